@@ -1,0 +1,32 @@
+# malmoi: what a fresh machine needs is Rust and a C compiler; the rest is installed here.
+
+CARGO ?= cargo
+MALMOI := target/release/malmoi
+
+.PHONY: help setup build demo test check bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: ## Install what the build needs and the machine lacks (cmake, a C++ compiler)
+	@sh .ci/setup
+
+build: setup ## Build the release binary
+	$(CARGO) build --release --locked
+
+demo: build ## Real text to a trained tiny model and a report, on this machine's CPU
+	$(MALMOI) run recipes/demo.toml
+
+test: setup ## Run all tests
+	$(CARGO) test --release --locked --workspace
+
+check: ## Format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+bench: build ## Throughput of clean + dedup + tokenize, beside peers where they are installed
+	sh benches/pipeline/run
+
+clean: ## Remove build and run outputs
+	$(CARGO) clean
+	rm -rf out

@@ -1,0 +1,50 @@
+//! Documents in and out: sources, parts, readers and writers.
+//!
+//! In the order that data meets them:
+//! 1. [`Source`], one catalogue entry of a recipe: which files, of what format.
+//! 2. [`plan`] cuts all sources into [`Part`]s, lists of [`Slice`]s of files.
+//! 3. [`read()`] turns a part into [`Document`]s, streaming, in file order; a bad record is one
+//!    [`Error`] among them.
+//! 4. [`JsonlWriter`] and [`JsonlReader`] carry records between stages; [`table`] holds what became
+//!    of each; [`AtomicFile`] is how any file of a run is written.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path();
+//! std::fs::write(root.join("a.jsonl"), "{\"text\": \"안녕\"}\n")?;
+//! let source: corpora::Source =
+//!     serde_json::from_str(r#"{ "name": "ko", "bucket": "korean", "files": "*.jsonl", "format": "jsonl" }"#)?;
+//! for part in corpora::plan(std::slice::from_ref(&source), root, 256 << 20)? {
+//!     for document in corpora::read(&part, &source) {
+//!         assert_eq!(document?.id, "ko:a.jsonl#0");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod atomic;
+mod code;
+mod document;
+mod error;
+mod fields;
+mod jsonl;
+mod lines;
+mod part;
+mod pattern;
+mod plan;
+mod read;
+mod source;
+mod stream;
+pub mod table;
+
+pub use atomic::AtomicFile;
+pub use document::Document;
+pub use error::{Cause, Error, Position, Result};
+pub use jsonl::{JsonlReader, JsonlWriter, Written};
+pub use part::{Identity, Part, Range, Slice};
+pub use plan::plan;
+pub use read::read;
+pub use source::{EncodingErrors, Format, Source, Split};

@@ -1,0 +1,118 @@
+use super::*;
+
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(files: &[&str]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        files.iter().for_each(|file| tree.write(file, "x\n"));
+        tree
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.0.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn expand(&self, format: &str, files: &[&str]) -> Result<Vec<String>> {
+        let files = serde_json::to_string(files).unwrap();
+        let source = serde_json::from_str(&format!(r#"{{ "name": "s", "bucket": "b", "files": {files}, {format} }}"#)).unwrap();
+        Ok(expand(&source, self.0.path())?.into_iter().map(|file| file.relative).collect())
+    }
+}
+
+const JSONL: &str = r#""format": "jsonl""#;
+const TEXT: &str = r#""format": "text""#;
+const CODE: &str = r#""format": "code""#;
+
+#[test]
+fn files_directories_and_globs() {
+    let tree = Tree::new(&["d/b.jsonl", "d/a.jsonl.zst", "d/e/c.ndjson.gz", "d/x.json", "d/.h.jsonl", "d/[1].jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/b.jsonl"]).unwrap(), ["b.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d"]).unwrap(), ["[1].jsonl", "a.jsonl.zst", "b.jsonl", "e/c.ndjson.gz"]);
+    assert_eq!(tree.expand(JSONL, &["./d/*.json*"]).unwrap(), ["[1].jsonl", "a.jsonl.zst", "b.jsonl", "x.json"]);
+    assert_eq!(tree.expand(JSONL, &["*/e/*"]).unwrap(), ["d/e/c.ndjson.gz"]);
+    // A file of that very name comes before the glob that the name could be.
+    assert_eq!(tree.expand(JSONL, &["d/[1].jsonl"]).unwrap(), ["[1].jsonl"]);
+    // Each once, however often it is matched; sorted, in whatever order it is written.
+    assert_eq!(
+        tree.expand(JSONL, &["d/x.json", "d", "d/*.jsonl"]).unwrap(),
+        ["[1].jsonl", "a.jsonl.zst", "b.jsonl", "e/c.ndjson.gz", "x.json"]
+    );
+}
+
+#[test]
+fn names_that_would_be_alike_start_at_the_common_folder() {
+    let tree = Tree::new(&["p/a/0.jsonl", "p/b/0.jsonl", "p/b/1.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["p/a", "p/b/*"]).unwrap(), ["a/0.jsonl", "b/0.jsonl", "b/1.jsonl"]);
+}
+
+#[test]
+fn text_directories_take_text_or_the_named_extensions() {
+    let tree = Tree::new(&["a.txt", "b.md", "c.rst", "d.TXT.gz"]);
+    assert_eq!(tree.expand(TEXT, &["."]).unwrap(), ["a.txt", "b.md", "d.TXT.gz"]);
+    assert_eq!(tree.expand(r#""format": "text", "extensions": ["rst"]"#, &["."]).unwrap(), ["c.rst"]);
+    assert_eq!(tree.expand(r#""format": "text", "extensions": ["rst"]"#, &["*"]).unwrap(), ["c.rst"]);
+    assert_eq!(tree.expand(TEXT, &["*.rst"]).unwrap(), ["c.rst"]);
+}
+
+#[test]
+fn code_trees_respect_their_own_ignore_files_only() {
+    let tree = Tree::new(&[
+        "p/src/lib.rs",
+        "p/src/gen.rs",
+        "p/out/a.c",
+        "p/.git/x.py",
+        "p/vendor/v.go",
+        "p/a.min.js",
+        "p/notes.txt",
+        "p/build.sh",
+    ]);
+    tree.write("p/.gitignore", "out/\n");
+    tree.write("p/src/.gitignore", "gen.rs\n");
+    tree.write("p/.ignore", "build.sh\n");
+    tree.write(".gitignore", "*\n"); // above the tree: another tree's matter
+    assert_eq!(tree.expand(CODE, &["p"]).unwrap(), ["build.sh", "src/lib.rs"]);
+    // A glob names files one by one, and a file that is named is taken whatever it is.
+    assert_eq!(tree.expand(CODE, &["p/*/*"]).unwrap(), ["out/a.c", "src/gen.rs", "src/lib.rs"]);
+    assert_eq!(tree.expand(CODE, &["p/a.min.js"]).unwrap(), ["a.min.js"]);
+    assert_eq!(tree.expand(CODE, &["p/s*"]).unwrap(), ["src/lib.rs"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn links_are_followed_where_named_and_not_where_found() {
+    let tree = Tree::new(&["real/a.txt"]);
+    fs::create_dir(tree.0.path().join("d")).unwrap();
+    std::os::unix::fs::symlink(tree.0.path().join("real/a.txt"), tree.0.path().join("d/l.txt")).unwrap();
+    std::os::unix::fs::symlink(tree.0.path(), tree.0.path().join("d/loop")).unwrap();
+    assert_eq!(tree.expand(TEXT, &["d/l.txt"]).unwrap(), ["l.txt"]);
+    assert_eq!(tree.expand(TEXT, &["d/*.txt"]).unwrap(), ["l.txt"]);
+    assert!(tree.expand(TEXT, &["d"]).unwrap_err().to_string().contains("`d` matches no text file"));
+}
+
+#[test]
+fn nothing_to_read_is_an_error_with_source_and_pattern() {
+    let tree = Tree::new(&["a.jsonl", "d/x.bin"]);
+    tree.write("e/empty.jsonl", "");
+    for (files, said) in [
+        (["a.jsonl", "gone.jsonl"], "`gone.jsonl` matches no jsonl file"),
+        (["*.jsonl.gz", "a.jsonl"], "`*.jsonl.gz` matches no jsonl file"),
+        (["d", "a.jsonl"], "`d` matches no jsonl file"),
+        (["a[", "a.jsonl"], "`a[` is not a glob"),
+        (["e", "e/empty.jsonl"], "all files of e, e/empty.jsonl are empty"),
+    ] {
+        let error = tree.expand(JSONL, &files).unwrap_err().to_string();
+        assert!(error.starts_with("source `s`: ") && error.contains(said), "{error}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_name_that_is_not_utf8_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let tree = Tree::new(&["a.txt"]);
+    fs::write(tree.0.path().join(std::ffi::OsStr::from_bytes(b"b\xff.txt")), "x").unwrap();
+    assert!(tree.expand(TEXT, &["."]).unwrap_err().to_string().contains("not valid UTF-8"));
+}

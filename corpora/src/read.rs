@@ -1,0 +1,90 @@
+//! Reading: a part as an iterator of documents in file order, one bad record one error.
+
+mod jsonl;
+mod parquet;
+mod text;
+
+use std::sync::Arc;
+
+use crate::document::Document;
+use crate::error::{Cause, Error, Position, Result};
+use crate::fields::Fields;
+use crate::lines::Lines;
+use crate::part::{Part, Range, Slice};
+use crate::source::{EncodingErrors, Format, Source, Split};
+use crate::stream;
+
+pub(crate) use parquet::Table;
+
+/// The documents of a part, in file order, streaming.
+///
+/// Memory is one record (at most `max-record-bytes`) and the buffers of one decompressor; for
+/// Parquet it is the wanted columns of one row group. A record that is no document is one `Err`
+/// and reading goes on with the next. A stream that breaks off is one `Err` after the records
+/// before the break, and reading goes on with the next slice.
+pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
+    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone() });
+    let slices = part.slices.clone();
+    Box::new(slices.into_iter().flat_map(move |slice| read_slice(&reader, slice)))
+}
+
+/// What the readers of all formats share.
+pub(crate) struct Reader {
+    fields: Fields,
+    source: Source,
+}
+
+type Records = Box<dyn Iterator<Item = Result<Document>> + Send>;
+
+fn read_slice(reader: &Arc<Reader>, slice: Slice) -> Records {
+    let records = match (reader.source.format, reader.source.split()) {
+        (Format::Jsonl, _) => jsonl::read(reader.clone(), slice),
+        (Format::Parquet, _) => parquet::read(reader.clone(), slice),
+        (Format::Code, _) | (Format::Text, Split::File) => Ok(text::file(reader.clone(), slice)),
+        (Format::Text, Split::Line) => text::lines(reader.clone(), slice),
+        (Format::Text, Split::Paragraph) => text::paragraphs(reader.clone(), slice),
+    };
+    records.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+}
+
+impl Reader {
+    /// The lines of a slice; its range, if any, is of a file that is not compressed.
+    fn lines(&self, slice: &Slice) -> Result<Lines> {
+        let limit = self.source.record_limit();
+        match slice.range {
+            Range::Whole => Ok(Lines::whole(stream::open(slice.path())?, limit)),
+            Range::Bytes { start, end } => {
+                let bytes = stream::open_at(slice.path(), start.saturating_sub(1))?;
+                Lines::ranged(bytes, start, end, limit).map_err(Error::io("read", slice.path()))
+            }
+            Range::RowGroups { .. } => Err(Error::format(
+                slice.path(),
+                format!("the plan gives row groups, but the source's format is {}", self.source.format.name()),
+            )),
+        }
+    }
+
+    /// The bytes of a record as text, as the source wants its encoding errors handled.
+    fn decode<'a>(&self, bytes: &'a [u8]) -> std::result::Result<std::borrow::Cow<'a, str>, Cause> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.into()),
+            Err(_) if self.source.encoding_errors == EncodingErrors::Replace => Ok(String::from_utf8_lossy(bytes)),
+            Err(error) => Err(Cause::InvalidUtf8(error.valid_up_to() as u64)),
+        }
+    }
+
+    fn too_long(&self) -> Cause {
+        Cause::TooLong { limit: self.source.max_record_bytes }
+    }
+}
+
+/// The error of a stream that broke off: damage, where it is the decompressor that complains.
+fn broken(slice: &Slice, offset: u64, error: std::io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(_) => Error::io("read", slice.path())(error),
+        None => Error::record(slice.path(), Position::Byte(offset), Cause::Damaged(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

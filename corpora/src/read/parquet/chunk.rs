@@ -1,0 +1,166 @@
+//! Column chunks: the bytes of one column of one row group, measured and then decoded.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use polars_arrow::array::Array;
+use polars_arrow::datatypes::Field;
+use polars_buffer::Buffer;
+use polars_parquet::parquet::read::deserialize_metadata;
+use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, column_iter_to_arrays};
+
+use super::thrift::{self, FILE_METADATA, PAGE_HEADER};
+use crate::error::{Cause, Error, Position, Result};
+
+/// Rows of one row group: a run-length encoding can claim billions of them in a few bytes.
+pub(super) const MAX_ROWS: u64 = 1 << 26;
+/// Decompressed bytes of one column of one row group, which are held at once.
+const MAX_BYTES: u64 = 2 << 30;
+const MAX_FOOTER_BYTES: u64 = 256 << 20;
+const MAX_SCHEMA_DEPTH: usize = 64;
+
+/// A file ends with its footer, the footer's length and this.
+const MAGIC: &[u8; 4] = b"PAR1";
+
+/// Reads and checks a file's footer.
+pub(super) fn metadata(file: &mut File, bytes: u64, path: &Path) -> Result<FileMetadata> {
+    let damaged = |detail: String| Error::record(path, Position::Row(0), Cause::Damaged(detail));
+    let mut tail = [0; 8];
+    if bytes < 12 {
+        return Err(damaged("too short for a Parquet file".to_owned()));
+    }
+    file.seek(SeekFrom::Start(bytes - 8)).and_then(|_| file.read_exact(&mut tail)).map_err(Error::io("read", path))?;
+    let [a, b, c, d, magic @ ..] = tail;
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if magic != *MAGIC {
+        return Err(damaged("the file does not end as a Parquet file does".to_owned()));
+    }
+    if length > (bytes - 12).min(MAX_FOOTER_BYTES) {
+        return Err(damaged(format!("the footer claims {length} bytes of a file of {bytes}")));
+    }
+    let footer = read_range(file, bytes - 8 - length, length).map_err(Error::io("read", path))?;
+    if !is_sound(&footer) {
+        return Err(damaged("the footer is not what a Parquet file has".to_owned()));
+    }
+    guarded(|| deserialize_metadata(Buffer::from_vec(footer)).map_err(|error| error.to_string())).map_err(damaged)
+}
+
+/// Whether a footer has the shape that the decoder takes for granted, lists that fit in it, and a
+/// schema of a depth that the decoder's recursion survives.
+fn is_sound(footer: &[u8]) -> bool {
+    // Children still to come, of each group from the root to here.
+    let mut open: Vec<i64> = Vec::new();
+    let mut children = 0;
+    let length = thrift::walk(footer, &FILE_METADATA, |path, value| {
+        match (path, value) {
+            ([2, 5], Some(count)) => children = count,
+            ([2], None) => {
+                if let Some(left) = open.last_mut() {
+                    *left -= 1;
+                }
+                if children > 0 {
+                    open.push(children);
+                }
+                children = 0;
+                while open.last().is_some_and(|left| *left <= 0) {
+                    open.pop();
+                }
+            }
+            _ => {}
+        }
+        open.len() <= MAX_SCHEMA_DEPTH
+    });
+    length.is_some()
+}
+
+/// Decodes one column chunk of `rows` rows as a field of the given type.
+pub(super) fn decode(
+    file: &mut File,
+    file_bytes: u64,
+    chunk: &ColumnChunkMetadata,
+    rows: usize,
+    field: Field,
+) -> std::result::Result<Vec<Box<dyn Array>>, String> {
+    let range = guarded(|| Ok(chunk.byte_range()))?;
+    let (start, length) = (range.start, range.end - range.start);
+    if start.checked_add(length).is_none_or(|end| end > file_bytes) {
+        return Err(format!("a column claims {length} bytes at byte {start} of a file of {file_bytes}"));
+    }
+    if length > MAX_BYTES || chunk.num_values() < 0 || chunk.num_values() as u64 > MAX_ROWS {
+        return Err(format!(
+            "a column of {length} bytes and {} values in one row group; write the file with smaller row groups",
+            chunk.num_values()
+        ));
+    }
+    let bytes = read_range(file, start, length).map_err(|error| error.to_string())?;
+    measure_pages(&bytes, chunk.num_values())?;
+    let arrays = guarded(|| {
+        let pages = PageReader::new(Cursor::new(Buffer::from_vec(bytes)), chunk, Vec::new(), MAX_BYTES as usize);
+        let pages = BasicDecompressor::new(pages, Vec::new());
+        let types = vec![&chunk.descriptor().descriptor.primitive_type];
+        column_iter_to_arrays(vec![pages], types, field, None).map_err(|error| error.to_string())
+    })?
+    .0;
+    let decoded: usize = arrays.iter().map(|array| array.len()).sum();
+    if decoded != rows {
+        return Err(format!("a column of {decoded} rows in a row group of {rows}"));
+    }
+    Ok(arrays)
+}
+
+/// Adds up what the pages of a chunk would decompress to, by their headers alone.
+fn measure_pages(bytes: &[u8], values: i64) -> std::result::Result<(), String> {
+    let (mut at, mut total, mut seen) = (0, 0_u64, 0_i64);
+    while seen < values && at < bytes.len() {
+        let (mut compressed, mut decompressed, mut rows, mut entries) = (0, 0, 0, 0);
+        let header = thrift::walk(&bytes[at..], &PAGE_HEADER, |path, value| {
+            let Some(value) = value else { return true };
+            match path {
+                [2] => decompressed = value,
+                [3] => compressed = value,
+                [5 | 8, 1] => rows = value,
+                [7, 1] => entries = value,
+                _ => {}
+            }
+            // The decoder reads 32 bits of each.
+            (i64::from(i32::MIN)..=i64::from(i32::MAX)).contains(&value) || !matches!(path, [1..=3] | [5 | 7 | 8, 1])
+        });
+        let header = header.ok_or("a page header is damaged")?;
+        let sizes = (usize::try_from(compressed), u64::try_from(decompressed), u64::try_from(entries));
+        let (Ok(compressed), Ok(decompressed), Ok(entries)) = sizes else { return Err("a page header has a negative size".to_owned()) };
+        total = total.saturating_add(decompressed);
+        if total > MAX_BYTES {
+            return Err(format!("a column of more than {MAX_BYTES} bytes in one row group; write the file with smaller row groups"));
+        }
+        // An entry of a dictionary has a byte at least.
+        if entries > decompressed || rows < 0 || rows > MAX_ROWS as i64 {
+            return Err("a page header counts more values than its page can hold".to_owned());
+        }
+        at = at.saturating_add(header).saturating_add(compressed);
+        seen = seen.saturating_add(rows);
+    }
+    Ok(())
+}
+
+/// Reads bytes that are known to be in the file, growing the buffer with what arrives.
+fn read_range(file: &mut File, start: u64, length: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
+    }
+    Ok(bytes)
+}
+
+/// Runs a decoder that answers some malformed bytes with a panic (an index, an assertion, an
+/// addition in its own code) and makes that an error like the others: one bad file must not end
+/// a run. What the closure held is dropped with it, so nothing half-changed is seen afterwards.
+fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("the Parquet decoder gave up: {}", said.unwrap_or("no reason given")))
+    })
+}

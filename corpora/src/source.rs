@@ -1,0 +1,220 @@
+//! The source: one `[[sources]]` entry of a recipe, a catalogue entry for files of one kind.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// Files of one kind that fill one bucket, and how documents are found in them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Source {
+    /// Name, shown in every report, reject and part. Letters, digits, `-`, `_` and `.`. Required.
+    pub name: String,
+    /// Bucket of the mixture that the documents go to. Required.
+    pub bucket: String,
+    /// One path or a list: a file, a directory (its files of this format) or a glob. Required.
+    /// A link that is named or matched is followed; links found inside a directory are not.
+    #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
+    pub files: Vec<String>,
+    /// What the files hold: `jsonl`, `parquet`, `text` or `code`. Required.
+    pub format: Format,
+    /// Which copy survives deduplication: that of the lowest number. Default 1.
+    #[serde(default = "one")]
+    pub priority: u32,
+    /// Field or column with the text; a dotted path reaches into objects. Default `text`.
+    #[serde(default = "text")]
+    pub text_field: String,
+    /// Field with the document's id, a string or an integer. Default: `id` where a record has a
+    /// usable one, else `name:path#position`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_field: Option<String>,
+    /// Field with the document's address. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_field: Option<String>,
+    /// Field with the document's language code. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang_field: Option<String>,
+    /// Fields kept in the document's `meta`. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_meta: Vec<String>,
+    /// What one document is in a `text` source: `file`, `line` or `paragraph`. Default `file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+    /// File extensions to take in `text` and `code` sources, without the dot. Default: `txt` and
+    /// `md` for text, the extensions of the languages this crate knows for code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<String>,
+    /// A longer record is an error, and is skipped without being held in memory. Default 64 MiB.
+    #[serde(default = "max_record_bytes")]
+    pub max_record_bytes: u64,
+    /// What to do with bytes that are not UTF-8. Default `quarantine`.
+    #[serde(default)]
+    pub encoding_errors: EncodingErrors,
+}
+
+/// What a source's files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Apache Parquet, one document a row.
+    Parquet,
+    /// Plain text.
+    Text,
+    /// Source code, one document a file.
+    Code,
+}
+
+/// What one document is in a text file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// The whole file.
+    #[default]
+    File,
+    /// Each line that is not blank.
+    Line,
+    /// Each run of lines between blank lines.
+    Paragraph,
+}
+
+/// What to do with bytes that are not UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncodingErrors {
+    /// The record is an error.
+    #[default]
+    Quarantine,
+    /// Each offending sequence becomes U+FFFD.
+    Replace,
+}
+
+impl Format {
+    /// The format's name in a recipe.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Parquet => "parquet",
+            Self::Text => "text",
+            Self::Code => "code",
+        }
+    }
+}
+
+impl Source {
+    /// Refuses settings that contradict each other or that the format gives no meaning.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |detail: String| Err(Error::source(&self.name, detail));
+        for (option, value) in [("name", &self.name), ("bucket", &self.bucket)] {
+            if !is_file_name(value) {
+                return refuse(format!(
+                    "`{option}` names files and folders, so it must be 1 to 100 bytes of letters, digits, `-`, `_` or `.`, not starting with `.`"
+                ));
+            }
+        }
+        if self.files.is_empty() || self.files.iter().any(String::is_empty) {
+            return refuse("`files` needs at least one path, and none may be empty".to_owned());
+        }
+        if self.max_record_bytes == 0 {
+            return refuse("`max-record-bytes` must be at least 1".to_owned());
+        }
+        let format = self.format.name();
+        let has_fields = matches!(self.format, Format::Jsonl | Format::Parquet);
+        let fields = [("id-field", &self.id_field), ("url-field", &self.url_field), ("lang-field", &self.lang_field)];
+        if !has_fields {
+            let set = fields.iter().filter(|(_, value)| value.is_some()).map(|(option, _)| *option);
+            let set =
+                set.chain((!self.keep_meta.is_empty()).then_some("keep-meta")).chain((self.text_field != text()).then_some("text-field"));
+            if let Some(option) = set.into_iter().next() {
+                return refuse(format!("`{option}` has no meaning with format = \"{format}\", whose records have no fields"));
+            }
+        }
+        if self.split.is_some() && self.format != Format::Text {
+            return refuse(format!("`split` works with format = \"text\" only, not with \"{format}\""));
+        }
+        if has_fields && !self.extensions.is_empty() {
+            return refuse(format!(
+                "`extensions` works with format = \"text\" or \"code\" only; choose {format} files by a glob in `files`"
+            ));
+        }
+        if let Some(extension) =
+            self.extensions.iter().find(|extension| extension.is_empty() || extension.starts_with('.') || extension.contains('/'))
+        {
+            return refuse(format!("`extensions` are written without a dot, like \"rs\", not `{extension}`"));
+        }
+        let names = fields.iter().filter_map(|(option, value)| value.as_ref().map(|value| (*option, value)));
+        let names = names.chain([("text-field", &self.text_field)]).chain(self.keep_meta.iter().map(|name| ("keep-meta", name)));
+        for (option, name) in names {
+            if name.split('.').any(str::is_empty) {
+                return refuse(format!("`{option}` must be a field name or a dotted path, not `{name}`"));
+            }
+        }
+        for (index, name) in self.keep_meta.iter().enumerate() {
+            if self.keep_meta[..index].contains(name) {
+                return refuse(format!("`keep-meta` names `{name}` twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `split` with its default filled in.
+    pub fn split(&self) -> Split {
+        self.split.unwrap_or_default()
+    }
+
+    /// `max-record-bytes` as a length in memory.
+    pub(crate) fn record_limit(&self) -> usize {
+        usize::try_from(self.max_record_bytes).unwrap_or(usize::MAX).min(isize::MAX as usize)
+    }
+}
+
+fn is_file_name(value: &str) -> bool {
+    (1..=100).contains(&value.len()) && !value.starts_with('.') && value.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn text() -> String {
+    "text".to_owned()
+}
+
+fn max_record_bytes() -> u64 {
+    64 << 20
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    struct OneOrMany;
+    impl<'de> serde::de::Visitor<'de> for OneOrMany {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a path or a list of paths")
+        }
+
+        fn visit_str<E>(self, path: &str) -> std::result::Result<Self::Value, E> {
+            Ok(vec![path.to_owned()])
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+            let mut paths = Vec::new();
+            while let Some(path) = seq.next_element()? {
+                paths.push(path);
+            }
+            Ok(paths)
+        }
+    }
+    deserializer.deserialize_any(OneOrMany)
+}
+
+fn one_if_one<S: Serializer>(files: &[String], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    match files {
+        [one] => serializer.serialize_str(one),
+        many => many.serialize(serializer),
+    }
+}
+
+#[cfg(test)]
+mod tests;

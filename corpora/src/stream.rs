@@ -1,0 +1,116 @@
+//! Streams: a file opened as the bytes that its records are in, decompressed where it is compressed.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::{Error, Result};
+
+/// Bytes read at a time, before and after decompression.
+const BUFFER: usize = 1 << 17;
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// What the name promises.
+    fn of_name(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some(extension) if extension.eq_ignore_ascii_case("gz") => Self::Gzip,
+            Some(extension) if extension.eq_ignore_ascii_case("zst") || extension.eq_ignore_ascii_case("zstd") => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// What the first bytes say. A zstd stream may begin with a skippable frame.
+    fn of_bytes(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
+    /// What the file is; an error if its name promises something else.
+    fn check(path: &Path, head: &[u8]) -> Result<Self> {
+        let (promised, found) = (Self::of_name(path), Self::of_bytes(head));
+        if promised != Self::None && promised != found {
+            return Err(Error::format(path, format!("the name says {}, the first bytes say {}", promised.name(), found.name())));
+        }
+        Ok(found)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "not compressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// How the file at `path` is compressed, by its first bytes.
+pub(crate) fn compression(path: &Path) -> Result<Compression> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut head = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut head).map_err(Error::io("read", path))?;
+    Compression::check(path, &head)
+}
+
+/// Opens a whole file. All members of a gzip file and all frames of a zstd file are read.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    let mut head = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut head).map_err(Error::io("read", path))?;
+    file.seek(SeekFrom::Start(0)).map_err(Error::io("read", path))?;
+    let compression = Compression::check(path, &head)?;
+    let file = BufReader::with_capacity(BUFFER, file);
+    Ok(match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
+        Compression::Zstd => {
+            let decoder = zstd::Decoder::with_buffer(file).map_err(Error::io("decompress", path))?;
+            Box::new(BufReader::with_capacity(BUFFER, decoder))
+        }
+    })
+}
+
+/// Opens a file that is not compressed at byte `start`.
+pub(crate) fn open_at(path: &Path, start: u64) -> Result<Box<dyn BufRead + Send>> {
+    let mut file = File::open(path).map_err(Error::io("open", path))?;
+    file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", path))?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_decide_and_the_name_must_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let zst = zstd::encode_all(&b"abc"[..], 1).unwrap();
+        assert_eq!(compression(&write("a", &zst)).unwrap(), Compression::Zstd);
+        assert_eq!(compression(&write("a.txt", b"abc")).unwrap(), Compression::None);
+        assert_eq!(compression(&write("empty", b"")).unwrap(), Compression::None);
+        let error = compression(&write("a.gz", &zst)).unwrap_err().to_string();
+        assert!(error.contains("a.gz") && error.contains("says gzip") && error.contains("say zstd"), "{error}");
+        assert!(open(&write("b.zst", b"plain")).is_err());
+        assert!(open(&write("c.gz", b"")).is_err());
+        let mut text = String::new();
+        open(&write("d", &zst)).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+    }
+}

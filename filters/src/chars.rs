@@ -1,0 +1,106 @@
+//! Character classes that the rules agree on: white space, symbol, letter, Hangul.
+
+use unicode_normalization::char::is_combining_mark;
+
+/// White space between words: what Python's `str.split` splits on, the segmentation to which the
+/// published Gopher thresholds are compared here.
+///
+/// Unicode `White_Space` plus the four information separators U+001C to U+001F.
+pub(crate) fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// A letter in the sense of general category L.
+///
+/// Rust's `Alphabetic` also holds marks, Roman numerals and circled letters; they are no letters here.
+pub(crate) fn is_letter(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphabetic();
+    }
+    c.is_alphabetic()
+        && !is_combining_mark(c)
+        && !matches!(c,
+            '\u{16EE}'..='\u{16F0}' | '\u{2160}'..='\u{2182}' | '\u{2185}'..='\u{2188}'
+            | '\u{24B6}'..='\u{24E9}' | '\u{3007}' | '\u{3021}'..='\u{3029}'
+            | '\u{3038}'..='\u{303A}' | '\u{A6E6}'..='\u{A6EF}' | '\u{10140}'..='\u{10174}'
+            | '\u{10341}' | '\u{1034A}' | '\u{103D1}'..='\u{103D5}' | '\u{12400}'..='\u{1246E}'
+            | '\u{1F130}'..='\u{1F149}' | '\u{1F150}'..='\u{1F169}' | '\u{1F170}'..='\u{1F189}')
+}
+
+/// A character that carries no content of its own: a word made only of these does not count.
+///
+/// ASCII punctuation, control characters except tab and line feed, common typographic signs, and
+/// the characters that end a sentence in any script (Unicode `Sentence_Terminal` and a few more).
+/// The membership is datatrove's `PUNCTUATION_SET`, odd members (full-width digit one) included,
+/// because the thresholds are only comparable with the same set.
+pub(crate) fn is_symbol(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_punctuation() || (c.is_ascii_control() && c != '\t' && c != '\n');
+    }
+    let code = u32::from(c);
+    let after = SYMBOLS.partition_point(|&(first, _)| first <= code);
+    after > 0 && code <= SYMBOLS[after - 1].1
+}
+
+/// A Hangul syllable or a compatibility jamo (`ㅋ`, `ㅠ`), the fillers excluded.
+pub(crate) fn is_hangul(c: char) -> bool {
+    matches!(c, '\u{AC00}'..='\u{D7A3}' | '\u{3131}'..='\u{3163}' | '\u{3165}'..='\u{318E}')
+}
+
+/// Non-ASCII symbols as inclusive ranges, sorted.
+#[rustfmt::skip]
+const SYMBOLS: &[(u32, u32)] = &[
+    (0x80, 0x9F), (0xAB, 0xAB), (0xB4, 0xB4), (0xBB, 0xBB), (0x589, 0x589), (0x61D, 0x61F),
+    (0x6D4, 0x6D4), (0x700, 0x702), (0x7F9, 0x7F9), (0x837, 0x837), (0x839, 0x839), (0x83D, 0x83E),
+    (0x964, 0x965), (0x104A, 0x104B), (0x1362, 0x1362), (0x1367, 0x1368), (0x166E, 0x166E),
+    (0x1735, 0x1736), (0x17D4, 0x17D6), (0x17D9, 0x17DA), (0x1803, 0x1803), (0x1809, 0x1809),
+    (0x1944, 0x1945), (0x1AA8, 0x1AAB), (0x1B5A, 0x1B5B), (0x1B5E, 0x1B5F), (0x1B7D, 0x1B7E),
+    (0x1C3B, 0x1C3C), (0x1C7E, 0x1C7F), (0x2013, 0x2014), (0x2019, 0x2019), (0x201C, 0x201E),
+    (0x2026, 0x2026), (0x203C, 0x203D), (0x2047, 0x2049), (0x2236, 0x2236), (0x2501, 0x2501),
+    (0x25BA, 0x25BA), (0x2E2E, 0x2E2E), (0x2E3C, 0x2E3C), (0x2E53, 0x2E54), (0x3001, 0x3002),
+    (0x3008, 0x300D), (0x3010, 0x3011), (0xA4FF, 0xA4FF), (0xA60E, 0xA60F), (0xA6F3, 0xA6F3),
+    (0xA6F7, 0xA6F7), (0xA876, 0xA877), (0xA8CE, 0xA8CF), (0xA92F, 0xA92F), (0xA9C8, 0xA9C9),
+    (0xAA5D, 0xAA5F), (0xAAF0, 0xAAF1), (0xABEB, 0xABEB), (0xFE52, 0xFE52), (0xFE56, 0xFE57),
+    (0xFF01, 0xFF01), (0xFF05, 0xFF05), (0xFF08, 0xFF09), (0xFF0C, 0xFF0C), (0xFF0E, 0xFF0E),
+    (0xFF11, 0xFF11), (0xFF1A, 0xFF1B), (0xFF1F, 0xFF1F), (0xFF5E, 0xFF5E), (0xFF61, 0xFF61),
+    (0x10A56, 0x10A57), (0x10F55, 0x10F59), (0x10F86, 0x10F89), (0x11047, 0x11048),
+    (0x110BE, 0x110C1), (0x11141, 0x11143), (0x111C5, 0x111C6), (0x111CD, 0x111CD),
+    (0x111DE, 0x111DF), (0x11238, 0x11239), (0x1123B, 0x1123C), (0x112A9, 0x112A9),
+    (0x1144B, 0x1144C), (0x115C2, 0x115C3), (0x115C9, 0x115D7), (0x11641, 0x11642),
+    (0x1173C, 0x1173E), (0x11944, 0x11944), (0x11946, 0x11946), (0x11A42, 0x11A43),
+    (0x11A9B, 0x11A9C), (0x11C41, 0x11C42), (0x11EF7, 0x11EF8), (0x11F43, 0x11F44),
+    (0x16A6E, 0x16A6F), (0x16AF5, 0x16AF5), (0x16B37, 0x16B38), (0x16B44, 0x16B44),
+    (0x16E98, 0x16E98), (0x1BC9F, 0x1BC9F), (0x1DA88, 0x1DA88),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_are_sorted_and_complete() {
+        assert!(SYMBOLS.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        let count: u32 = SYMBOLS.iter().map(|(first, last)| last - first + 1).sum();
+        assert_eq!(count, 218);
+        for c in "!~·、。…»‥".chars() {
+            assert_eq!(is_symbol(c), !"·‥".contains(c), "{c}");
+        }
+        assert!(!is_symbol('가') && !is_symbol('a') && !is_symbol('5') && !is_symbol('\n'));
+    }
+
+    #[test]
+    fn letters_exclude_numbers_and_marks() {
+        for c in "aé가ㅋ漢ぁЖ".chars() {
+            assert!(is_letter(c), "{c}");
+        }
+        for c in "5Ⅷⓐ〇\u{301}!".chars() {
+            assert!(!is_letter(c), "{c}");
+        }
+    }
+
+    #[test]
+    fn hangul_is_neither_han_nor_kana() {
+        assert!("가힣ㅋㅠㆍ".chars().all(is_hangul));
+        assert!(!"漢語ひらカﾊ\u{3164}a".chars().any(is_hangul));
+    }
+}

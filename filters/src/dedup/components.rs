@@ -1,0 +1,235 @@
+//! Stage 3 of the shuffle: edges → clusters → for each part the documents to remove.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use corpora::JsonlWriter;
+use rayon::prelude::*;
+
+use super::config::DedupConfig;
+use super::edge::{Edge, EdgeFile, Kind};
+use super::error::{Error, Result};
+use super::nodes::Nodes;
+use super::reduce::label;
+use super::scatter::stop_if;
+use super::set::{Address, Rank, SignatureSet};
+use super::summary::{ClusterMember, ClusterSample, Duplicate, Summary};
+use super::union::Union;
+use super::{minhash, simhash};
+
+const LARGEST: usize = 20;
+const SAMPLED: usize = 3;
+
+/// Memory for each document with an edge: address, best, size, and a set for each kind and the union.
+const NODE: u64 = 8 + 4 + 4 + 3 * 4 + 4;
+
+/// Finds the clusters and writes `NAME.jsonl.zst` for every part to `out_dir`: one [`Duplicate`] a
+/// line, rows ascending, for each document but the best of every cluster.
+///
+/// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 32
+/// for each that has an edge.
+///
+/// # Errors
+/// If an edge file is missing, damaged, or of other settings, signatures or partitions; if there are
+/// more linked documents than the memory allows; if writing fails; or on `cancel`.
+pub fn components(
+    edge_files: &[PathBuf],
+    signatures: &SignatureSet,
+    out_dir: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+) -> Result<Summary> {
+    config.validate()?;
+    let files = edge_files.iter().map(|path| EdgeFile::open(path)).collect::<Result<Vec<_>>>()?;
+    check_all(&files, signatures, config)?;
+    let clusters = Clusters::of(&files, signatures, config, cancel)?;
+    // Parts are independent; their numbers are added in order.
+    let removed: Vec<Summary> =
+        (0..signatures.parts() as u32).into_par_iter().map(|part| clusters.write(part, out_dir, cancel)).collect::<Result<_>>()?;
+    let mut summary = Summary { documents: signatures.documents(), ..Summary::default() };
+    for part in &removed {
+        summary.count(Kind::Exact, part.exact, part.exact_bytes);
+        summary.count(Kind::Minhash, part.minhash, part.minhash_bytes);
+        summary.count(Kind::Simhash, part.simhash, part.simhash_bytes);
+    }
+    summary.clusters = clusters.sizes.iter().filter(|size| **size > 1).count() as u64;
+    summary.largest = clusters.largest()?;
+    Ok(summary)
+}
+
+fn check_all(files: &[EdgeFile], signatures: &SignatureSet, config: &DedupConfig) -> Result<()> {
+    let partitions = files.first().map_or(0, |file| file.label().of);
+    if files.is_empty() || files.len() as u64 != u64::from(partitions) {
+        return Err(Error::Input(format!("{} edge files of {partitions} partitions: one is missing or too many", files.len())));
+    }
+    for (partition, file) in (0_u32..).zip(files) {
+        let (is, wanted) = (file.label(), label(partition, partitions, signatures, config));
+        let detail = if is.fingerprint != wanted.fingerprint {
+            "was made with other settings".to_owned()
+        } else if is.inputs != wanted.inputs {
+            "was made from other signatures".to_owned()
+        } else if is != wanted {
+            format!("is partition {} of {}, wanted is {partition} of {partitions}", is.number, is.of)
+        } else {
+            continue;
+        };
+        return Err(Error::mismatch(file.path(), detail));
+    }
+    Ok(())
+}
+
+/// All clusters. The vectors have one entry for each node (document with an edge).
+struct Clusters<'a> {
+    set: &'a SignatureSet,
+    nodes: Nodes,
+    addresses: Vec<Address>,
+    /// For each kind, the first node of the set that links of this kind and stricter ones join.
+    levels: [Vec<u32>; 3],
+    /// At the first node of a cluster: the node that stays.
+    best: Vec<u32>,
+    /// At the first node of a cluster: its number of documents.
+    sizes: Vec<u32>,
+}
+
+impl<'a> Clusters<'a> {
+    fn of(files: &[EdgeFile], set: &'a SignatureSet, config: &DedupConfig, cancel: &AtomicBool) -> Result<Self> {
+        let budget = |needed: u64, what: &str| {
+            let available = config.memory.0;
+            if needed <= available {
+                Ok(())
+            } else {
+                Err(Error::OverBudget { operation: what.to_owned(), needed, available, raise_to: needed })
+            }
+        };
+        let numbering = Nodes::memory(set.documents());
+        budget(numbering, "numbering the documents")?;
+        let mut nodes = Nodes::new(set);
+        each(files, cancel, |edge| {
+            nodes.mark(edge.a)?;
+            nodes.mark(edge.b)
+        })?;
+        let count = nodes.number()?;
+        budget(numbering + u64::from(count) * NODE, &format!("joining {count} linked documents"))?;
+
+        let mut addresses = Vec::with_capacity(count as usize);
+        for part in 0..set.parts() as u32 {
+            addresses.extend(nodes.of_part(part).map(|(_, at)| at));
+        }
+        let mut union = Union::new(count);
+        let mut levels = [const { Vec::new() }; 3];
+        for (kind, level) in Kind::ALL.into_iter().zip(&mut levels) {
+            each(files, cancel, |edge| {
+                if edge.kind == kind {
+                    union.join(nodes.of(edge.a)?, nodes.of(edge.b)?);
+                }
+                Ok(())
+            })?;
+            *level = (0..count).map(|node| union.find(node)).collect();
+        }
+        let (mut best, mut sizes) = (vec![u32::MAX; count as usize], vec![0; count as usize]);
+        for (node, first) in (0..count).zip(&levels[2]) {
+            stop_if(cancel, node)?;
+            let first = *first as usize;
+            sizes[first] += 1;
+            let better = match addresses.get(best[first] as usize) {
+                None => true,
+                Some(best) => set.rank(addresses[node as usize])? < set.rank(*best)?,
+            };
+            if better {
+                best[first] = node;
+            }
+        }
+        Ok(Self { set, nodes, addresses, levels, best, sizes })
+    }
+
+    /// Writes the duplicates of a part; gives their counts.
+    fn write(&self, part: u32, out_dir: &Path, cancel: &AtomicBool) -> Result<Summary> {
+        let path = out_dir.join(format!("{}.jsonl.zst", self.set.name(part as usize)));
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        let mut summary = Summary::default();
+        let mut writer = JsonlWriter::create(&path)?;
+        for (node, at) in self.nodes.of_part(part) {
+            stop_if(cancel, node)?;
+            if let Some(duplicate) = self.duplicate(node)? {
+                summary.count(duplicate.kind, 1, self.set.record(at)?.bytes());
+                writer.push(&duplicate)?;
+            }
+        }
+        writer.finish()?;
+        Ok(summary)
+    }
+
+    /// What is said of a node that does not stay.
+    fn duplicate(&self, node: u32) -> Result<Option<Duplicate>> {
+        let first = self.levels[2][node as usize] as usize;
+        let best = self.best[first];
+        if best == node {
+            return Ok(None);
+        }
+        let (record, kept) = (self.set.record(self.addresses[node as usize])?, self.set.record(self.addresses[best as usize])?);
+        let joined = |level: &Vec<u32>| level[node as usize] == level[best as usize];
+        let kind = Kind::ALL.into_iter().zip(&self.levels).find(|(_, level)| joined(level)).map_or(Kind::Simhash, |(kind, _)| kind);
+        let similarity = if record.exact() == kept.exact() {
+            1.0
+        } else {
+            match kind {
+                Kind::Exact => 1.0,
+                Kind::Minhash => minhash::estimate(record.minhash_bytes().unwrap_or_default(), kept.minhash_bytes().unwrap_or_default()),
+                Kind::Simhash => simhash::similarity(record.simhash().unwrap_or_default(), kept.simhash().unwrap_or(u64::MAX)),
+            }
+        };
+        let (id, of) = (record.id()?.to_owned(), kept.id()?.to_owned());
+        Ok(Some(Duplicate { row: record.row(), id, kind, similarity, of, cluster: u64::from(self.sizes[first]) }))
+    }
+
+    fn largest(&self) -> Result<Vec<ClusterSample>> {
+        // Size first, then the id that stays: independent of the order of parts.
+        let mut largest: Vec<(u32, Rank<'_>, u32)> = Vec::new();
+        for (first, size) in (0_u32..).zip(&self.sizes).filter(|(_, size)| **size > 1) {
+            if largest.len() == LARGEST && largest.last().is_some_and(|last| last.0 > *size) {
+                continue;
+            }
+            largest.push((*size, self.set.rank(self.addresses[self.best[first as usize] as usize])?, first));
+            largest.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.id().cmp(b.1.id())).then_with(|| a.1.cmp(&b.1)));
+            largest.truncate(LARGEST);
+        }
+        let mut members: Vec<Vec<(Rank<'_>, u32)>> = vec![Vec::new(); largest.len()];
+        for (node, first) in (0_u32..).zip(&self.levels[2]) {
+            let Some(of) = largest.iter().position(|(_, _, cluster)| cluster == first) else { continue };
+            let sample = &mut members[of];
+            sample.push((self.set.rank(self.addresses[node as usize])?, node));
+            sample.sort_unstable();
+            sample.truncate(SAMPLED + 1); // the best of a cluster is the one that stays
+        }
+        largest
+            .iter()
+            .zip(members)
+            .map(|((size, ..), sample)| {
+                let mut sample = sample.into_iter().map(|(rank, node)| self.member(&rank, node)).collect::<Result<Vec<_>>>()?.into_iter();
+                let kept = sample.next().ok_or_else(|| Error::Input("a cluster has no document".into()))?;
+                Ok(ClusterSample { documents: u64::from(*size), kept, removed: sample.collect() })
+            })
+            .collect()
+    }
+
+    fn member(&self, rank: &Rank<'_>, node: u32) -> Result<ClusterMember> {
+        let (kind, similarity) = self.duplicate(node)?.map_or((Kind::Exact, 1.0), |duplicate| (duplicate.kind, duplicate.similarity));
+        let row = self.set.record(rank.at)?.row();
+        Ok(ClusterMember { part: self.set.name(rank.at.part()).to_owned(), row, id: rank.id().to_owned(), kind, similarity })
+    }
+}
+
+fn each(files: &[EdgeFile], cancel: &AtomicBool, mut use_edge: impl FnMut(Edge) -> Result<()>) -> Result<()> {
+    let mut count = 0_u32;
+    for file in files {
+        file.each(|edge| {
+            stop_if(cancel, count)?;
+            count = count.wrapping_add(1);
+            use_edge(edge)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Documents that share a key: which of them are alike.
+//!
+//! In a group of any size each document is compared with the representatives only: the best of the
+//! group, and up to as many more that were like none before them. For MinHash that is 32 + 32, for
+//! SimHash (one machine word each) 1024 + 1024. So groups up to 32 are compared completely, a group
+//! of n costs at most 64 · n comparisons, and what a larger group can miss is a pair that agrees
+//! with no representative, unless it meets again under another key.
+
+use super::config::DedupConfig;
+use super::edge::{Edge, Kind};
+use super::error::{Error, Result};
+use super::key::{Keys, Meeting};
+use super::minhash;
+use super::set::{Address, Rank, SignatureSet};
+use super::simhash;
+use super::union::Union;
+
+const MINHASH_REPRESENTATIVES: usize = 32;
+const SIMHASH_REPRESENTATIVES: usize = 1024;
+
+/// Memory that sorting and comparing takes for one member.
+const MEMBER: u64 = 160;
+
+/// Compares the members of groups.
+pub(super) struct Groups<'a> {
+    pub(super) config: &'a DedupConfig,
+    pub(super) set: &'a SignatureSet,
+    pub(super) keys: &'a Keys<'a>,
+}
+
+impl<'a> Groups<'a> {
+    /// Refuses a group that has grown beyond a task's share of the memory.
+    pub(super) fn check_size(&self, members: usize) -> Result<()> {
+        let (needed, available) = (members as u64 * MEMBER, self.config.share());
+        if needed <= available {
+            return Ok(());
+        }
+        let operation = format!("a group of more than {members} texts under one key");
+        Err(Error::OverBudget { operation, needed, available, raise_to: needed.saturating_mul(2 * super::TASKS) })
+    }
+
+    /// Gives the edges of a group, at most one fewer than members. The members' order has no
+    /// influence.
+    pub(super) fn edges(&self, meeting: Meeting, members: &[Address], mut found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
+        let mut copies = members
+            .iter()
+            .map(|at| {
+                let record = self.set.record(*at)?;
+                Ok((record.exact(), Rank::of(&record, *at)?))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        copies.sort_unstable();
+        if meeting == Meeting::Text {
+            for same in copies.chunk_by(|a, b| a.0 == b.0) {
+                for (_, copy) in &same[1..] {
+                    if let Some(kind) = self.keys.same_text(&self.set.record(copy.at)?) {
+                        found(Edge { a: same[0].1.at, b: copy.at, kind, similarity: 1.0 })?;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        // Copies are linked by their text; here each text is compared through its best copy, so that
+        // the cut into parts cannot change who is compared with whom.
+        copies.dedup_by_key(|(text, _)| *text);
+        let mut texts: Vec<Rank<'_>> = copies.into_iter().map(|(_, rank)| rank).collect();
+        texts.sort_unstable();
+        match meeting {
+            Meeting::Band => self.bands(&texts, found),
+            _ => self.blocks(&texts, found),
+        }
+    }
+
+    fn bands(&self, texts: &[Rank<'_>], found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
+        let Some(config) = &self.config.minhash else { return Ok(()) };
+        let signature = |rank: &Rank<'_>| Ok(self.set.record(rank.at)?.minhash_bytes().unwrap_or_default());
+        let alike = |a: &&[u8], b: &&[u8]| {
+            let estimate = minhash::estimate(a, b);
+            (f64::from(estimate) >= config.threshold).then_some(estimate)
+        };
+        link(texts, Kind::Minhash, MINHASH_REPRESENTATIVES, signature, alike, found)
+    }
+
+    fn blocks(&self, texts: &[Rank<'_>], found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
+        let Some(config) = &self.config.simhash else { return Ok(()) };
+        let signature = |rank: &Rank<'_>| Ok(self.set.record(rank.at)?.simhash().unwrap_or_default());
+        let alike = |a: &u64, b: &u64| ((a ^ b).count_ones() <= config.max_distance).then(|| simhash::similarity(*a, *b));
+        link(texts, Kind::Simhash, SIMHASH_REPRESENTATIVES, signature, alike, found)
+    }
+}
+
+/// Compares every text with the representatives before it, best first.
+fn link<S: Copy>(
+    texts: &[Rank<'_>],
+    kind: Kind,
+    representatives: usize,
+    signature: impl Fn(&Rank<'_>) -> Result<S>,
+    alike: impl Fn(&S, &S) -> Option<f32>,
+    mut found: impl FnMut(Edge) -> Result<()>,
+) -> Result<()> {
+    let mut union = Union::new(texts.len() as u32); // addresses of 32 bits in a part, checked size
+    let mut chosen: Vec<(u32, S)> = Vec::new();
+    for (number, text) in (0_u32..).zip(texts) {
+        let own = signature(text)?;
+        let mut is_new = true;
+        for (other, theirs) in &chosen {
+            if let Some(similarity) = alike(theirs, &own) {
+                is_new = false;
+                if union.join(*other, number) {
+                    found(Edge { a: texts[*other as usize].at, b: text.at, kind, similarity })?;
+                }
+            }
+        }
+        if chosen.len() < representatives || (is_new && chosen.len() < 2 * representatives) {
+            chosen.push((number, own));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Which documents say the same: exact, MinHash and SimHash deduplication in three pure stages.
+//!
+//! In the order data meets them:
+//! 1. [`DedupConfig`]: the recipe's `[dedup]`;
+//! 2. [`Signer`] turns a document into a [`Signature`]: a hash of the normalised text, MinHash
+//!    values, a SimHash; a few hundred bytes that stand for the text from here on;
+//! 3. [`SignatureWriter`] and [`SignatureReader`]: one file of fixed-size records for each part;
+//! 4. [`scatter`]: part → keys sorted by partition (equal keys may mean equal documents);
+//! 5. [`reduce`]: partition → edges between documents that were compared and found alike;
+//! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s;
+//! 7. [`run`]: 4 to 6 over all parts in one process.
+//!
+//! Stages 4 to 6 read whole inputs, write one file atomically and know nothing of each other's
+//! progress, so any of them can run twice, elsewhere, or again after a kill.
+//!
+//! # What stays
+//! Of a cluster the document stays that comes first by: smallest priority, highest quality, most
+//! bytes, smallest id, position. Neither the number of threads and partitions nor the cut into
+//! parts has a say: a text is compared through the best of its copies, wherever that one lies.
+//!
+//! # Memory
+//! `memory` bounds what the stages hold at once, over all [`TASKS`] that run side by side. Files are
+//! mapped and count as page cache. A stage that cannot do with its share (one key shared by
+//! hundreds of thousands of different texts, more linked documents than fit) says how much it needs
+//! and stops: see [`Error::OverBudget`].
+
+mod components;
+mod config;
+mod edge;
+mod error;
+mod group;
+mod key;
+mod minhash;
+mod nodes;
+mod normal;
+mod reduce;
+mod run;
+mod scatter;
+mod scatter_file;
+mod sealed;
+mod set;
+mod shingle;
+mod signature;
+mod signature_file;
+mod simhash;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod union;
+
+pub use components::components;
+pub use config::{ByteSize, ConfigError, DedupConfig, MinHashConfig, Shingle, SimHashConfig};
+pub use edge::Kind;
+pub use error::{Error, Result};
+pub use reduce::reduce;
+pub use run::run;
+pub use scatter::{partitions, scatter};
+pub use set::{PartSignatures, SignatureSet};
+pub use signature::{Signature, Signer};
+pub use signature_file::{SignatureReader, SignatureRecord, SignatureWriter};
+pub use summary::{ClusterMember, ClusterSample, Duplicate, Summary};
+
+/// How many stage calls [`run`] has in work at once; each gets this fraction of the memory.
+pub const TASKS: u64 = 16;
+
+/// The page of `malmoi explain dedup`: what it does, why, options, cases, references.
+pub const PAGE: &str = include_str!("../../cases/dedup.md");

@@ -1,0 +1,116 @@
+//! Stage 2 of the shuffle: one partition of all parts' keys → edges between documents that are alike.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use super::config::DedupConfig;
+use super::edge::{Edge, EdgeWriter};
+use super::error::{Error, Result};
+use super::group::Groups;
+use super::key::{Key, Keys};
+use super::scatter::{check, stop_if};
+use super::scatter_file::ScatterFile;
+use super::sealed::Label;
+use super::set::{Address, SignatureSet};
+
+/// Compares the documents that share a key of this partition and writes the edges to `out_edges`.
+///
+/// `scatter_files` are those of all parts of `signatures`, in the same order. They are merged, not
+/// loaded: memory is one group of equal keys (160 bytes a member, within a task's share).
+///
+/// # Errors
+/// If a scatter file is missing, damaged, or of other settings, signatures or partitions; if one
+/// group is larger than the memory allows; if writing fails; or on `cancel`.
+pub fn reduce(
+    partition: u32,
+    scatter_files: &[PathBuf],
+    signatures: &SignatureSet,
+    out_edges: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+) -> Result<()> {
+    config.validate()?;
+    let files = scatter_files.iter().map(|path| ScatterFile::open(path)).collect::<Result<Vec<_>>>()?;
+    let partitions = check_all(&files, signatures, config)?;
+    if partition >= partitions {
+        return Err(Error::Input(format!("partition {partition} of {partitions}")));
+    }
+    reduce_files(partition, partitions, &files, signatures, out_edges, config, cancel)
+}
+
+/// Checks that the files are one for each part, all cut alike; gives the number of partitions.
+pub(super) fn check_all(files: &[ScatterFile], signatures: &SignatureSet, config: &DedupConfig) -> Result<u32> {
+    if files.len() != signatures.parts() {
+        return Err(Error::Input(format!("{} scatter files of {} parts: one is missing or too many", files.len(), signatures.parts())));
+    }
+    let partitions = files.first().map_or(1, |file| file.label().of);
+    for (part, file) in files.iter().enumerate() {
+        let reader = signatures.reader(part).ok_or_else(|| Error::Input(format!("there is no part {part}")))?;
+        check(file, part as u32, partitions, reader, config)?; // a set has at most 2³² parts
+    }
+    Ok(partitions)
+}
+
+/// What the edge file of a partition says of itself.
+pub(super) fn label(partition: u32, partitions: u32, signatures: &SignatureSet, config: &DedupConfig) -> Label {
+    Label { fingerprint: config.fingerprint(), inputs: signatures.identity(), number: partition, of: partitions }
+}
+
+/// [`reduce`] over files that were opened and checked.
+pub(super) fn reduce_files(
+    partition: u32,
+    partitions: u32,
+    files: &[ScatterFile],
+    signatures: &SignatureSet,
+    out_edges: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+) -> Result<()> {
+    let mut writer = EdgeWriter::create(out_edges)?;
+    for (part, file) in (0_u32..).zip(files) {
+        for link in file.links(partition)? {
+            let link = link?;
+            let (a, b) = (Address::new(part, link.best), Address::new(part, link.index));
+            writer.push(&Edge { a, b, kind: link.kind, similarity: 1.0 })?;
+        }
+    }
+    let keys = Keys::new(config);
+    let groups = Groups { config, set: signatures, keys: &keys };
+    let mut streams = files.iter().map(|file| file.keys(partition)).collect::<Result<Vec<_>>>()?;
+    let mut heads = BinaryHeap::new();
+    for (part, stream) in (0_u32..).zip(&mut streams) {
+        heads.extend(stream.next().map(|(key, index)| Reverse((key, part, index))));
+    }
+    let mut current: Option<Key> = None;
+    let mut members: Vec<Address> = Vec::new();
+    let mut count = 0_u32;
+    let mut finish = |key: Option<Key>, members: &mut Vec<Address>| -> Result<()> {
+        if members.len() > 1
+            && let Some(meeting) = key.and_then(Key::meeting)
+        {
+            groups.edges(meeting, members, |edge| writer.push(&edge))?;
+        }
+        members.clear();
+        Ok(())
+    };
+    while let Some(mut head) = heads.peek_mut() {
+        let Reverse((key, part, index)) = *head;
+        // Replaced in place: one sift instead of a pop and a push.
+        match streams[part as usize].next() {
+            Some((next, index)) => *head = Reverse((next, part, index)),
+            None => drop(std::collections::binary_heap::PeekMut::pop(head)),
+        }
+        if current != Some(key) {
+            finish(current, &mut members)?;
+            current = Some(key);
+        }
+        members.push(Address::new(part, index));
+        groups.check_size(members.len())?;
+        stop_if(cancel, count)?;
+        count = count.wrapping_add(1);
+    }
+    finish(current, &mut members)?;
+    writer.finish(label(partition, partitions, signatures, config))
+}

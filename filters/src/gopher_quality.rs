@@ -1,0 +1,376 @@
+//! `gopher-quality`: does the text look like prose at all? Counts of words, symbols, lines.
+
+use corpora::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::chars::{is_space, is_symbol};
+use crate::metrics::ratio;
+use crate::ngrams::hash_bytes;
+use crate::spec::{Options, SpecError, in_order, in_range};
+use crate::words::{Word, Words};
+use crate::{Filter, Metrics, Reason, Verdict};
+
+/// A set of thresholds and stop words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum QualityPreset {
+    /// The Gopher paper as in datatrove; for English.
+    #[default]
+    Gopher,
+    /// FineWeb-2's Korean values. They belong to Kiwi morphemes: on eojeol they drop nearly all
+    /// Korean, and are here for comparison.
+    Fineweb2Korean,
+    /// Our values for Korean split at white space; the page of the filter gives the reasons.
+    KoreanEojeol,
+}
+
+/// Limits of all rules; a limit of zero switches its rule off.
+#[derive(Clone, Debug, PartialEq)]
+struct Limits {
+    words: [u64; 2],
+    mean_word_length: [f64; 2],
+    hashes: f64,
+    ellipses: f64,
+    bullet_lines: f64,
+    ellipsis_lines: f64,
+    alpha_words: f64,
+    stop_words: u64,
+}
+
+impl QualityPreset {
+    fn limits(self) -> Limits {
+        let gopher = Limits {
+            words: [50, 100_000],
+            mean_word_length: [3.0, 10.0],
+            hashes: 0.1,
+            ellipses: 0.1,
+            bullet_lines: 0.9,
+            ellipsis_lines: 0.3,
+            alpha_words: 0.8,
+            stop_words: 2,
+        };
+        match self {
+            Self::Gopher => gopher,
+            Self::Fineweb2Korean => Limits { mean_word_length: [1.0, 6.0], alpha_words: 0.791, ..gopher },
+            Self::KoreanEojeol => Limits {
+                words: [23, 45_000],
+                mean_word_length: [1.8, 12.0],
+                hashes: 0.2,
+                ellipses: 0.2,
+                alpha_words: 0.7,
+                stop_words: 3,
+                ..gopher
+            },
+        }
+    }
+
+    const fn stop_words(self) -> &'static [&'static str] {
+        match self {
+            Self::Gopher => &["the", "be", "to", "of", "and", "that", "have", "with"],
+            Self::Fineweb2Korean => &[
+                "의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고", "에서", "가", "있", "으로", "인", "월", "로",
+                "되",
+            ],
+            Self::KoreanEojeol => &[
+                "-은", "-는", "-이", "-가", "-을", "-를", "-의", "-에", "-서", "-로", "-와", "-과", "-도", "-만", "-고", "-며", "-면",
+                "-지", "-다", "-요", "-까", "-게", "-한", "-던",
+            ],
+        }
+    }
+}
+
+/// Options of `gopher-quality`. Every limit takes its default from the preset, and switches its
+/// rule off when it is 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct GopherQualityConfig {
+    /// Where the limits and stop words come from. Default: `gopher`.
+    pub preset: QualityPreset,
+    /// Fewest words that are not punctuation alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_words: Option<u64>,
+    /// Most words that are not punctuation alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_words: Option<u64>,
+    /// Smallest mean length in characters of those words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_mean_word_length: Option<f64>,
+    /// Largest mean length in characters of those words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_mean_word_length: Option<f64>,
+    /// Most `#` for each word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_hash_ratio: Option<f64>,
+    /// Most `...` and `…` for each word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ellipsis_ratio: Option<f64>,
+    /// Largest share of lines that begin with `•` or `-`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bullet_lines: Option<f64>,
+    /// Largest share of lines that end with `...` or `…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ellipsis_lines: Option<f64>,
+    /// Smallest share of words with a letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_alpha_words: Option<f64>,
+    /// Fewest different stop words that must occur.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_stop_words: Option<u64>,
+    /// The stop words, case-sensitive; one that begins with `-` is an ending (`-은`, `-습니다`) and
+    /// is looked for at the end of longer words, behind which punctuation may follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_words: Option<Vec<String>>,
+    /// Apply to these buckets alone. Default: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_buckets: Vec<String>,
+    /// Do not apply to these buckets. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_buckets: Vec<String>,
+}
+
+impl GopherQualityConfig {
+    fn limits(&self) -> Limits {
+        let preset = self.preset.limits();
+        let [min_words, max_words] = preset.words;
+        let [min_mean, max_mean] = preset.mean_word_length;
+        Limits {
+            words: [self.min_words.unwrap_or(min_words), self.max_words.unwrap_or(max_words)],
+            mean_word_length: [self.min_mean_word_length.unwrap_or(min_mean), self.max_mean_word_length.unwrap_or(max_mean)],
+            hashes: self.max_hash_ratio.unwrap_or(preset.hashes),
+            ellipses: self.max_ellipsis_ratio.unwrap_or(preset.ellipses),
+            bullet_lines: self.max_bullet_lines.unwrap_or(preset.bullet_lines),
+            ellipsis_lines: self.max_ellipsis_lines.unwrap_or(preset.ellipsis_lines),
+            alpha_words: self.min_alpha_words.unwrap_or(preset.alpha_words),
+            stop_words: self.min_stop_words.unwrap_or(preset.stop_words),
+        }
+    }
+
+    fn stop_words(&self) -> Vec<&str> {
+        match &self.stop_words {
+            Some(own) => own.iter().map(String::as_str).collect(),
+            None => self.preset.stop_words().to_vec(),
+        }
+    }
+}
+
+impl Options for GopherQualityConfig {
+    const NAME: &'static str = "gopher-quality";
+
+    fn only_buckets(&self) -> &[String] {
+        &self.only_buckets
+    }
+
+    fn except_buckets(&self) -> &[String] {
+        &self.except_buckets
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        in_range::<Self>("min-mean-word-length", self.min_mean_word_length, 0.0, 1e6)?;
+        in_range::<Self>("max-mean-word-length", self.max_mean_word_length, 0.0, 1e6)?;
+        in_range::<Self>("max-hash-ratio", self.max_hash_ratio, 0.0, 1e6)?;
+        in_range::<Self>("max-ellipsis-ratio", self.max_ellipsis_ratio, 0.0, 1e6)?;
+        in_range::<Self>("max-bullet-lines", self.max_bullet_lines, 0.0, 1.0)?;
+        in_range::<Self>("max-ellipsis-lines", self.max_ellipsis_lines, 0.0, 1.0)?;
+        in_range::<Self>("min-alpha-words", self.min_alpha_words, 0.0, 1.0)?;
+        let limits = self.limits();
+        let on = |limit: f64| (limit != 0.0).then_some(limit);
+        let [min_words, max_words] = limits.words.map(|count| on(count as f64));
+        in_order::<Self>(("min-words", min_words), ("max-words", max_words))?;
+        let [min_mean, max_mean] = limits.mean_word_length.map(on);
+        in_order::<Self>(("min-mean-word-length", min_mean), ("max-mean-word-length", max_mean))?;
+        let listed = self.stop_words().len();
+        in_range::<Self>("min-stop-words", Some(limits.stop_words as f64), 0.0, listed as f64)
+    }
+
+    fn build(&self) -> Box<dyn Filter> {
+        let stop_words = StopWords::new(&self.stop_words());
+        Box::new(GopherQuality { limits: self.limits(), stop_words })
+    }
+}
+
+struct GopherQuality {
+    limits: Limits,
+    stop_words: StopWords,
+}
+
+impl Filter for GopherQuality {
+    fn name(&self) -> &'static str {
+        GopherQualityConfig::NAME
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        vec![
+            "content-words",
+            "mean-word-length",
+            "hash-ratio",
+            "ellipsis-ratio",
+            "bullet-lines",
+            "ellipsis-lines",
+            "alpha-words",
+            "stop-words",
+        ]
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let text = document.text.as_str();
+        let words = metrics.words(text);
+        let lines = metrics.lines(text);
+
+        let (mut content, mut chars, mut alpha) = (0, 0, 0);
+        for word in words.iter() {
+            alpha += usize::from(word.has_letter());
+            if !word.is_symbol() {
+                content += 1;
+                chars += word.chars as usize;
+            }
+        }
+        let (mut bullets, mut trailing) = (0, 0);
+        for line in lines.of(text) {
+            bullets += usize::from(line.trim_start_matches(is_space).starts_with(['•', '-']));
+            let end = line.trim_end_matches(is_space);
+            trailing += usize::from(end.ends_with("...") || end.ends_with('…'));
+        }
+        let hashes = text.bytes().filter(|&byte| byte == b'#').count();
+        let ellipses = text.matches("...").count() + text.matches('…').count();
+        let mean = ratio(chars, content);
+        let stops = self.stop_words.count_in(text, &words);
+
+        let limits = &self.limits;
+        let ([min_words, max_words], [min_mean, max_mean]) = (limits.words, limits.mean_word_length);
+        let mut judge = Judge { metrics, verdict: Verdict::Keep };
+        judge.measure("content-words", content as f64);
+        judge.at_least("quality/content-words", content as f64, min_words as f64);
+        judge.at_most("quality/content-words", content as f64, max_words as f64);
+        judge.measure("mean-word-length", mean);
+        if content > 0 {
+            judge.at_least("quality/mean-word-length", mean, min_mean);
+            judge.at_most("quality/mean-word-length", mean, max_mean);
+        }
+        let share = judge.measure("hash-ratio", ratio(hashes, words.len()));
+        judge.at_most("quality/hash-ratio", share, limits.hashes);
+        let share = judge.measure("ellipsis-ratio", ratio(ellipses, words.len()));
+        judge.at_most("quality/ellipsis-ratio", share, limits.ellipses);
+        let share = judge.measure("bullet-lines", ratio(bullets, lines.len()));
+        judge.at_most("quality/bullet-lines", share, limits.bullet_lines);
+        let share = judge.measure("ellipsis-lines", ratio(trailing, lines.len()));
+        judge.at_most("quality/ellipsis-lines", share, limits.ellipsis_lines);
+        let share = judge.measure("alpha-words", ratio(alpha, words.len()));
+        judge.at_least("quality/alpha-words", share, limits.alpha_words);
+        let count = judge.measure("stop-words", stops as f64);
+        judge.at_least("quality/stop-words", count, limits.stop_words as f64);
+        judge.verdict
+    }
+}
+
+/// Records every metric; the first limit that is missed decides. A limit of zero is no limit.
+struct Judge<'a> {
+    metrics: &'a mut Metrics,
+    verdict: Verdict,
+}
+
+impl Judge<'_> {
+    fn measure(&mut self, metric: &'static str, value: f64) -> f64 {
+        self.metrics.insert(metric, value);
+        value
+    }
+
+    fn at_least(&mut self, rule: &str, value: f64, limit: f64) {
+        if self.verdict.is_keep() && limit != 0.0 && value < limit {
+            self.verdict = Verdict::Drop(Reason::below(rule, value, limit));
+        }
+    }
+
+    fn at_most(&mut self, rule: &str, value: f64, limit: f64) {
+        if self.verdict.is_keep() && limit != 0.0 && value > limit {
+            self.verdict = Verdict::Drop(Reason::above(rule, value, limit));
+        }
+    }
+}
+
+/// Whole words by hash, endings by comparison.
+struct StopWords {
+    /// Hashes of the whole words, sorted.
+    whole: Vec<u64>,
+    /// One bit for the low six bits of each hash: most words are settled by it.
+    bloom: u64,
+    endings: Vec<String>,
+}
+
+impl StopWords {
+    fn new(listed: &[&str]) -> Self {
+        let mut endings: Vec<String> = listed.iter().filter_map(|word| word.strip_prefix('-')).map(str::to_owned).collect();
+        endings.retain(|ending| !ending.is_empty());
+        endings.sort_unstable();
+        endings.dedup();
+        let mut whole: Vec<u64> = listed.iter().filter(|word| !word.starts_with('-')).map(|word| hash_bytes(word.as_bytes())).collect();
+        whole.sort_unstable();
+        whole.dedup();
+        let bloom = whole.iter().fold(0, |bits, hash| bits | 1 << (hash & 63));
+        Self { whole, bloom, endings }
+    }
+
+    /// How many different stop words occur.
+    fn count_in(&self, text: &str, words: &Words) -> usize {
+        let mut met = vec![false; self.whole.len()];
+        let mut open: Vec<&str> = self.endings.iter().map(String::as_str).collect();
+        for word in words.iter() {
+            if self.bloom >> (word.hash & 63) & 1 == 1
+                && let Ok(at) = self.whole.binary_search(&word.hash)
+            {
+                met[at] = true;
+            }
+            if !open.is_empty() && word.has_letter() {
+                let stem = content_of(word, text);
+                open.retain(|ending| stem.strip_suffix(ending).is_none_or(str::is_empty));
+            }
+        }
+        met.into_iter().filter(|&met| met).count() + self.endings.len() - open.len()
+    }
+}
+
+/// The word without the punctuation behind it.
+fn content_of<'a>(word: &Word, text: &'a str) -> &'a str {
+    word.of(text).trim_end_matches(is_symbol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::document;
+
+    fn apply(config: &GopherQualityConfig, text: &str) -> (Verdict, Metrics) {
+        let mut metrics = Metrics::new();
+        (config.build().apply(&mut document(text), &mut metrics), metrics)
+    }
+
+    #[test]
+    fn measures_by_hand() {
+        let (_, metrics) = apply(&GopherQualityConfig::default(), "- the #cat and…\n  • 3 -- dogs...\nto be");
+        // the #cat and… • 3 dogs... to be: 3 + 4 + 4 + 1 + 1 + 7 + 2 + 2 characters; the bullet
+        // is no punctuation in the reference's set
+        assert_eq!(metrics.get("content-words"), Some(8.0));
+        assert_eq!(metrics.get("mean-word-length"), Some(3.0));
+        assert_eq!(metrics.get("hash-ratio"), Some(0.1));
+        assert_eq!(metrics.get("ellipsis-ratio"), Some(0.2));
+        assert_eq!(metrics.get("bullet-lines"), Some(0.666_667));
+        assert_eq!(metrics.get("ellipsis-lines"), Some(0.666_667));
+        assert_eq!(metrics.get("alpha-words"), Some(0.6));
+        // the, to, be; "and…" is another word
+        assert_eq!(metrics.get("stop-words"), Some(3.0));
+    }
+
+    #[test]
+    fn endings_belong_to_longer_words() {
+        let stop = StopWords::new(&["-은", "-습니다", "이"]);
+        let count = |text: &str| stop.count_in(text, &Words::new(text));
+        assert_eq!(count("은 습니다"), 0);
+        assert_eq!(count("책은 좋습니다."), 2);
+        assert_eq!(count("이 책은 그것은 은”"), 2);
+    }
+
+    #[test]
+    fn more_stop_words_than_listed_cannot_be_asked_for() {
+        let config = GopherQualityConfig { stop_words: Some(vec!["the".into()]), ..GopherQualityConfig::default() };
+        assert_eq!(config.check().unwrap_err().key(), "min-stop-words");
+    }
+}

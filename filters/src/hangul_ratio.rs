@@ -1,0 +1,103 @@
+//! `hangul-ratio`: share of Hangul among the characters that are not white space.
+
+use corpora::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::chars::{is_hangul, is_space};
+use crate::metrics::ratio;
+use crate::spec::{Options, SpecError, in_order, in_range};
+use crate::{Filter, Metrics, Reason, Verdict};
+
+/// Options of `hangul-ratio`; at least one bound must be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct HangulRatioConfig {
+    /// Smallest share, 0 to 1. Default: no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest share, 0 to 1. Default: no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// Apply to these buckets alone. Default: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_buckets: Vec<String>,
+    /// Do not apply to these buckets. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_buckets: Vec<String>,
+}
+
+impl Options for HangulRatioConfig {
+    const NAME: &'static str = "hangul-ratio";
+
+    fn only_buckets(&self) -> &[String] {
+        &self.only_buckets
+    }
+
+    fn except_buckets(&self) -> &[String] {
+        &self.except_buckets
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        if self.min.is_none() && self.max.is_none() {
+            return Err(SpecError::NothingToDo { filter: Self::NAME, key: "min", keys: "`min`, `max`" });
+        }
+        in_range::<Self>("min", self.min, 0.0, 1.0)?;
+        in_range::<Self>("max", self.max, 0.0, 1.0)?;
+        in_order::<Self>(("min", self.min), ("max", self.max))
+    }
+
+    fn build(&self) -> Box<dyn Filter> {
+        Box::new(HangulRatio { min: self.min, max: self.max })
+    }
+}
+
+struct HangulRatio {
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Filter for HangulRatio {
+    fn name(&self) -> &'static str {
+        HangulRatioConfig::NAME
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        vec!["hangul-ratio"]
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let (mut hangul, mut visible) = (0, 0);
+        for c in document.text.chars() {
+            visible += usize::from(!is_space(c));
+            hangul += usize::from(is_hangul(c));
+        }
+        let share = ratio(hangul, visible);
+        metrics.insert("hangul-ratio", share);
+        let rule = "hangul/hangul-ratio";
+        match (self.min, self.max) {
+            (Some(min), _) if share < min => Verdict::Drop(Reason::below(rule, share, min)),
+            (_, Some(max)) if share > max => Verdict::Drop(Reason::above(rule, share, max)),
+            _ => Verdict::Keep,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::document;
+
+    #[test]
+    fn counts_syllables_and_compatibility_jamo() {
+        let filter = HangulRatio { min: None, max: None };
+        let ratio_of = |text: &str| {
+            let mut metrics = Metrics::new();
+            filter.apply(&mut document(text), &mut metrics);
+            metrics.get("hangul-ratio").unwrap()
+        };
+        assert_eq!(ratio_of("가 나 ab"), 0.5);
+        assert_eq!(ratio_of("ㅋㅋ 漢字"), 0.5);
+        assert_eq!(ratio_of("中文和にほん"), 0.0);
+        assert_eq!(ratio_of(" \n"), 0.0);
+    }
+}

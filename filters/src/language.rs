@@ -1,0 +1,414 @@
+//! `language`: script first, letter statistics only where the script leaves several languages.
+
+use std::sync::LazyLock;
+
+use corpora::Document;
+use lingua::{Language as Model, LanguageDetector, LanguageDetectorBuilder};
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Options, SpecError, in_range, listed};
+use crate::{Filter, Metrics, Reason, Verdict};
+
+/// Options of `language`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LanguageConfig {
+    /// Languages that stay, as ISO 639-1 codes. Required.
+    pub keep: Vec<String>,
+    /// Smallest confidence, 0 to 1. Default: 0.65.
+    pub min_confidence: f64,
+    /// Apply to these buckets alone. Default: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_buckets: Vec<String>,
+    /// Do not apply to these buckets. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_buckets: Vec<String>,
+}
+
+impl Default for LanguageConfig {
+    fn default() -> Self {
+        Self { keep: Vec::new(), min_confidence: 0.65, only_buckets: Vec::new(), except_buckets: Vec::new() }
+    }
+}
+
+impl Options for LanguageConfig {
+    const NAME: &'static str = "language";
+
+    fn only_buckets(&self) -> &[String] {
+        &self.only_buckets
+    }
+
+    fn except_buckets(&self) -> &[String] {
+        &self.except_buckets
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        if self.keep.is_empty() {
+            return Err(SpecError::NothingToDo { filter: Self::NAME, key: "keep", keys: "the languages of `keep`" });
+        }
+        let known = detectable();
+        if let Some(unknown) = self.keep.iter().find(|code| !known.contains(&code.as_str())) {
+            return Err(SpecError::Unknown { filter: Self::NAME, key: "keep", value: unknown.clone(), known: listed(&known) });
+        }
+        in_range::<Self>("min-confidence", Some(self.min_confidence), 0.0, 1.0)
+    }
+
+    fn build(&self) -> Box<dyn Filter> {
+        Box::new(Language { keep: self.keep.clone(), min_confidence: self.min_confidence })
+    }
+}
+
+/// Languages told apart by their script alone.
+const BY_SCRIPT: [&str; 3] = ["ko", "ja", "zh"];
+
+/// Languages of the Latin script whose models are compiled in.
+const BY_LETTERS: [(&str, Model); 5] =
+    [("en", Model::English), ("de", Model::German), ("es", Model::Spanish), ("fr", Model::French), ("vi", Model::Vietnamese)];
+
+/// Codes that `keep` may hold.
+fn detectable() -> Vec<&'static str> {
+    BY_SCRIPT.into_iter().chain(BY_LETTERS.iter().map(|(code, _)| *code)).collect()
+}
+
+/// Text of a script that none of the languages is written in.
+const UNDETERMINED: &str = "und";
+
+/// Built at first use, so that a corpus of Hangul alone never loads a model.
+static DETECTOR: LazyLock<LanguageDetector> = LazyLock::new(|| {
+    let models: Vec<Model> = BY_LETTERS.iter().map(|(_, model)| *model).collect();
+    LanguageDetectorBuilder::from_languages(&models).build()
+});
+
+/// Places a long text is looked at, evenly spread.
+const WINDOWS: usize = 8;
+/// Characters read at each place to tell scripts.
+const SCRIPT_CHARS: usize = 250;
+/// Characters read at each place for letter statistics.
+const LETTER_CHARS: usize = 50;
+
+struct Language {
+    keep: Vec<String>,
+    min_confidence: f64,
+}
+
+impl Filter for Language {
+    fn name(&self) -> &'static str {
+        LanguageConfig::NAME
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        vec!["language-confidence"]
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let ranking = rank(&document.text);
+        let Some(&(code, confidence)) = ranking.first() else {
+            metrics.insert("language-confidence", 0.0);
+            document.lang = Some(UNDETERMINED.to_owned());
+            let reason = Reason::below("language/letters", 0.0, 1.0);
+            return Verdict::Drop(reason.with_detail("nothing to tell a language by"));
+        };
+        metrics.insert("language-confidence", confidence);
+        if document.lang.as_deref() != Some(code) {
+            document.lang = Some(code.to_owned());
+        }
+        let kept = |code: &str| self.keep.iter().any(|keep| keep == code);
+        if !kept(code) {
+            let best = ranking.iter().find(|(code, _)| kept(code)).map_or(0.0, |found| found.1);
+            let reason = Reason::below("language/not-kept", best, confidence);
+            return Verdict::Drop(reason.with_detail(code));
+        }
+        if confidence < self.min_confidence {
+            let rule = "language/language-confidence";
+            let reason = Reason::below(rule, confidence, self.min_confidence);
+            return Verdict::Drop(reason.with_detail(code));
+        }
+        Verdict::Keep
+    }
+}
+
+/// Letters of a text by script, each weighted with about the bytes it takes: a syllable block or
+/// an ideograph says as much as three Latin letters.
+#[derive(Default)]
+struct Scripts {
+    hangul: usize,
+    kana: usize,
+    han: usize,
+    latin: usize,
+    other: usize,
+}
+
+impl Scripts {
+    fn all(&self) -> usize {
+        self.hangul + self.kana + self.han + self.latin + self.other
+    }
+
+    fn of<'a>(slices: impl Iterator<Item = &'a str>) -> Self {
+        let mut scripts = Self::default();
+        for c in slices.flat_map(str::chars) {
+            match c {
+                'a'..='z' | 'A'..='Z' => scripts.latin += 1,
+                '\0'..='\u{a9}' | '\u{3164}' | '\u{FFA0}' => {}
+                '\u{AC00}'..='\u{D7A3}'
+                | '\u{1100}'..='\u{11FF}'
+                | '\u{3131}'..='\u{3163}'
+                | '\u{3165}'..='\u{318E}'
+                | '\u{A960}'..='\u{A97F}'
+                | '\u{D7B0}'..='\u{D7FF}'
+                | '\u{FFA1}'..='\u{FFDC}' => scripts.hangul += 3,
+                '\u{3041}'..='\u{309F}'
+                | '\u{30A1}'..='\u{30FA}'
+                | '\u{30FC}'..='\u{30FF}'
+                | '\u{31F0}'..='\u{31FF}'
+                | '\u{FF66}'..='\u{FF9F}' => scripts.kana += 3,
+                '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}' | '々' | '〇' => {
+                    scripts.han += 3
+                }
+                '\u{aa}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' | '\u{FF21}'..='\u{FF5A}' => {
+                    scripts.latin += usize::from(c.is_alphabetic());
+                }
+                _ => scripts.other += usize::from(c.is_alphabetic()),
+            }
+        }
+        scripts
+    }
+}
+
+/// Languages with their confidence, best first; empty for a text without letters.
+///
+/// The confidence is the share of the language's script, times the model's confidence within the
+/// Latin script. Beside Hangul, Latin letters count as far as they are prose: names, addresses and
+/// code are no second language. Rounded to four decimals: the models add floats in an order that
+/// is not fixed.
+fn rank(text: &str) -> Vec<(&'static str, f64)> {
+    let mut scripts = Scripts::of(windows(text, SCRIPT_CHARS));
+    let function_words = if scripts.latin > 0 { FunctionWords::of(windows(text, SCRIPT_CHARS)) } else { FunctionWords::default() };
+    if scripts.hangul * 4 >= scripts.all() {
+        scripts.latin = function_words.prose_among(scripts.latin);
+    }
+    let (chinese_characters, all) = (scripts.kana + scripts.han, scripts.all());
+    if all == 0 {
+        return Vec::new();
+    }
+    let share = |weight: usize| weight as f64 / all as f64;
+    // Japanese mixes at least one kana into every ten characters; Chinese none.
+    let east = if scripts.kana * 10 >= chinese_characters { "ja" } else { "zh" };
+    let mut ranking = vec![("ko", share(scripts.hangul)), (east, share(chinese_characters)), (UNDETERMINED, share(scripts.other))];
+    let latin = share(scripts.latin);
+    if ranking.iter().any(|&(_, other)| other >= latin) {
+        // Another script decides.
+    } else if function_words.are_english() {
+        ranking.push(("en", latin));
+    } else {
+        let found = DETECTOR.compute_language_confidence_values(latin_sample(text));
+        for (code, model) in BY_LETTERS {
+            let confidence = found.iter().find(|(known, _)| *known == model);
+            let code = match code {
+                "en" if function_words.contradict_english() => UNDETERMINED,
+                code => code,
+            };
+            ranking.push((code, confidence.map_or(0.0, |(_, value)| value * latin)));
+        }
+    }
+    for (_, confidence) in &mut ranking {
+        *confidence = (*confidence * 1e4).round() / 1e4;
+    }
+    ranking.retain(|&(_, confidence)| confidence > 0.0);
+    // Stable: equal confidences stay in the order above, which is fixed.
+    ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranking
+}
+
+/// Up to [`WINDOWS`] slices of at most `chars` characters, evenly spread; a short text is one slice.
+fn windows(text: &str, chars: usize) -> impl Iterator<Item = &str> {
+    let (count, chars) = if text.len() <= WINDOWS * chars { (1, text.len()) } else { (WINDOWS, chars) };
+    let bound = move |at: usize| {
+        let mut byte = (text.len() as u128 * at as u128 / count as u128) as usize;
+        while !text.is_char_boundary(byte) {
+            byte -= 1;
+        }
+        byte
+    };
+    (0..count).map(move |at| {
+        let slice = &text[bound(at)..bound(at + 1)];
+        match slice.char_indices().nth(chars) {
+            Some((end, _)) => &slice[..end],
+            None => slice,
+        }
+    })
+}
+
+/// What the models see: whole words of the Latin script from all over the text.
+fn latin_sample(text: &str) -> String {
+    let mut sample = String::with_capacity(WINDOWS * (LETTER_CHARS + 1));
+    let mut end = 0;
+    for slice in windows(text, LETTER_CHARS) {
+        let start = slice.as_ptr() as usize - text.as_ptr() as usize;
+        let joined = start == end;
+        end = start + slice.len();
+        let whole = if joined {
+            slice
+        } else {
+            sample.push(' ');
+            // The window opened inside a word.
+            slice.find(char::is_whitespace).map_or(slice, |space| &slice[space..])
+        };
+        sample.extend(whole.chars().map(|c| if is_eastern(c) { ' ' } else { c }));
+    }
+    sample
+}
+
+/// Words of a sample in Latin script, and how many of them are function words that tell languages apart.
+#[derive(Default)]
+struct FunctionWords {
+    all: usize,
+    english: usize,
+    /// Different ones among the English.
+    different: u32,
+    foreign: usize,
+}
+
+impl FunctionWords {
+    fn of<'a>(slices: impl Iterator<Item = &'a str>) -> Self {
+        let mut counts = Self::default();
+        let mut met = 0_u32;
+        let words = slices.flat_map(|slice| slice.split(|c: char| !c.is_alphabetic()));
+        for word in words.filter(|word| word.starts_with(|c| c < '\u{250}')) {
+            counts.all += 1;
+            let mut lower = [0; LONGEST];
+            let Some(lower) = lower.get_mut(..word.len()) else { continue };
+            lower.copy_from_slice(word.as_bytes());
+            lower.make_ascii_lowercase();
+            if let Ok(at) = ENGLISH.binary_search(&&*lower) {
+                counts.english += 1;
+                met |= 1 << at;
+            } else if FOREIGN.binary_search(&&*lower).is_ok() {
+                counts.foreign += 1;
+            }
+        }
+        counts.different = met.count_ones();
+        counts
+    }
+
+    /// English beyond doubt: at least every eighth word is one of English alone, six different ones
+    /// occur, and fewer than every fortieth is foreign. What is not goes to the models, which take
+    /// a hundred times as long.
+    fn are_english(&self) -> bool {
+        self.different >= 6 && self.english * 8 >= self.all && self.foreign * 40 < self.all
+    }
+
+    /// How many of some letters are prose, of which at least every eighth word is a function word.
+    fn prose_among(&self, letters: usize) -> usize {
+        let found = ((self.english + self.foreign) * 8).min(self.all);
+        letters * found / self.all.max(1)
+    }
+
+    /// Too few for English, or more of another language. The models know five languages, and what
+    /// is written in a sixth is often given to English.
+    fn contradict_english(&self) -> bool {
+        self.foreign > self.english || (self.all >= 12 && self.english * 25 < self.all)
+    }
+}
+
+/// Longest function word in bytes.
+const LONGEST: usize = 7;
+
+/// Function words of English that are no common words of other languages in Latin script. Sorted.
+#[rustfmt::skip]
+const ENGLISH: [&[u8]; 28] = [
+    b"and", b"are", b"been", b"but", b"could", b"for", b"from", b"had", b"has", b"have", b"if",
+    b"is", b"not", b"of", b"should", b"that", b"the", b"their", b"these", b"they", b"this", b"to",
+    b"were", b"which", b"with", b"would", b"you", b"your",
+];
+
+/// Function words of other languages in Latin script that English does not use. Sorted.
+#[rustfmt::skip]
+const FOREIGN: [&[u8]; 61] = [
+    b"af", b"ang", b"att", b"auf", b"av", b"avec", b"che", b"con", b"dan", b"dans", b"das", b"de",
+    b"del", b"della", b"dem", b"den", b"der", b"det", b"di", b"dos", b"du", b"ein", b"eine", b"el",
+    b"en", b"est", b"et", b"het", b"ikke", b"ist", b"la", b"las", b"le", b"les", b"los", b"med",
+    b"mga", b"mit", b"nao", b"ng", b"nicht", b"och", b"og", b"por", b"pour", b"que", b"qui", b"som",
+    b"sono", b"su", b"til", b"um", b"un", b"una", b"und", b"une", b"van", b"von", b"voor", b"vor",
+    b"yang",
+];
+
+fn is_eastern(c: char) -> bool {
+    matches!(c, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{A4CF}' | '\u{A960}'..='\u{A97F}'
+        | '\u{AC00}'..='\u{D7FF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{323AF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(text: &str) -> (&'static str, f64) {
+        rank(text)[0]
+    }
+
+    #[test]
+    fn word_lists_are_sorted_and_disjoint() {
+        assert!(ENGLISH.is_sorted() && FOREIGN.is_sorted());
+        assert!(ENGLISH.iter().all(|word| FOREIGN.binary_search(word).is_err()));
+        assert!(ENGLISH.iter().chain(&FOREIGN).all(|word| word.len() <= LONGEST));
+        assert!(ENGLISH.len() <= 32);
+    }
+
+    #[test]
+    fn script_shares_by_hand() {
+        assert_eq!(best("가나다 the"), ("ko", 0.75));
+        assert_eq!(best("가나다 abc"), ("ko", 1.0));
+        assert_eq!(best("of the this have been with 시장"), ("en", 0.7778));
+        assert_eq!(best("漢字かな"), ("ja", 1.0));
+        assert_eq!(best("漢字漢字漢字漢字漢か"), ("ja", 1.0));
+        assert_eq!(best("漢字漢字漢字漢字漢字か"), ("zh", 1.0));
+        assert_eq!(best("Привет мир"), ("und", 1.0));
+        assert_eq!(best("ﾊﾝｶｸ"), ("ja", 1.0));
+        assert!(rank("123 --- \u{3164}").is_empty());
+    }
+
+    #[test]
+    fn windows_cover_short_texts_and_sample_long_ones() {
+        assert_eq!(windows("가나다", 9).collect::<String>(), "가나다");
+        assert_eq!(windows("", 9).collect::<String>(), "");
+        let long = "가나다라".repeat(100);
+        assert!(windows(&long, 5).all(|slice| slice.chars().count() == 5));
+        assert_eq!(windows(&long, 5).count(), WINDOWS);
+        let short = "a few words of one line";
+        assert_eq!(latin_sample(short), short);
+    }
+
+    /// The declaration of human rights: every Korean article is found, and no other language is
+    /// taken for Korean.
+    #[test]
+    #[allow(clippy::print_stderr)]
+    fn human_rights_in_every_language() {
+        use std::collections::BTreeMap;
+        use std::io::{BufRead, BufReader};
+
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/langid/udhr.jsonl.zst");
+        let Ok(file) = std::fs::File::open(path) else {
+            eprintln!("skipped: no ../shared");
+            return;
+        };
+        let mut found: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
+        for line in BufReader::new(zstd::Decoder::new(file).unwrap()).lines() {
+            let row: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let lang = row["lang"].as_str().unwrap().to_owned();
+            let best = rank(row["text"].as_str().unwrap()).first().map_or("none", |best| best.0);
+            *found.entry(lang).or_default().entry(best).or_default() += 1;
+        }
+        for (lang, counts) in &found {
+            let right = |code| counts.get(code).copied().unwrap_or(0);
+            match lang.as_str() {
+                "kor" => assert_eq!(counts.len(), right("ko").min(1), "{counts:?}"),
+                _ => assert_eq!(right("ko"), 0, "{lang} {counts:?}"),
+            }
+        }
+        for (lang, code) in [("jpn", "ja"), ("eng", "en"), ("deu", "de"), ("fra", "fr"), ("spa", "es"), ("vie", "vi")] {
+            let counts = &found[lang];
+            let right = counts.get(code).copied().unwrap_or(0);
+            let all: usize = counts.values().sum();
+            assert!(right * 100 >= all * 95, "{lang} {counts:?}");
+        }
+    }
+}

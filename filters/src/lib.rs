@@ -1,0 +1,67 @@
+//! Decide what is kept: filters over documents, each pure, each giving a reason that can be read.
+//!
+//! In the order a document meets them:
+//! 1. [`FilterSpec`]: one entry of the recipe's `[[filters]]`, checked by [`FilterSpec::validate`];
+//! 2. [`Chain`]: the built filters, applied in order until the first one drops the document;
+//! 3. [`Metrics`]: every number a filter measured, and the word and line tables they share;
+//! 4. [`Verdict`]: keep, or drop with a [`Reason`] such as `repetition/top-2-gram 0.31 > 0.282`.
+//!
+//! Each filter has a page, [`explain`], that is documentation and test at once.
+//!
+//! ```
+//! use corpora::Document;
+//! use filters::{Chain, FilterSpec, Verdict};
+//!
+//! let spec: FilterSpec = toml::from_str("length = { min-chars = 20 }")?;
+//! let chain = Chain::new(&[spec])?;
+//! let mut document = Document {
+//!     id: "1".into(),
+//!     text: "너무 짧은 글".into(),
+//!     source: "web".into(),
+//!     bucket: "korean".into(),
+//!     lang: None,
+//!     url: None,
+//!     meta: Default::default(),
+//! };
+//! let (verdict, metrics) = chain.apply(&mut document);
+//! assert_eq!(metrics.get("chars"), Some(7.0));
+//! match verdict {
+//!     Verdict::Drop(reason) => assert_eq!(reason.to_string(), "length/chars 7 < 20"),
+//!     Verdict::Keep => unreachable!(),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod chain;
+mod chars;
+pub mod dedup;
+mod encoding;
+mod filter;
+mod gopher_quality;
+mod gopher_repetition;
+mod hangul_ratio;
+mod language;
+mod length;
+mod metrics;
+mod ngrams;
+mod normalize;
+mod pages;
+#[cfg(test)]
+mod parity;
+mod spec;
+mod words;
+
+pub use chain::{Chain, MAX_TEXT_BYTES};
+pub use encoding::EncodingConfig;
+pub use filter::{Filter, Reason, Sign, Verdict};
+pub use gopher_quality::{GopherQualityConfig, QualityPreset};
+pub use gopher_repetition::{GopherRepetitionConfig, RepetitionPreset};
+pub use hangul_ratio::HangulRatioConfig;
+pub use language::LanguageConfig;
+pub use length::LengthConfig;
+pub use metrics::Metrics;
+pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace};
+pub use pages::{NAMES, explain, filter_of_rule};
+pub use spec::{FilterSpec, SpecError};
+pub use words::{Lines, Word, Words};

@@ -1,0 +1,269 @@
+//! Counting word n-grams by hash: no string is built for any of them.
+//!
+//! A polynomial over the integers modulo the prime 2^61 - 1 is hashed once along the words. The
+//! hash of any run of words joined without spaces then costs one multiplication, whatever its
+//! length, and two different runs of `L` bytes share it with a chance of about `L / 2^61`.
+
+use crate::words::Word;
+
+const PRIME: u64 = (1 << 61) - 1;
+/// An arbitrary fixed base: hashes, and with them all decisions, are equal on every machine.
+const BASE: u64 = 0x0b73_5a1f_9c4e_d285;
+const POWERS: [u64; 512] = {
+    let mut powers = [1; 512];
+    let mut at = 1;
+    while at < 512 {
+        powers[at] = reduce(powers[at - 1] as u128 * BASE as u128);
+        at += 1;
+    }
+    powers
+};
+
+/// Modulo 2^61 - 1 of anything below 2^124: a product of two residues and some change.
+const fn reduce(x: u128) -> u64 {
+    let folded = (x as u64 & PRIME) + (x >> 61) as u64;
+    let folded = (folded & PRIME) + (folded >> 61);
+    if folded >= PRIME { folded - PRIME } else { folded }
+}
+
+/// `BASE` to the power of a length in bytes.
+fn power(length: usize) -> u64 {
+    let mut result = 1;
+    let mut rest = length;
+    if rest < POWERS.len() {
+        return POWERS[rest];
+    }
+    let mut square = BASE;
+    while rest > 0 {
+        if rest & 1 == 1 {
+            result = reduce(u128::from(result) * u128::from(square));
+        }
+        square = reduce(u128::from(square) * u128::from(square));
+        rest >>= 1;
+    }
+    result
+}
+
+/// The polynomial hash of some bytes, eight of them a step.
+pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut hash = 0;
+    for chunk in bytes.chunks(8) {
+        let mut sum = u128::from(hash) * u128::from(POWERS[chunk.len()]);
+        for (byte, power) in chunk.iter().rev().zip(&POWERS) {
+            sum += (u128::from(*byte) + 1) * u128::from(*power);
+        }
+        hash = reduce(sum);
+    }
+    hash
+}
+
+/// A hash set or counter of 64-bit keys by linear probing, emptied and used again.
+#[derive(Default)]
+pub(crate) struct Table {
+    keys: Vec<u64>,
+    values: Vec<u32>,
+    mask: usize,
+}
+
+impl Table {
+    /// Empties the table and makes room for `expected` keys.
+    pub(crate) fn reset(&mut self, expected: usize) {
+        let slots = (expected.max(4) * 2).next_power_of_two();
+        if self.keys.len() < slots {
+            self.keys.resize(slots, 0);
+            self.values.resize(slots, 0);
+        }
+        self.keys[..slots].fill(0);
+        self.mask = slots - 1;
+    }
+
+    /// The value stored for the key; a key met for the first time stores `value` and gives `None`.
+    pub(crate) fn get_or_insert(&mut self, key: u64, value: u32) -> Option<u32> {
+        let key = key.max(1);
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut slot = (mixed >> 32) as usize & self.mask;
+        loop {
+            match self.keys[slot] {
+                0 => {
+                    self.keys[slot] = key;
+                    self.values[slot] = value;
+                    return None;
+                }
+                stored if stored == key => return Some(self.values[slot]),
+                _ => slot = (slot + 1) & self.mask,
+            }
+        }
+    }
+
+    /// True when the key was there already; it is afterwards in any case.
+    pub(crate) fn seen(&mut self, key: u64) -> bool {
+        self.get_or_insert(key, 0).is_some()
+    }
+}
+
+/// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
+/// times its count. Occurrences may overlap; of equally frequent ones the first counts. `None`
+/// when the text has fewer than `n` words.
+pub(crate) fn top_ngram_chars(words: &[Word], n: usize, table: &mut Table) -> Option<usize> {
+    if n == 0 || words.len() < n {
+        return None;
+    }
+    table.reset(words.len());
+    // (first word, count) in the order of first appearance
+    let mut counts: Vec<(u32, u32)> = Vec::with_capacity(words.len() + 1 - n);
+    for (at, window) in words.windows(n).enumerate() {
+        let mut key = 0_u64;
+        for word in window {
+            key = key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
+        }
+        match table.get_or_insert(key, counts.len() as u32) {
+            Some(entry) => counts[entry as usize].1 += 1,
+            None => counts.push((at as u32, 1)),
+        }
+    }
+    let mut best = (0, 0);
+    for &(first, count) in &counts {
+        if count > best.1 {
+            best = (first, count);
+        }
+    }
+    let first = best.0 as usize;
+    let chars: usize = words[first..first + n].iter().map(|word| word.chars as usize).sum();
+    Some((chars + n - 1) * best.1 as usize)
+}
+
+/// Running hashes and lengths along the words, from which every duplicate n-gram is found.
+pub(crate) struct Runs {
+    /// Hash of the first `i` words joined without spaces.
+    hashes: Vec<u64>,
+    /// Bytes and characters of the first `i` words.
+    lengths: Vec<(u32, u32)>,
+}
+
+impl Runs {
+    pub(crate) fn new(words: &[Word]) -> Self {
+        let mut hashes = Vec::with_capacity(words.len() + 1);
+        let mut lengths = Vec::with_capacity(words.len() + 1);
+        let (mut hash, mut bytes, mut chars) = (0, 0, 0);
+        hashes.push(hash);
+        lengths.push((bytes, chars));
+        for word in words {
+            let length = word.end - word.start;
+            let shifted = u128::from(hash) * u128::from(power(length as usize));
+            hash = reduce(shifted + u128::from(word.hash));
+            bytes += length;
+            chars += word.chars;
+            hashes.push(hash);
+            lengths.push((bytes, chars));
+        }
+        Self { hashes, lengths }
+    }
+
+    /// Characters inside repeated n-grams, from left to right: one that was met before counts its
+    /// characters (without spaces) and is jumped over, a new one moves on by a word.
+    ///
+    /// As in the reference the words are joined without a space, so `ab c` equals `a bc`.
+    pub(crate) fn duplicate_chars(&self, n: usize, table: &mut Table) -> usize {
+        let words = self.hashes.len() - 1;
+        table.reset(words);
+        let (mut at, mut repeated) = (0, 0);
+        while at + n <= words {
+            let (from, to) = (self.lengths[at], self.lengths[at + n]);
+            let prefix = u128::from(self.hashes[at]) * u128::from(power((to.0 - from.0) as usize));
+            let prefix = reduce(prefix);
+            let window = self.hashes[at + n] + PRIME - prefix;
+            if table.seen(if window >= PRIME { window - PRIME } else { window }) {
+                repeated += (to.1 - from.1) as usize;
+                at += n;
+            } else {
+                at += 1;
+            }
+        }
+        repeated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::words::Words;
+
+    /// The definition, on strings.
+    fn slow_duplicates(words: &[&str], n: usize) -> usize {
+        let (mut seen, mut at, mut repeated) = (HashSet::new(), 0, 0);
+        while at + n <= words.len() {
+            let gram = words[at..at + n].concat();
+            if seen.contains(&gram) {
+                repeated += gram.chars().count();
+                at += n;
+            } else {
+                seen.insert(gram);
+                at += 1;
+            }
+        }
+        repeated
+    }
+
+    /// The definition, on strings.
+    fn slow_top(words: &[&str], n: usize) -> Option<usize> {
+        let grams: Vec<String> = words.windows(n).map(|window| window.join(" ")).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for gram in &grams {
+            *counts.entry(gram).or_default() += 1;
+        }
+        let most = grams.iter().map(|gram| counts[gram.as_str()]).max()?;
+        let first = grams.iter().find(|gram| counts[gram.as_str()] == most)?;
+        Some(first.chars().count() * most)
+    }
+
+    #[test]
+    fn hand_counted() {
+        let mut table = Table::default();
+        let words = Words::new("a b a b a b");
+        // "a b" three times, three characters each
+        assert_eq!(top_ngram_chars(&words, 2, &mut table), Some(9));
+        // ab, ba are new; then "ab" again (2 characters, jump), "ab" again
+        assert_eq!(Runs::new(&words).duplicate_chars(2, &mut table), 4);
+        assert_eq!(top_ngram_chars(&words, 7, &mut table), None);
+        assert_eq!(Runs::new(&[]).duplicate_chars(5, &mut table), 0);
+        // joined without a space the two halves are one string
+        let words = Words::new("ab c a bc");
+        assert_eq!(Runs::new(&words).duplicate_chars(2, &mut table), 3);
+    }
+
+    #[test]
+    fn powers_agree_with_repeated_products() {
+        let mut expected = 1;
+        for length in 0..1200 {
+            assert_eq!(power(length), expected, "{length}");
+            expected = reduce(u128::from(expected) * u128::from(BASE));
+        }
+        assert_eq!(reduce(u128::from(PRIME)), 0);
+        assert_eq!(reduce(u128::from(PRIME - 1) * u128::from(PRIME - 1)), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_equal_the_definition(text in "([ab]{1,2}|가|나다)( ([ab]{1,2}|가|나다)){0,40}", n in 1_usize..7) {
+            let words = Words::new(&text);
+            let strings: Vec<&str> = text.split(' ').collect();
+            let mut table = Table::default();
+            prop_assert_eq!(top_ngram_chars(&words, n, &mut table), slow_top(&strings, n));
+            prop_assert_eq!(
+                Runs::new(&words).duplicate_chars(n, &mut table),
+                slow_duplicates(&strings, n)
+            );
+        }
+
+        #[test]
+        fn hashing_is_compositional(left: Vec<u8>, right: Vec<u8>) {
+            let joined = [left.clone(), right.clone()].concat();
+            let shifted = u128::from(hash_bytes(&left)) * u128::from(power(right.len()));
+            prop_assert_eq!(reduce(shifted + u128::from(hash_bytes(&right))), hash_bytes(&joined));
+        }
+    }
+}

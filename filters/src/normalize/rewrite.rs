@@ -1,0 +1,204 @@
+//! White space, signs and tags in one pass over the pieces of a text.
+
+use super::Whitespace;
+use super::code::{Kind, has_marks, pieces};
+use super::tags::{Removed, strip_tail};
+use crate::chars::is_space;
+use crate::words::is_line_break;
+
+/// What to rewrite.
+pub(super) struct Rules {
+    pub(super) whitespace: Whitespace,
+    pub(super) signs: bool,
+    pub(super) strip_tags: bool,
+}
+
+impl Rules {
+    /// The rewritten text, `None` when nothing changes.
+    pub(super) fn apply(&self, text: &str) -> Option<String> {
+        if self.leaves(text) {
+            return None;
+        }
+        let mut writer = Writer { rules: self, out: String::with_capacity(text.len()), gap: Gap::default() };
+        for (kind, piece) in pieces(text) {
+            match (kind, self.whitespace) {
+                (Kind::Prose, _) => writer.prose(piece),
+                (Kind::Inline, Whitespace::Collapse) => writer.verbatim(piece),
+                (Kind::Fenced, Whitespace::Collapse) => writer.block(piece),
+                (Kind::Inline | Kind::Fenced, _) => writer.code(piece),
+            }
+        }
+        let out = writer.finish();
+        (out != text).then_some(out)
+    }
+
+    /// Might a second pass over the result find more to do?
+    pub(super) fn may_uncover(&self, text: &str) -> bool {
+        has_marks(text) || (self.strip_tags && text.contains('<'))
+    }
+
+    /// A quick look, for most texts need nothing: true only when every step would leave the text
+    /// as it is.
+    fn leaves(&self, text: &str) -> bool {
+        let tidy = match self.whitespace {
+            Whitespace::Keep => true,
+            Whitespace::Lines => has_tidy_lines(text),
+            Whitespace::Collapse => is_collapsed(text),
+        };
+        tidy && !(self.signs && text.contains(['\u{318D}', '\u{FF5E}'])) && !(self.strip_tags && text.contains('>'))
+    }
+}
+
+/// Most line feeds in a row: two empty lines, as between the functions of a Python file.
+const MAX_LINE_FEEDS: usize = 3;
+
+/// White space that was read but not yet written; at the end it is dropped.
+#[derive(Default)]
+struct Gap {
+    line_feeds: usize,
+    spaces: String,
+    after_return: bool,
+    /// A fenced block is before or after: in a collapsed text it keeps its own lines.
+    fence: bool,
+}
+
+struct Writer<'a> {
+    rules: &'a Rules,
+    out: String,
+    gap: Gap,
+}
+
+impl Writer<'_> {
+    fn prose(&mut self, text: &str) {
+        let floor = self.out.len();
+        for c in text.chars() {
+            let c = match c {
+                '\u{318D}' if self.rules.signs => '·',
+                '\u{FF5E}' if self.rules.signs => '~',
+                _ => c,
+            };
+            self.push(c);
+            if c == '>' && self.rules.strip_tags {
+                match strip_tail(&mut self.out, floor) {
+                    Some(Removed::Block) => self.separate(),
+                    Some(Removed::Inline) | None => {}
+                }
+            }
+        }
+    }
+
+    /// Code where lines are tidied: the white space of lines is, nothing else.
+    fn code(&mut self, text: &str) {
+        text.chars().for_each(|c| self.push(c));
+    }
+
+    /// Inline code in a collapsed text.
+    fn verbatim(&mut self, text: &str) {
+        self.close_gap();
+        self.out.push_str(text);
+    }
+
+    /// A fenced block in a collapsed text: its own lines.
+    fn block(&mut self, text: &str) {
+        self.gap.fence = true;
+        self.close_gap();
+        self.out.push_str(text.trim_end_matches(['\n', '\r']));
+        self.gap.fence = true;
+    }
+
+    fn push(&mut self, c: char) {
+        match self.rules.whitespace {
+            Whitespace::Keep => self.out.push(c),
+            _ if !is_space(c) => {
+                self.close_gap();
+                self.out.push(c);
+            }
+            _ if is_line_break(c) => {
+                let second_half = self.gap.after_return && c == '\n';
+                self.gap.line_feeds += usize::from(!second_half);
+                self.gap.spaces.clear();
+                self.gap.after_return = c == '\r';
+            }
+            _ => {
+                self.gap.spaces.push(if c == '\t' { '\t' } else { ' ' });
+                self.gap.after_return = false;
+            }
+        }
+    }
+
+    /// Writes the gap before something visible.
+    fn close_gap(&mut self) {
+        let Gap { line_feeds, spaces, fence, .. } = &mut self.gap;
+        if self.rules.whitespace == Whitespace::Collapse {
+            let apart = *fence || *line_feeds > 0 || !spaces.is_empty();
+            if apart && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
+                self.out.push(if *fence { '\n' } else { ' ' });
+            } else if *fence && self.out.ends_with(' ') {
+                self.out.pop();
+                self.out.push('\n');
+            }
+        } else {
+            if !self.out.is_empty() {
+                (0..(*line_feeds).min(MAX_LINE_FEEDS)).for_each(|_| self.out.push('\n'));
+            }
+            self.out.push_str(spaces);
+        }
+        spaces.clear();
+        (*line_feeds, *fence, self.gap.after_return) = (0, false, false);
+    }
+
+    /// A block tag is gone: its neighbours must not become one word.
+    fn separate(&mut self) {
+        if self.out.ends_with(|c| !is_space(c)) && self.gap.spaces.is_empty() {
+            if self.rules.whitespace == Whitespace::Keep {
+                self.out.push(' ');
+            } else {
+                self.gap.spaces.push(' ');
+            }
+        }
+    }
+
+    fn finish(mut self) -> String {
+        // White space before a tag that was removed at the very end.
+        if self.rules.whitespace != Whitespace::Keep && self.rules.strip_tags {
+            self.out.truncate(self.out.trim_end_matches(is_space).len());
+        }
+        self.out
+    }
+}
+
+/// Would [`Whitespace::Lines`] change nothing?
+fn has_tidy_lines(text: &str) -> bool {
+    let (mut line_feeds, mut spaced) = (1, false);
+    let mut first = true;
+    for c in text.chars() {
+        match c {
+            '\n' => {
+                if spaced || first || line_feeds >= MAX_LINE_FEEDS {
+                    return false;
+                }
+                line_feeds += 1;
+            }
+            ' ' | '\t' => {
+                (spaced, first) = (true, false);
+            }
+            _ if is_space(c) => return false,
+            _ => (line_feeds, spaced, first) = (0, false, false),
+        }
+    }
+    !spaced && (line_feeds == 0 || text.is_empty())
+}
+
+/// Would [`Whitespace::Collapse`] change nothing, code or not?
+fn is_collapsed(text: &str) -> bool {
+    let mut spaced = true;
+    for c in text.chars() {
+        match c {
+            ' ' if spaced => return false,
+            ' ' => spaced = true,
+            _ if is_space(c) => return false,
+            _ => spaced = false,
+        }
+    }
+    !spaced || text.is_empty()
+}

@@ -1,0 +1,160 @@
+//! The pages of the filters: documentation, test and `explain` in one file each.
+
+/// Names of all filters, in the order a recipe would usually list them.
+pub const NAMES: &[&str] = &["encoding", "normalize", "length", "language", "hangul-ratio", "gopher-quality", "gopher-repetition"];
+
+/// The page of a filter in Markdown: what it does, why, options, cases, references.
+#[must_use]
+pub fn explain(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "encoding" => include_str!("../cases/encoding.md"),
+        "normalize" => include_str!("../cases/normalize.md"),
+        "length" => include_str!("../cases/length.md"),
+        "language" => include_str!("../cases/language.md"),
+        "hangul-ratio" => include_str!("../cases/hangul-ratio.md"),
+        "gopher-quality" => include_str!("../cases/gopher-quality.md"),
+        "gopher-repetition" => include_str!("../cases/gopher-repetition.md"),
+        _ => return None,
+    })
+}
+
+/// The filter a [`crate::Reason`]'s rule belongs to: `repetition/top-2-gram` → `gopher-repetition`.
+#[must_use]
+pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
+    Some(match rule.split_once('/')?.0 {
+        "encoding" => "encoding",
+        "normalize" => "normalize",
+        "length" => "length",
+        "language" => "language",
+        "hangul" => "hangul-ratio",
+        "quality" => "gopher-quality",
+        "repetition" => "gopher-repetition",
+        _ => return None,
+    })
+}
+
+/// A document of bucket `web` with this text, for tests.
+#[cfg(test)]
+pub(crate) fn document(text: &str) -> corpora::Document {
+    corpora::Document {
+        id: "test".into(),
+        text: text.into(),
+        source: "test".into(),
+        bucket: "web".into(),
+        lang: None,
+        url: None,
+        meta: serde_json::Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::{Chain, FilterSpec, Verdict};
+
+    /// One fenced `toml` block under `## Cases`.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        /// The filter's options.
+        spec: toml::Table,
+        text: String,
+        /// Text repeated so many times.
+        repeat: Option<usize>,
+        bucket: Option<String>,
+        /// `true`, or `drop` says the rule.
+        keep: Option<bool>,
+        drop: Option<String>,
+        /// The text afterwards; without it the text must be unchanged.
+        becomes: Option<String>,
+        /// The language afterwards.
+        lang: Option<String>,
+        /// Metrics, each to six decimals.
+        #[serde(default)]
+        metrics: std::collections::BTreeMap<String, f64>,
+    }
+
+    fn cases(page: &str) -> Vec<Case> {
+        let (_, section) = page.split_once("\n## Cases\n").unwrap();
+        let section = section.split_once("\n## ").unwrap().0;
+        let blocks = section.split("\n```toml\n").skip(1);
+        blocks
+            .map(|block| {
+                let block = block.split_once("\n```\n").unwrap().0;
+                toml::from_str(block).unwrap_or_else(|error| panic!("{error}\n{block}"))
+            })
+            .collect()
+    }
+
+    fn check(filter: &str, case: &Case) {
+        let entry = toml::Table::from_iter([(filter.to_owned(), case.spec.clone().into())]);
+        let spec: FilterSpec = entry.try_into().unwrap();
+        let chain = Chain::new(std::slice::from_ref(&spec)).unwrap();
+        let text = case.text.repeat(case.repeat.unwrap_or(1));
+        let mut document = document(&text);
+        if let Some(bucket) = &case.bucket {
+            document.bucket = bucket.as_str().into();
+        }
+        let (verdict, metrics) = chain.apply(&mut document);
+        let place = format!("{filter}: {}", case.name);
+        match (case.keep, &case.drop, &verdict) {
+            (Some(true), None, Verdict::Keep) => {}
+            (None, Some(rule), Verdict::Drop(reason)) => {
+                assert_eq!(&reason.rule, rule, "{place}: {reason}");
+                assert_eq!(filter_of_rule(rule), Some(filter), "{place}");
+            }
+            (_, _, verdict) => panic!("{place}: {verdict:?}, {metrics:?}"),
+        }
+        assert_eq!(&document.text, case.becomes.as_ref().unwrap_or(&text), "{place}");
+        if case.lang.is_some() {
+            assert_eq!(document.lang, case.lang, "{place}");
+        }
+        for (name, value) in &case.metrics {
+            assert_eq!(metrics.get(name), Some(*value), "{place}: {name}");
+        }
+        let emitted: Vec<_> = metrics.iter().map(|(name, _)| name).collect();
+        let listed = chain.metric_names();
+        assert!(emitted.iter().all(|name| listed.contains(name)), "{place}: {emitted:?}");
+        if verdict.is_keep() && !emitted.is_empty() {
+            assert_eq!(emitted.len(), listed.len(), "{place}");
+        }
+        for name in listed {
+            assert!(explain(filter).unwrap().contains(&format!("`{name}`")), "{name} on its page");
+        }
+    }
+
+    #[test]
+    fn every_case_of_every_page_holds() {
+        for filter in NAMES {
+            let page = explain(filter).unwrap();
+            let headings: Vec<_> = page.lines().filter(|line| line.starts_with('#')).collect();
+            let title = format!("# `{filter}`");
+            let expected = [&title, "## What it does", "## Why", "## Options", "## Cases", "## References"];
+            assert_eq!(headings, expected, "{filter}");
+            let cases = cases(page);
+            assert!(cases.len() >= 3, "{filter} has {} cases", cases.len());
+            for case in &cases {
+                check(filter, case);
+            }
+        }
+        assert_eq!(explain("no-such-filter"), None);
+    }
+
+    /// The options table of every page lists exactly the keys that the filter accepts.
+    #[test]
+    fn every_option_is_on_its_page() {
+        for filter in NAMES {
+            let entry = format!("{filter} = {{ no-such-option = 1 }}");
+            let error = toml::from_str::<FilterSpec>(&entry).unwrap_err().to_string();
+            let (_, accepted) = error.split_once("expected one of ").unwrap();
+            let accepted: Vec<_> = accepted.split('`').skip(1).step_by(2).collect();
+            let (_, section) = explain(filter).unwrap().split_once("\n## Options\n").unwrap();
+            let section = section.split_once("\n## ").unwrap().0;
+            let listed: Vec<_> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
+            assert_eq!(listed, accepted, "{filter}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The recipe's `[[filters]]`: one entry, its checks, and the filter it builds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
+};
+
+/// One filter with its options, written `language = { keep = ["ko"] }`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FilterSpec {
+    /// Share of characters that betray a wrong decoding.
+    Encoding(EncodingConfig),
+    /// Unicode form, invisible characters, white space, signs and tags.
+    Normalize(NormalizeConfig),
+    /// Number of characters and words.
+    Length(LengthConfig),
+    /// Language by script, then by letter statistics.
+    Language(LanguageConfig),
+    /// Share of Hangul.
+    HangulRatio(HangulRatioConfig),
+    /// The Gopher quality rules.
+    GopherQuality(GopherQualityConfig),
+    /// The Gopher repetition rules.
+    GopherRepetition(GopherRepetitionConfig),
+}
+
+/// What each options struct offers to the spec.
+pub(crate) trait Options {
+    /// Name of the filter in the recipe.
+    const NAME: &'static str;
+    fn only_buckets(&self) -> &[String];
+    fn except_buckets(&self) -> &[String];
+    /// Checks the options alone.
+    fn check(&self) -> Result<(), SpecError>;
+    /// Builds the filter from checked options.
+    fn build(&self) -> Box<dyn Filter>;
+}
+
+/// Options that parse but make no sense.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// A number outside its range.
+    #[error("filter `{filter}`: `{key}` is {value}, allowed is {low} to {high}")]
+    OutOfRange {
+        /// Name of the filter.
+        filter: &'static str,
+        /// Option.
+        key: &'static str,
+        /// Its value.
+        value: f64,
+        /// Smallest allowed value.
+        low: f64,
+        /// Largest allowed value.
+        high: f64,
+    },
+    /// A minimum above its maximum: nothing could pass.
+    #[error("filter `{filter}`: `{key}` is {value}, above `{maximum_key}`, which is {maximum}")]
+    Crossed {
+        /// Name of the filter.
+        filter: &'static str,
+        /// The minimum's option.
+        key: &'static str,
+        /// The minimum.
+        value: f64,
+        /// The maximum's option.
+        maximum_key: &'static str,
+        /// The maximum.
+        maximum: f64,
+    },
+    /// None of the options that would make the filter do something is set.
+    #[error("filter `{filter}` does nothing: set at least one of {keys}")]
+    NothingToDo {
+        /// Name of the filter.
+        filter: &'static str,
+        /// First of the options to set.
+        key: &'static str,
+        /// All of them, for the message.
+        keys: &'static str,
+    },
+    /// A word that is none of the allowed ones.
+    #[error("filter `{filter}`: `{key}` has `{value}`, expected one of {known}")]
+    Unknown {
+        /// Name of the filter.
+        filter: &'static str,
+        /// Option.
+        key: &'static str,
+        /// The unknown word.
+        value: String,
+        /// The allowed words, for the message.
+        known: String,
+    },
+    /// A bucket that is both included and excluded.
+    #[error("filter `{filter}`: bucket `{bucket}` is in `only-buckets` and in `except-buckets`")]
+    BucketTwice {
+        /// Name of the filter.
+        filter: &'static str,
+        /// The bucket.
+        bucket: String,
+    },
+}
+
+impl SpecError {
+    /// Name of the filter the error is about.
+    #[must_use]
+    pub fn filter(&self) -> &'static str {
+        match self {
+            Self::OutOfRange { filter, .. }
+            | Self::Crossed { filter, .. }
+            | Self::NothingToDo { filter, .. }
+            | Self::Unknown { filter, .. }
+            | Self::BucketTwice { filter, .. } => filter,
+        }
+    }
+
+    /// The option the error is about.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::OutOfRange { key, .. } | Self::Crossed { key, .. } | Self::NothingToDo { key, .. } | Self::Unknown { key, .. } => key,
+            Self::BucketTwice { .. } => "except-buckets",
+        }
+    }
+}
+
+/// Calls the same expression on whichever options the spec holds.
+macro_rules! each {
+    ($spec:expr, $options:ident => $body:expr) => {
+        match $spec {
+            FilterSpec::Encoding($options) => $body,
+            FilterSpec::Normalize($options) => $body,
+            FilterSpec::Length($options) => $body,
+            FilterSpec::Language($options) => $body,
+            FilterSpec::HangulRatio($options) => $body,
+            FilterSpec::GopherQuality($options) => $body,
+            FilterSpec::GopherRepetition($options) => $body,
+        }
+    };
+}
+
+impl FilterSpec {
+    /// Name of the filter as the recipe writes it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        fn name<O: Options>(_: &O) -> &'static str {
+            O::NAME
+        }
+        each!(self, options => name(options))
+    }
+
+    /// `only-buckets` and `except-buckets`; empty lists limit nothing.
+    #[must_use]
+    pub fn buckets(&self) -> (&[String], &[String]) {
+        each!(self, options => (options.only_buckets(), options.except_buckets()))
+    }
+
+    /// Checks the options, and the bucket names against those of the recipe's sources.
+    ///
+    /// # Errors
+    /// [`SpecError`] for the first thing that is wrong.
+    pub fn validate(&self, buckets: &[&str]) -> Result<(), SpecError> {
+        let (only, except) = self.buckets();
+        for (key, names) in [("only-buckets", only), ("except-buckets", except)] {
+            if let Some(unknown) = names.iter().find(|name| !buckets.contains(&name.as_str())) {
+                return Err(SpecError::Unknown { filter: self.name(), key, value: unknown.clone(), known: listed(buckets) });
+            }
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        let (only, except) = self.buckets();
+        if let Some(twice) = only.iter().find(|name| except.contains(name)) {
+            return Err(SpecError::BucketTwice { filter: self.name(), bucket: twice.clone() });
+        }
+        each!(self, options => options.check())
+    }
+
+    /// The filter itself.
+    pub(crate) fn build(&self) -> Result<Box<dyn Filter>, SpecError> {
+        self.check()?;
+        Ok(each!(self, options => options.build()))
+    }
+}
+
+/// `` `a`, `b` `` for messages.
+pub(crate) fn listed(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Refuses numbers that are not finite or outside `low..=high`.
+pub(crate) fn in_range<O: Options>(key: &'static str, value: Option<f64>, low: f64, high: f64) -> Result<(), SpecError> {
+    match value {
+        Some(value) if !(low..=high).contains(&value) => Err(SpecError::OutOfRange { filter: O::NAME, key, value, low, high }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a minimum above its maximum.
+pub(crate) fn in_order<O: Options>(minimum: (&'static str, Option<f64>), maximum: (&'static str, Option<f64>)) -> Result<(), SpecError> {
+    match (minimum.1, maximum.1) {
+        (Some(low), Some(high)) if low > high => {
+            Err(SpecError::Crossed { filter: O::NAME, key: minimum.0, value: low, maximum_key: maximum.0, maximum: high })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(entry: &str) -> SpecError {
+        toml::from_str::<FilterSpec>(entry).unwrap().validate(&["web", "code"]).unwrap_err()
+    }
+
+    #[test]
+    fn options_that_make_no_sense() {
+        let cases = [
+            ("length = {}", "min-chars"),
+            ("length = { min-chars = 5, max-chars = 4 }", "min-chars"),
+            ("hangul-ratio = { min = 1.5 }", "min"),
+            ("hangul-ratio = { min = nan }", "min"),
+            ("hangul-ratio = { min = 0.5, max = 0.2 }", "min"),
+            ("encoding = { max-share = -0.1 }", "max-share"),
+            ("language = {}", "keep"),
+            ("language = { keep = ['kr'] }", "keep"),
+            ("language = { keep = ['ko'], min-confidence = 65 }", "min-confidence"),
+            ("gopher-quality = { min-alpha-words = 2 }", "min-alpha-words"),
+            ("gopher-quality = { min-words = 200000 }", "min-words"),
+            ("gopher-quality = { min-stop-words = 9 }", "min-stop-words"),
+            ("gopher-repetition = { top-2-gram = 1.1 }", "top-2-gram"),
+            ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
+            ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
+        ];
+        for (entry, key) in cases {
+            let error = error(entry);
+            assert_eq!(error.key(), key, "{entry}: {error}");
+            assert!(entry.starts_with(error.filter()), "{entry}: {error}");
+        }
+    }
+
+    #[test]
+    fn messages_name_place_and_remedy() {
+        assert_eq!(
+            error("normalize = { only-buckets = ['wob'] }").to_string(),
+            "filter `normalize`: `only-buckets` has `wob`, expected one of `web`, `code`"
+        );
+        assert_eq!(
+            error("gopher-repetition = { top-2-gram = 1.1 }").to_string(),
+            "filter `gopher-repetition`: `top-2-gram` is 1.1, allowed is 0 to 1"
+        );
+    }
+
+    #[test]
+    fn unknown_keys_and_presets_are_refused_by_the_parser() {
+        for entry in ["language = { keep = ['ko'], min-confidense = 0.5 }", "gopher-repetition = { preset = 'gofer' }", "gopher = {}"] {
+            assert!(toml::from_str::<FilterSpec>(entry).is_err(), "{entry}");
+        }
+    }
+
+    #[test]
+    fn specs_survive_toml() {
+        for name in crate::NAMES {
+            let entry = match *name {
+                "length" => "length = { min-chars = 5 }".to_owned(),
+                "language" => "language = { keep = ['ko'], except-buckets = ['code'] }".to_owned(),
+                "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
+                name => format!("{name} = {{}}"),
+            };
+            let spec: FilterSpec = toml::from_str(&entry).unwrap();
+            assert_eq!(spec.name(), *name);
+            let written = toml::to_string(&spec).unwrap();
+            assert_eq!(toml::from_str::<FilterSpec>(&written).unwrap(), spec, "{written}");
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Words and lines of a text, found once and shared by all filters as byte ranges.
+
+use crate::chars::{is_letter, is_space, is_symbol};
+use crate::ngrams::hash_bytes;
+
+/// One word: a maximal run of characters that are not white space.
+///
+/// In Korean this is the eojeol (어절), particles and endings included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// First byte in the text.
+    pub start: u32,
+    /// Byte after the last one.
+    pub end: u32,
+    /// Length in characters.
+    pub chars: u32,
+    flags: u8,
+    /// Hash of the word's bytes; equal words have equal hashes.
+    pub hash: u64,
+}
+
+impl Word {
+    /// The word itself.
+    #[must_use]
+    pub fn of<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.start as usize..self.end as usize).unwrap_or("")
+    }
+
+    /// Holds at least one letter (general category L).
+    #[must_use]
+    pub fn has_letter(&self) -> bool {
+        self.flags & LETTER != 0
+    }
+
+    /// Consists of punctuation and control characters only.
+    #[must_use]
+    pub fn is_symbol(&self) -> bool {
+        self.flags & CONTENT == 0
+    }
+}
+
+/// The words of one text in order.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    words: Vec<Word>,
+    text_bytes: usize,
+}
+
+impl Words {
+    /// Splits on white space, exactly where Python's `str.split()` does.
+    ///
+    /// Positions are 32-bit: of a text above 4 GiB only the beginning is segmented. (A chain
+    /// refuses far smaller ones, see [`crate::MAX_TEXT_BYTES`].)
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut words = Vec::with_capacity(text.len().min(1 << 26) / 6 + 1);
+        let (mut start, mut chars, mut flags) = (0, 0, 0);
+        let mut push = |start: usize, end: usize, chars: u32, flags: u8| {
+            words.push(Word { start: start as u32, end: end as u32, chars, flags, hash: hash_bytes(&text.as_bytes()[start..end]) });
+        };
+        let measured = addressable(text);
+        for (at, c) in measured.char_indices() {
+            let class = class_of(c);
+            if class & SPACE == 0 {
+                if chars == 0 {
+                    start = at;
+                }
+                chars += 1;
+                flags |= class;
+            } else if chars > 0 {
+                push(start, at, chars, flags);
+                (chars, flags) = (0, 0);
+            }
+        }
+        if chars > 0 {
+            push(start, measured.len(), chars, flags);
+        }
+        Self { words, text_bytes: text.len() }
+    }
+
+    /// Length in bytes of the text these words belong to.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+}
+
+impl std::ops::Deref for Words {
+    type Target = [Word];
+
+    fn deref(&self) -> &[Word] {
+        &self.words
+    }
+}
+
+/// The lines of one text in order, as byte ranges without their line ends.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    lines: Vec<(u32, u32)>,
+    text_bytes: usize,
+}
+
+impl Lines {
+    /// Splits where Python's `str.splitlines()` does: at line feed, carriage return (one break
+    /// when both follow each other), vertical tab, form feed, U+001C to U+001E, U+0085, U+2028
+    /// and U+2029. A break at the very end opens no further line.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut lines = Vec::new();
+        let (mut start, mut after_return) = (0, false);
+        let measured = addressable(text);
+        for (at, c) in measured.char_indices() {
+            if after_return && c == '\n' {
+                start = at + 1;
+            } else if is_line_break(c) {
+                lines.push((start as u32, at as u32));
+                start = at + c.len_utf8();
+            }
+            after_return = c == '\r';
+        }
+        if start < measured.len() {
+            lines.push((start as u32, measured.len() as u32));
+        }
+        Self { lines, text_bytes: text.len() }
+    }
+
+    /// How many lines there are, empty ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// True for an empty text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The lines as slices of the text they were found in.
+    pub fn of<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.lines.iter().map(|&(start, end)| text.get(start as usize..end as usize).unwrap_or(""))
+    }
+
+    /// Length in bytes of the text these lines belong to.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        self.text_bytes
+    }
+}
+
+/// A character at which a line ends.
+pub(crate) fn is_line_break(c: char) -> bool {
+    matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+const LETTER: u8 = 1;
+const CONTENT: u8 = 2;
+const SPACE: u8 = 4;
+
+/// Classes of the ASCII characters, so that the common case is one table look-up.
+const ASCII: [u8; 128] = {
+    let mut table = [0; 128];
+    let mut code = 0;
+    while code < 128 {
+        let byte = code as u8;
+        table[code] = if byte == b' ' || (byte >= 9 && byte <= 13) || (byte >= 28 && byte <= 31) {
+            SPACE
+        } else if byte.is_ascii_alphabetic() {
+            LETTER | CONTENT
+        } else if byte.is_ascii_digit() {
+            CONTENT
+        } else {
+            0
+        };
+        code += 1;
+    }
+    table
+};
+
+fn class_of(c: char) -> u8 {
+    match c {
+        '\0'..='\x7f' => ASCII[c as usize],
+        '\u{AC00}'..='\u{D7A3}' => LETTER | CONTENT,
+        _ if is_space(c) => SPACE,
+        _ => {
+            let letter = if is_letter(c) { LETTER } else { 0 };
+            let content = if is_symbol(c) { 0 } else { CONTENT };
+            letter | content
+        }
+    }
+}
+
+/// The part of the text whose positions fit 32 bits.
+fn addressable(text: &str) -> &str {
+    let mut end = text.len().min(u32::MAX as usize);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn splits_on_unicode_white_space() {
+        let text = " 안녕\u{3000}ㅋㅋ\u{1c}--- 3월\u{a0}…\n";
+        let words = Words::new(text);
+        let shown: Vec<_> = words.iter().map(|word| word.of(text)).collect();
+        assert_eq!(shown, ["안녕", "ㅋㅋ", "---", "3월", "…"]);
+        assert_eq!(words.iter().map(|word| word.chars).collect::<Vec<_>>(), [2, 2, 3, 2, 1]);
+        let letters: Vec<_> = words.iter().map(Word::has_letter).collect();
+        assert_eq!(letters, [true, true, false, true, false]);
+        let symbols: Vec<_> = words.iter().map(Word::is_symbol).collect();
+        assert_eq!(symbols, [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn lines_end_like_in_python() {
+        let lines_of = |text: &str| {
+            let lines = Lines::new(text);
+            lines.of(text).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines_of("a\r\nb\rc\n\nd"), ["a", "b", "c", "", "d"]);
+        assert_eq!(lines_of("a\u{2028}나\u{85}"), ["a", "나"]);
+        assert_eq!(lines_of("\n"), [""]);
+        assert_eq!(lines_of("\n\r\n"), ["", ""]);
+        assert!(lines_of("").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn words_cover_everything_but_space(text in ".{0,80}") {
+            let words = Words::new(&text);
+            let joined: String = words.iter().map(|word| word.of(&text)).collect();
+            let expected: String = text.chars().filter(|&c| !is_space(c)).collect();
+            prop_assert_eq!(joined, expected);
+            for word in words.iter() {
+                prop_assert_eq!(word.chars as usize, word.of(&text).chars().count());
+                prop_assert_eq!(word.has_letter(), word.of(&text).chars().any(is_letter));
+                prop_assert_eq!(word.is_symbol(), word.of(&text).chars().all(is_symbol));
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Checks a decoded header: its numbers against each other, its sections against the file.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, META_BYTES, TABLE, align, kind, width_for};
+
+impl Header {
+    /// Numbers that hold without looking at the sections.
+    pub(crate) fn check_numbers(&self, file_bytes: u64, path: &Path) -> Result<()> {
+        let bad = |offset, detail: String| Err(Error::corrupt(path, offset, detail));
+        if self.file_bytes != file_bytes {
+            let promised = self.file_bytes;
+            return bad(file_bytes.min(promised), format!("the file has {file_bytes} bytes, its header says {promised}"));
+        }
+        if self.vocab_size == 0 || self.eos >= self.vocab_size {
+            let (eos, size) = (self.eos, self.vocab_size);
+            return bad(88, format!("end token {eos} in a vocabulary of {size}"));
+        }
+        if self.width != width_for(self.vocab_size) {
+            return bad(48, format!("{} bytes per token", self.width));
+        }
+        if self.documents > self.tokens {
+            let (documents, tokens) = (self.documents, self.tokens);
+            return bad(64, format!("{documents} documents in {tokens} tokens"));
+        }
+        Ok(())
+    }
+
+    /// Sections follow each other without gaps or overlap and end with the file.
+    pub(crate) fn check_layout(&self, path: &Path) -> Result<()> {
+        let mut end = HEADER_BYTES as u64;
+        for (index, section) in self.sections.iter().enumerate() {
+            let at = (TABLE + index * ENTRY_BYTES) as u64;
+            let bad = |detail: String| Err(Error::corrupt(path, at, detail));
+            let kind = section.kind;
+            if self.sections[..index].iter().any(|other| other.kind == kind) {
+                return bad(format!("section {kind} is listed twice"));
+            }
+            if align(end) != Some(section.offset) {
+                return bad(format!("section {kind} starts at {}", section.offset));
+            }
+            match section.offset.checked_add(section.bytes) {
+                Some(next) if next <= self.file_bytes => end = next,
+                _ => return bad(format!("section {kind} reaches past the end of the file")),
+            }
+        }
+        if end != self.file_bytes {
+            return Err(Error::corrupt(path, end, "bytes after the last section"));
+        }
+        Ok(())
+    }
+
+    /// The sections that must be there are, with as many bytes as their elements take.
+    pub(crate) fn check_sizes(&self, path: &Path) -> Result<()> {
+        let token_bytes = self.tokens.checked_mul(u64::from(self.width));
+        let blocks = token_bytes.map(|bytes| bytes.div_ceil(BLOCK_BYTES));
+        let ends = self.documents.checked_add(1);
+        let exact = [
+            (kind::TOKENS, Some(self.tokens), token_bytes),
+            (kind::DOC_ENDS, ends, ends.and_then(|n| n.checked_mul(8))),
+            (kind::DOC_META, Some(self.documents), self.documents.checked_mul(META_BYTES)),
+            (kind::BLOCK_HASH, blocks, blocks.and_then(|n| n.checked_mul(32))),
+        ];
+        for (kind, items, bytes) in exact {
+            let section = self.section(kind, path)?;
+            if Some(section.items) != items || Some(section.bytes) != bytes {
+                let detail = format!("section {kind} has {} bytes", section.bytes);
+                return Err(Error::corrupt(path, TABLE as u64, detail));
+            }
+        }
+        let strings = |items: u64| items.checked_add(1).and_then(|n| n.checked_mul(8));
+        let ids = self.section(kind::IDS, path)?;
+        let sources = self.section(kind::SOURCES, path)?;
+        let mut tables = vec![(ids, Some(ids.items) == Some(self.documents), strings(ids.items)), (sources, true, strings(sources.items))];
+        if let Some(loss) = self.find(kind::LOSS) {
+            let spans = loss.items.checked_mul(8);
+            let index = ends.and_then(|n| n.checked_mul(8));
+            let whole = index.zip(spans).and_then(|(a, b)| a.checked_add(b));
+            tables.push((loss, whole == Some(loss.bytes), whole));
+        }
+        for (section, agrees, least) in tables {
+            if !agrees || least.is_none_or(|least| least > section.bytes) {
+                let detail = format!("section {} has {} bytes", section.kind, section.bytes);
+                return Err(Error::corrupt(path, TABLE as u64, detail));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! The id half of malmoi: tokenizers, token shards, the mixture, and the stream that training
+//! reads.
+//!
+//! In the order data meets them:
+//! 1. [`Tokenizer`] turns text into ids: trained, loaded, or plain bytes.
+//! 2. [`ShardWriter`] writes a bucket's documents of one part to a file; [`ShardReader`] maps and
+//!    checks it. `FORMAT.md` has the layout byte by byte.
+//! 3. [`Manifest`] lists the shards of a run.
+//! 4. [`MixturePlan`] says how much of each bucket is drawn, and what is repeated.
+//! 5. [`TokenStream`] gives the batch of any step, without state.
+//!
+//! ```
+//! use shards::{
+//!     Manifest, MixtureConfig, MixturePlan, ShardEntry, ShardMeta, ShardWriter, Split,
+//!     StreamConfig, TokenStream, TokenizedDocument, Tokenizer, World,
+//! };
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let run = folder.path();
+//! let tokenizer = Tokenizer::bytes();
+//! let meta = ShardMeta::new("korean", &tokenizer);
+//! let mut writer = ShardWriter::create(run.join("0.shard"), meta)?;
+//! let text = "안녕하세요";
+//! writer.push(TokenizedDocument {
+//!     id: "1",
+//!     source: "ko-web",
+//!     text_bytes: text.len() as u64,
+//!     tokens: &tokenizer.encode(text)?,
+//! })?;
+//! let info = writer.finish()?;
+//! let manifest = Manifest::new(&tokenizer, vec![ShardEntry::new("0.shard", Split::Train, &info)]);
+//!
+//! let mixture = MixtureConfig { ratios: [("korean".into(), 1.0)].into(), ..Default::default() };
+//! let plan = MixturePlan::new(&mixture, &manifest.available(), None, 8)?;
+//! let config = StreamConfig { seq_len: 8, batch: 2, seed: 7 };
+//! let stream = TokenStream::with_manifest(run, &manifest, &plan, config)?;
+//! let batch = stream.at(0, World::ONE)?;
+//! assert_eq!((batch.rows, batch.trainable()), (2, 15)); // 15 bytes and an end token, one masked
+//! # Ok(()) }
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod atomic;
+mod digest;
+mod error;
+mod header;
+mod info;
+mod layout;
+mod manifest;
+#[cfg(test)]
+mod manifest_tests;
+mod mixture;
+mod output;
+mod reader;
+#[cfg(test)]
+mod shard_tests;
+mod spill;
+mod stream;
+mod strings;
+mod tokenizer;
+mod verify;
+mod writer;
+
+pub use digest::{Digest, NotADigest};
+pub use error::{Error, Result};
+pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
+pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
+pub use mixture::{BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, OnShortage, Shortage};
+pub use reader::{ShardDocument, ShardReader};
+pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
+pub use tokenizer::{SPLIT_PATTERN, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use writer::ShardWriter;

@@ -1,0 +1,116 @@
+//! Deals windows out to buckets, in whole numbers.
+
+use super::config::MixtureConfig;
+use super::plan::BucketPlan;
+use super::shortage::{BucketShortage, Shortage};
+use crate::error::{Error, Result};
+
+/// Ratios are counted in parts of this, so that the plan is the same on every machine.
+const PARTS: f64 = 1e9;
+
+/// A bucket before windows are dealt out.
+#[derive(Debug)]
+pub(super) struct Share {
+    bucket: String,
+    ratio: f64,
+    pub(super) parts: u64,
+    available_tokens: u64,
+    pub(super) available_windows: u64,
+    max_epochs: f64,
+}
+
+impl Share {
+    /// The most windows the recipe's epochs allow.
+    pub(super) fn cap(&self) -> u64 {
+        (self.available_windows as f64 * self.max_epochs).floor() as u64
+    }
+
+    pub(super) fn plan(&self, windows: u64, seq_len: u32) -> BucketPlan {
+        let length = u64::from(seq_len);
+        BucketPlan {
+            bucket: self.bucket.clone(),
+            ratio: self.ratio,
+            available_tokens: self.available_tokens,
+            available_windows: self.available_windows,
+            windows,
+            tokens: windows * length,
+            epochs: ratio_of(windows, self.available_windows),
+            repeated_tokens: windows.saturating_sub(self.available_windows) * length,
+            max_epochs: self.max_epochs,
+        }
+    }
+}
+
+fn ratio_of(a: u64, b: u64) -> f64 {
+    if b == 0 { 0.0 } else { a as f64 / b as f64 }
+}
+
+pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_len: u32) -> Result<Vec<Share>> {
+    for (index, (bucket, _)) in available.iter().enumerate() {
+        if available[..index].iter().any(|(name, _)| name == bucket) {
+            return Err(Error::Stream(format!("bucket `{bucket}` is counted twice")));
+        }
+    }
+    let tokens_of = |bucket: &str| {
+        let found = available.iter().find(|(name, _)| name == bucket);
+        found.map_or(0, |(_, tokens)| *tokens)
+    };
+    let share = |bucket: &str, ratio: f64| Share {
+        bucket: bucket.to_owned(),
+        ratio,
+        parts: (ratio * PARTS).round() as u64,
+        available_tokens: tokens_of(bucket),
+        available_windows: tokens_of(bucket).div_ceil(u64::from(seq_len)),
+        max_epochs: config.max_epochs_of(bucket),
+    };
+    let named = config.ratios.iter().map(|(name, ratio)| share(name, *ratio));
+    let unnamed = available.iter().filter(|(name, _)| !config.ratios.contains_key(name)).map(|(name, _)| share(name, 0.0));
+    Ok(named.chain(unnamed).collect())
+}
+
+fn parts_of(shares: &[Share]) -> u128 {
+    shares.iter().map(|share| u128::from(share.parts)).sum()
+}
+
+/// The largest total whose shares stay within `limit`.
+pub(super) fn largest_total(shares: &[Share], limit: impl Fn(&Share) -> u64) -> u64 {
+    let parts = parts_of(shares);
+    let drawn = shares.iter().filter(|share| share.parts > 0);
+    drawn
+        .map(|share| u128::from(limit(share)) * parts / u128::from(share.parts))
+        .min()
+        .map_or(0, |total| u64::try_from(total).unwrap_or(u64::MAX))
+}
+
+/// Deals `total` windows out by ratio: whole shares first, then one each to the largest rests, the
+/// first named winning ties. The sum is exact.
+pub(super) fn apportion(shares: &[Share], total: u64) -> Vec<u64> {
+    let parts = parts_of(shares).max(1);
+    let exact = |share: &Share| u128::from(total) * u128::from(share.parts);
+    let mut windows: Vec<u64> = shares.iter().map(|s| (exact(s) / parts) as u64).collect();
+    let mut order: Vec<usize> = (0..shares.len()).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(exact(&shares[index]) % parts));
+    let left = total - windows.iter().sum::<u64>();
+    for &index in order.iter().take(left as usize) {
+        windows[index] += 1;
+    }
+    windows
+}
+
+pub(super) fn shortage(shares: &[Share], wanted: u64, capped: u64, seq_len: u32) -> Shortage {
+    let length = u64::from(seq_len);
+    let buckets = shares
+        .iter()
+        .zip(apportion(shares, wanted))
+        .filter(|(share, _)| share.parts > 0)
+        .map(|(share, windows)| BucketShortage {
+            bucket: share.bucket.clone(),
+            available_tokens: share.available_tokens,
+            wanted_tokens: windows * length,
+            missing_tokens: windows.saturating_sub(share.cap()) * length,
+            epochs_needed: (share.available_windows > 0).then(|| ratio_of(windows, share.available_windows)),
+            max_epochs: share.max_epochs,
+        })
+        .collect();
+    Shortage { requested_tokens: wanted * length, possible_tokens: capped.saturating_mul(length), buckets }
+}

@@ -1,0 +1,154 @@
+//! What a training step sees: a pure function of manifest, plan, seed, step and world.
+
+mod account;
+mod batch;
+mod held_out;
+mod interleave;
+mod permutation;
+mod sequence;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::path::Path;
+
+pub use account::{Account, BucketAccount};
+pub use batch::{Batch, PADDING_ROW, World};
+pub use held_out::HeldOut;
+
+use crate::error::{Error, Result};
+use crate::manifest::{Manifest, Split};
+use crate::mixture::MixturePlan;
+use interleave::Interleave;
+use permutation::Permutation;
+use sequence::Sequence;
+
+/// Largest batch in tokens: what one call of [`TokenStream::at`] may allocate for.
+const MAX_BATCH_TOKENS: u64 = 1 << 30;
+
+/// The shape of a step and the seed of the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// Targets per row; the plan's.
+    pub seq_len: u32,
+    /// Rows of one step over all ranks.
+    pub batch: u32,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+/// Random access to the steps of a run. Holds no position: a resumed run asks for its next step.
+///
+/// The shards of a bucket, in manifest order, are one long token sequence, cut into windows of
+/// `seq_len` targets. Windows are drawn in a keyed order that changes every epoch, and buckets are
+/// interleaved so that every short stretch of the run has the plan's ratios.
+#[derive(Debug)]
+pub struct TokenStream {
+    config: StreamConfig,
+    sequences: Vec<Sequence>,
+    buckets: Vec<String>,
+    interleave: Interleave,
+    windows: u64,
+    eos: u32,
+}
+
+impl TokenStream {
+    /// Opens the run folder `run`, which holds `manifest.json`.
+    pub fn open(run: impl AsRef<Path>, plan: &MixturePlan, config: StreamConfig) -> Result<Self> {
+        let run = run.as_ref();
+        let manifest = Manifest::load(run.join("manifest.json"))?;
+        Self::with_manifest(run, &manifest, plan, config)
+    }
+
+    /// The same with a manifest that is already read; shard paths are relative to `run`. Shards
+    /// are opened, and compared with the manifest, when they are first drawn from.
+    pub fn with_manifest(run: impl AsRef<Path>, manifest: &Manifest, plan: &MixturePlan, config: StreamConfig) -> Result<Self> {
+        manifest.check(run.as_ref())?;
+        plan.check().map_err(|detail| Error::Stream(format!("mixture plan: {detail}")))?;
+        let setting = |option, detail| Err(Error::Setting { option, detail });
+        if plan.seq_len != config.seq_len {
+            let detail = format!("{}, the mixture was planned for {}", config.seq_len, plan.seq_len);
+            return setting("seq-len", detail);
+        }
+        let tokens = u64::from(config.batch) * u64::from(config.seq_len);
+        if tokens == 0 || tokens > MAX_BATCH_TOKENS {
+            let detail = format!("{tokens} tokens a step, not 1 to {MAX_BATCH_TOKENS}");
+            return setting("batch", detail);
+        }
+        let mut sequences = Vec::new();
+        for entry in &plan.buckets {
+            let name = &entry.bucket;
+            let sequence = Sequence::new(run.as_ref(), manifest, name, Split::Train);
+            if sequence.tokens() != entry.available_tokens {
+                return Err(Error::Stream(format!(
+                    "the mixture was planned for {} tokens of `{name}`, the manifest has {}",
+                    entry.available_tokens,
+                    sequence.tokens()
+                )));
+            }
+            sequences.push(sequence);
+        }
+        let windows: Vec<u64> = plan.buckets.iter().map(|entry| entry.windows).collect();
+        Ok(Self {
+            config,
+            sequences,
+            buckets: plan.buckets.iter().map(|entry| entry.bucket.clone()).collect(),
+            interleave: Interleave::new(&windows, config.seed),
+            windows: plan.windows,
+            eos: manifest.tokenizer.eos,
+        })
+    }
+
+    /// Names that [`Batch::buckets`] counts by.
+    pub fn buckets(&self) -> &[String] {
+        &self.buckets
+    }
+
+    /// The shape and seed it was opened with.
+    pub fn config(&self) -> StreamConfig {
+        self.config
+    }
+
+    /// Steps until every planned window is drawn; the last step is filled up with padding rows.
+    pub fn steps(&self) -> u64 {
+        self.windows.div_ceil(u64::from(self.config.batch))
+    }
+
+    /// The rows of `step` that rank `world.rank` of `world.size` computes. The ranks' rows, put
+    /// together in rank order, are the step's rows whatever the size.
+    pub fn at(&self, step: u64, world: World) -> Result<Batch> {
+        let rows = self.rows(step, world)?;
+        let mut batch = Batch::new(rows.end - rows.start, self.config.seq_len, self.eos);
+        for (row, number) in rows.enumerate() {
+            if let Some((bucket, window)) = self.window(number) {
+                self.sequences[bucket].fill(window, row, &mut batch)?;
+                batch.buckets[row] = bucket as u32;
+            }
+        }
+        Ok(batch)
+    }
+
+    fn rows(&self, step: u64, world: World) -> Result<Range<u64>> {
+        if step >= self.steps() {
+            return Err(Error::Stream(format!("step {step} of {}", self.steps())));
+        }
+        let (rank, size) = (u64::from(world.rank), u64::from(world.size));
+        let batch = u64::from(self.config.batch);
+        if rank >= size || batch % size != 0 {
+            return Err(Error::Stream(format!("rank {rank} of {size} with {batch} rows a step (ranks must share them evenly)")));
+        }
+        let start = step * batch + rank * (batch / size);
+        Ok(start..start + batch / size)
+    }
+
+    /// Bucket and window of a row of the run; none in the padding after the last.
+    fn window(&self, row: u64) -> Option<(usize, u64)> {
+        let (bucket, draw) = self.interleave.draw(row)?;
+        let per_epoch = self.sequences[bucket].windows(self.config.seq_len);
+        let (epoch, index) = (draw / per_epoch, draw % per_epoch);
+        let order = Permutation::new(per_epoch, self.config.seed, "epoch", &[self.buckets[bucket].as_bytes(), &epoch.to_le_bytes()]);
+        Some((bucket, order.at(index)))
+    }
+}

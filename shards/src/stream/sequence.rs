@@ -1,0 +1,112 @@
+//! All shards of a bucket, end to end, as one token sequence.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::error::Result;
+use crate::manifest::{Manifest, ShardEntry, Split, TokenizerEntry, open_listed};
+use crate::reader::ShardReader;
+
+/// The shards of one bucket and split in manifest order. Which document lies in which shard does
+/// not show in anything read from here.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    folder: PathBuf,
+    tokenizer: TokenizerEntry,
+    shards: Vec<(ShardEntry, OnceLock<ShardReader>)>,
+    /// Tokens up to and including each shard.
+    ends: Vec<u64>,
+}
+
+/// Tokens of one document, or the part of it that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Where the part lies in the sequence.
+    pub(crate) range: Range<u64>,
+    /// Where the document starts in the sequence.
+    pub(crate) start: u64,
+    /// Parts of `range` that count in the loss; none when all does.
+    pub(crate) spans: Option<Vec<Range<u64>>>,
+}
+
+impl Sequence {
+    pub(crate) fn new(folder: &Path, manifest: &Manifest, bucket: &str, split: Split) -> Self {
+        let mut shards = Vec::new();
+        let mut ends = Vec::new();
+        let mut end = 0;
+        let listed = manifest.shards_of(bucket, split);
+        for entry in listed.filter(|entry| entry.tokens > 0) {
+            end += entry.tokens; // the manifest's check has summed them without overflow
+            ends.push(end);
+            shards.push((entry.clone(), OnceLock::new()));
+        }
+        Self { folder: folder.to_path_buf(), tokenizer: manifest.tokenizer.clone(), shards, ends }
+    }
+
+    /// Tokens in the sequence.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// Windows of `seq_len` targets, the last one perhaps short.
+    pub(crate) fn windows(&self, seq_len: u32) -> u64 {
+        self.tokens().div_ceil(u64::from(seq_len))
+    }
+
+    fn shard(&self, index: usize) -> Result<&ShardReader> {
+        let (entry, reader) = &self.shards[index];
+        if let Some(reader) = reader.get() {
+            return Ok(reader);
+        }
+        let opened = open_listed(&self.folder, &self.tokenizer, entry)?;
+        Ok(reader.get_or_init(|| opened))
+    }
+
+    /// Calls `visit` with each shard's part of `range`: the shard, its start in the sequence, and
+    /// the part in the shard's own counting.
+    fn parts(&self, range: Range<u64>, mut visit: impl FnMut(&ShardReader, u64, Range<u64>) -> Result<()>) -> Result<()> {
+        let mut at = range.start;
+        let mut index = self.ends.partition_point(|&end| end <= at);
+        while at < range.end && index < self.ends.len() {
+            let start = if index == 0 { 0 } else { self.ends[index - 1] };
+            let end = range.end.min(self.ends[index]);
+            visit(self.shard(index)?, start, at - start..end - start)?;
+            at = end;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// Appends the ids of `range`, which lies inside the sequence.
+    pub(crate) fn read(&self, range: Range<u64>, out: &mut Vec<u32>) -> Result<()> {
+        self.parts(range, |shard, _, part| shard.tokens(part, out))
+    }
+
+    /// The documents, or parts of documents, that make up `range`, in order.
+    pub(crate) fn pieces(&self, range: Range<u64>) -> Result<Vec<Piece>> {
+        let mut pieces = Vec::new();
+        self.parts(range, |shard, base, part| {
+            let mut document = shard.document_of(part.start)?;
+            let mut at = part.start;
+            while at < part.end {
+                let tokens = shard.token_range(document)?;
+                let end = tokens.end.min(part.end);
+                let spans = shard.loss_spans(document)?.map(|spans| {
+                    let cut = |span: Range<u32>| {
+                        let from = (tokens.start + u64::from(span.start)).max(at);
+                        let to = (tokens.start + u64::from(span.end)).min(end);
+                        base + from..base + to
+                    };
+                    let parts = spans.into_iter().map(cut);
+                    parts.filter(|span| span.start < span.end).collect()
+                });
+                pieces.push(Piece { range: base + at..base + end, start: base + tokens.start, spans });
+                at = end;
+                document += 1;
+            }
+            Ok(())
+        })?;
+        Ok(pieces)
+    }
+}

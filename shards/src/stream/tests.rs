@@ -1,0 +1,327 @@
+//! The stream against a naive reading of the same documents.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::info::{ShardMeta, TokenizedDocument};
+use crate::manifest::ShardEntry;
+use crate::mixture::MixtureConfig;
+use crate::tokenizer::Tokenizer;
+use crate::writer::ShardWriter;
+
+const EOS: u32 = 0;
+
+/// A document's length and which of its tokens, the end token included, count in the loss.
+#[derive(Debug, Clone)]
+struct Doc {
+    length: usize,
+    spans: Vec<std::ops::Range<u32>>,
+}
+
+fn plain(length: usize) -> Doc {
+    let all = 0..length as u32 + 1;
+    Doc { length, spans: std::iter::once(all).collect() }
+}
+
+/// Writes the documents of each bucket, cut into shards of so many documents. No two tokens are
+/// equal but the end tokens: bucket `b` counts from `b × 1_000_000 + 1`.
+fn run(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss: bool) -> Manifest {
+    let mut shards = Vec::new();
+    for (number, (bucket, docs)) in buckets.iter().enumerate() {
+        let mut next = number as u32 * 1_000_000 + 1;
+        for (part, docs) in docs.chunks(cut).enumerate() {
+            let name = format!("{bucket}-{part}.shard");
+            let meta = ShardMeta { bucket: (*bucket).to_owned(), tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss };
+            let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
+            for doc in docs {
+                let tokens: Vec<u32> = (next..).take(doc.length).collect();
+                next += doc.length as u32;
+                let document = TokenizedDocument { id: "d", source: "s", text_bytes: doc.length as u64, tokens: &tokens };
+                if loss {
+                    writer.push_with_loss(document, &doc.spans).unwrap();
+                } else {
+                    writer.push(document).unwrap();
+                }
+            }
+            let info = writer.finish().unwrap();
+            shards.push(ShardEntry::new(name, Split::Train, &info));
+        }
+    }
+    let mut manifest = Manifest::new(&Tokenizer::bytes(), shards);
+    manifest.tokenizer.fingerprint = [1; 32].into();
+    manifest.tokenizer.vocab_size = 10_000_000;
+    manifest.tokenizer.eos = EOS;
+    manifest
+}
+
+fn equal_ratios(buckets: &[(&str, Vec<Doc>)]) -> MixtureConfig {
+    let ratio = 1.0 / buckets.len() as f64;
+    MixtureConfig { ratios: buckets.iter().map(|(name, _)| (name.to_string(), ratio)).collect(), ..MixtureConfig::default() }
+}
+
+fn steps(stream: &TokenStream, size: u32) -> Vec<Batch> {
+    let mut out = Vec::new();
+    for step in 0..stream.steps() {
+        for rank in 0..size {
+            out.push(stream.at(step, World { rank, size }).unwrap());
+        }
+    }
+    out
+}
+
+#[test]
+fn rows_by_hand() {
+    // Tokens: 1 2 3 | 0 | (empty document) 0 | 4 5 0, so 8 of them; windows of 3: 0..3 3..6 6..8.
+    let folder = tempfile::tempdir().unwrap();
+    let buckets = [("a", vec![plain(3), plain(0), plain(2)])];
+    let manifest = run(folder.path(), &buckets, 2, false);
+    let plan = MixturePlan::new(&equal_ratios(&buckets), &manifest.available(), None, 3).unwrap();
+    let config = StreamConfig { seq_len: 3, batch: 4, seed: 1 };
+    let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, config).unwrap();
+    assert_eq!((stream.steps(), stream.buckets()), (1, &["a".to_owned()][..]));
+    let batch = stream.at(0, World::ONE).unwrap();
+    let row = |targets: [u32; 3]| {
+        let at = batch.targets.chunks(3).position(|row| row == targets).unwrap();
+        let range = at * 3..at * 3 + 3;
+        (&batch.inputs[range.clone()], &batch.documents[range.clone()], &batch.positions[range.clone()], &batch.mask[range])
+    };
+    // No token comes before the first one: its input is a lone end token in a document of its own.
+    let first = row([1, 2, 3]);
+    assert_eq!(first, (&[0, 1, 2][..], &[0, 1, 1][..], &[0, 0, 1][..], &[false, true, true][..]));
+    // Target 0 ends "3"; the next 0 is the empty document; 4 starts the last one.
+    let second = row([0, 0, 4]);
+    assert_eq!(second, (&[3, 0, 0][..], &[0, 0, 1][..], &[0, 1, 0][..], &[true, false, false][..]));
+    let third = row([5, 0, 0]);
+    assert_eq!(third, (&[4, 5, 0][..], &[0, 0, 1][..], &[0, 1, 0][..], &[true, true, false][..]));
+    assert_eq!(batch.buckets.iter().filter(|&&bucket| bucket == PADDING_ROW).count(), 1);
+    assert_eq!(batch.buckets[3], PADDING_ROW);
+    assert_eq!(batch.trainable(), 5); // 8 tokens less 3 first ones
+    let account = stream.account(0..1).unwrap();
+    assert_eq!((account.drawn, account.trainable, account.masked), (12, 5, 7));
+    assert_eq!(account.padding, 4);
+    assert_eq!((account.buckets[0].windows, account.buckets[0].tokens), (3, 8));
+}
+
+fn doc() -> impl Strategy<Value = Doc> {
+    (0usize..30).prop_flat_map(|length| {
+        let borders = proptest::collection::btree_set(0..length as u32 + 2, 0..6);
+        borders.prop_map(move |borders| {
+            let borders: Vec<u32> = borders.into_iter().collect();
+            let pairs = borders.chunks_exact(2);
+            Doc { length, spans: pairs.map(|pair| pair[0]..pair[1]).collect() }
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn every_target_comes_once_an_epoch(
+        a in proptest::collection::vec(doc(), 1..20), b in proptest::collection::vec(doc(), 1..20),
+        seq_len in 1u32..17, epochs in 1u64..4, cut in 1usize..8, seed: u64, loss: bool,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let buckets = [("a", a), ("b", b)];
+        let manifest = run(folder.path(), &buckets, cut, loss);
+        // Whole epochs of both buckets, whatever their sizes: a plan made by hand.
+        let mut plan = MixturePlan::new(&equal_ratios(&buckets), &manifest.available(), None, seq_len).unwrap();
+        for entry in &mut plan.buckets {
+            entry.windows = entry.available_windows * epochs;
+            entry.tokens = entry.windows * u64::from(seq_len);
+        }
+        plan.windows = plan.buckets.iter().map(|entry| entry.windows).sum();
+        plan.tokens = plan.windows * u64::from(seq_len);
+        let config = StreamConfig { seq_len, batch: 8, seed };
+        let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, config).unwrap();
+
+        // How often each token is a target and a trained one; end tokens by bucket only.
+        let mut drawn: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut trained: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut ends = 0;
+        for batch in steps(&stream, 1) {
+            for (at, &target) in batch.targets.iter().enumerate() {
+                let (input, counts) = (batch.inputs[at], batch.mask[at]);
+                if counts && target != EOS {
+                    prop_assert_eq!(input + 1, target, "the input is the token before");
+                    *trained.entry(target).or_default() += 1;
+                }
+                ends += u64::from(counts && target == EOS);
+                if target != EOS {
+                    *drawn.entry(target).or_default() += 1;
+                }
+                let same = at % batch.seq_len > 0 && batch.documents[at] == batch.documents[at - 1];
+                let position = if same { batch.positions[at - 1] + 1 } else { 0 };
+                prop_assert_eq!(batch.positions[at], position);
+            }
+        }
+        let (mut expected, mut expected_trained, mut expected_ends) = (BTreeMap::new(), BTreeMap::new(), 0);
+        for (number, (_, docs)) in buckets.iter().enumerate() {
+            let mut token = number as u32 * 1_000_000;
+            for doc in docs {
+                let counts = |place: usize| {
+                    place > 0 && (!loss || doc.spans.iter().any(|span| span.contains(&(place as u32))))
+                };
+                for place in 0..doc.length {
+                    token += 1;
+                    expected.insert(token, epochs);
+                    if counts(place) {
+                        expected_trained.insert(token, epochs);
+                    }
+                }
+                expected_ends += epochs * u64::from(counts(doc.length));
+            }
+        }
+        prop_assert_eq!(&drawn, &expected);
+        prop_assert_eq!(&trained, &expected_trained);
+        prop_assert_eq!(ends, expected_ends);
+        let account = stream.account(0..stream.steps()).unwrap();
+        prop_assert_eq!(account.trainable, trained.values().sum::<u64>() + ends);
+        prop_assert_eq!(account.drawn, account.trainable + account.masked);
+        prop_assert_eq!(account.drawn, stream.steps() * 8 * u64::from(seq_len));
+    }
+}
+
+/// All rows of a run, put together in rank order.
+type Rows = ([Vec<u32>; 5], Vec<bool>);
+
+fn rows(stream: &TokenStream, size: u32) -> Rows {
+    let batches = steps(stream, size);
+    let fields = [
+        |batch: &Batch| batch.inputs.clone(),
+        |batch: &Batch| batch.targets.clone(),
+        |batch: &Batch| batch.positions.clone(),
+        |batch: &Batch| batch.documents.clone(),
+        |batch: &Batch| batch.buckets.clone(),
+    ];
+    let mask = batches.iter().flat_map(|batch| batch.mask.clone()).collect();
+    (fields.map(|field| batches.iter().flat_map(field).collect()), mask)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))] // every shard is synced to disk
+
+    #[test]
+    fn shard_cuts_and_world_sizes_change_nothing(
+        lengths in proptest::collection::vec(0usize..40, 4..30), cut in 1usize..30, seed: u64,
+        target in 1u64..2000, seq_len in 1u32..20,
+    ) {
+        let docs: Vec<Doc> = lengths.into_iter().map(plain).collect();
+        let buckets = [("a", docs.clone()), ("b", docs)];
+        let mixture = MixtureConfig { on_shortage: crate::mixture::OnShortage::Repeat, ..equal_ratios(&buckets) };
+        let config = StreamConfig { seq_len, batch: 8, seed };
+        let open = |folder: &Path, cut: usize| {
+            let manifest = run(folder, &buckets, cut, false);
+            let plan = MixturePlan::new(&mixture, &manifest.available(), Some(target), seq_len).unwrap();
+            TokenStream::with_manifest(folder, &manifest, &plan, config).unwrap()
+        };
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let whole = rows(&open(folders[0].path(), usize::MAX), 1);
+        let stream = open(folders[1].path(), cut);
+        for size in [1, 2, 4, 8] {
+            prop_assert!(rows(&stream, size) == whole, "cut {} size {}", cut, size);
+        }
+        let trained = whole.1.iter().filter(|&&counts| counts).count() as u64;
+        prop_assert_eq!(stream.account(0..stream.steps()).unwrap().trainable, trained);
+    }
+}
+
+fn three() -> (tempfile::TempDir, Manifest, MixturePlan) {
+    let folder = tempfile::tempdir().unwrap();
+    let docs = |count: usize| (0..count).map(|i| plain(i % 60)).collect::<Vec<_>>();
+    let buckets = [("korean", docs(300)), ("english", docs(400)), ("code", docs(50))];
+    let manifest = run(folder.path(), &buckets, 70, false);
+    let plan = MixturePlan::new(&MixtureConfig::default(), &manifest.available(), Some(16_000), 16).unwrap();
+    (folder, manifest, plan)
+}
+
+const CONFIG: StreamConfig = StreamConfig { seq_len: 16, batch: 4, seed: 9 };
+
+#[test]
+fn ratios_hold_exactly_and_all_along() {
+    let (folder, manifest, plan) = three();
+    let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, CONFIG).unwrap();
+    let mut counts = [0u64; 3];
+    for (index, batch) in steps(&stream, 1).iter().enumerate() {
+        batch.buckets.iter().for_each(|&bucket| counts[bucket as usize] += 1);
+        if (index + 1) % 32 == 0 {
+            // 128 rows a block: 8.96 of code, 65.28 of English, 53.76 of Korean in each.
+            let blocks = (index + 1) as f64 / 32.0;
+            for (count, share) in counts.iter().zip([8.96, 65.28, 53.76]) {
+                assert!((*count as f64 - share * blocks).abs() < 2.0, "{counts:?}");
+            }
+        }
+    }
+    assert_eq!(counts, [70, 510, 420]);
+}
+
+#[test]
+fn seeds_and_epochs_change_the_order_and_steps_have_no_memory() {
+    let (folder, manifest, plan) = three();
+    let open = |seed| {
+        let config = StreamConfig { seed, ..CONFIG };
+        TokenStream::with_manifest(folder.path(), &manifest, &plan, config).unwrap()
+    };
+    let (a, b) = (open(9), open(10));
+    assert_ne!(a.at(0, World::ONE).unwrap(), b.at(0, World::ONE).unwrap());
+    let forward: Vec<Batch> = (0..a.steps()).map(|step| a.at(step, World::ONE).unwrap()).collect();
+    let fresh = open(9);
+    for step in (0..a.steps()).rev().step_by(7) {
+        assert_eq!(fresh.at(step, World::ONE).unwrap(), forward[step as usize]);
+    }
+    let halves = [a.account(0..100).unwrap(), a.account(100..a.steps()).unwrap()];
+    let all = a.account(0..a.steps()).unwrap();
+    assert_eq!(halves[0].trainable + halves[1].trainable, all.trainable);
+    assert_eq!(halves[0].drawn + halves[1].drawn, all.drawn);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (folder, manifest, plan) = three();
+    let open = |plan: &MixturePlan, config| TokenStream::with_manifest(folder.path(), &manifest, plan, config);
+    let stream = open(&plan, CONFIG).unwrap();
+    assert!(stream.at(stream.steps(), World::ONE).is_err());
+    assert!(stream.at(0, World { rank: 2, size: 2 }).is_err());
+    assert!(stream.at(0, World { rank: 0, size: 3 }).is_err());
+    assert!(stream.at(0, World { rank: 0, size: 0 }).is_err());
+    assert!(stream.account(0..stream.steps() + 1).is_err());
+    assert!(open(&plan, StreamConfig { seq_len: 8, ..CONFIG }).is_err());
+    assert!(open(&plan, StreamConfig { batch: 0, ..CONFIG }).is_err());
+    assert!(open(&plan, StreamConfig { batch: u32::MAX, ..CONFIG }).is_err());
+    let mut other = plan.clone();
+    other.buckets[0].available_tokens += 1;
+    other.buckets[0].available_windows = other.buckets[0].available_tokens.div_ceil(16);
+    let error = open(&other, CONFIG).unwrap_err().to_string();
+    assert!(error.contains("code"), "{error}");
+}
+
+#[test]
+fn a_shard_that_is_not_the_listed_one_is_refused() {
+    let (folder, manifest, plan) = three();
+    // Same documents, other token ids: only checksums tell.
+    std::fs::copy(folder.path().join("korean-1.shard"), folder.path().join("korean-0.shard")).unwrap();
+    let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, CONFIG).unwrap();
+    let failed = (0..stream.steps()).find_map(|step| stream.at(step, World::ONE).err());
+    assert!(failed.unwrap().to_string().contains("korean-0.shard"));
+    assert!(manifest.verify(folder.path()).is_err());
+}
+
+#[test]
+fn held_out_windows_run_from_first_to_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let buckets = [("a", vec![plain(3), plain(0), plain(2)]), ("b", vec![plain(9)])];
+    let mut manifest = run(folder.path(), &buckets, 2, false);
+    manifest.shards.iter_mut().for_each(|shard| shard.split = Split::HeldOut);
+    assert_eq!(manifest.available(), []);
+    let held_out = HeldOut::new(folder.path(), &manifest, "a", 3).unwrap();
+    assert_eq!((held_out.windows(), held_out.tokens()), (3, 8));
+    assert_eq!((held_out.documents(), held_out.text_bytes()), (3, 5));
+    let batches: Vec<Batch> = held_out.batches(2).map(Result::unwrap).collect();
+    assert_eq!(batches.iter().map(|batch| batch.rows).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(batches[0].targets, [1, 2, 3, 0, 0, 4]);
+    assert_eq!(batches[1].mask, [true, true, false]);
+    assert_eq!(HeldOut::new(folder.path(), &manifest, "c", 3).unwrap().windows(), 0);
+}

@@ -1,0 +1,53 @@
+//! The tokenizer that needs no file: UTF-8 bytes and an end token.
+
+use crate::error::{Error, Result};
+
+pub(crate) const EOS: u32 = 256;
+pub(crate) const EOS_TOKEN: &str = "<|endoftext|>";
+pub(crate) const VOCAB_SIZE: u32 = 257;
+/// What a saved byte tokenizer consists of.
+pub(crate) const SAVED: &[u8] = b"{\"malmoi-tokenizer\": \"bytes\", \"version\": 1}\n";
+
+/// Ids 0 to 255 are bytes, 256 ends a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes;
+
+impl Bytes {
+    /// Whether a JSON file is a saved byte tokenizer.
+    pub(crate) fn is_saved(file: &[u8]) -> bool {
+        file.len() < 1024
+            && serde_json::from_slice::<serde_json::Value>(file)
+                .is_ok_and(|found| serde_json::from_slice(SAVED).is_ok_and(|own: serde_json::Value| own == found))
+    }
+
+    /// The tokenizer, if `eos` is its only special token.
+    pub(crate) fn with_eos(eos: Option<&str>) -> Result<Self> {
+        match eos {
+            Some(name) if name != EOS_TOKEN => {
+                Err(Error::MissingEos { wanted: Some(name.to_owned()), candidates: vec![EOS_TOKEN.to_owned()] })
+            }
+            _ => Ok(Self),
+        }
+    }
+
+    pub(crate) fn encode(self, text: &str) -> Vec<u32> {
+        text.bytes().map(u32::from).collect()
+    }
+
+    pub(crate) fn decode(self, ids: &[u32]) -> String {
+        let bytes: Vec<u8> = ids.iter().filter_map(|&id| u8::try_from(id).ok()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+pub(crate) fn token_bytes() -> Vec<u32> {
+    (0..VOCAB_SIZE).map(|id| u32::from(id != EOS)).collect()
+}
+
+pub(crate) fn token_text(id: u32) -> Option<String> {
+    match u8::try_from(id) {
+        Ok(byte @ 0x20..0x7f) => Some(char::from(byte).to_string()),
+        Ok(byte) => Some(format!("<0x{byte:02X}>")),
+        Err(_) => (id == EOS).then(|| EOS_TOKEN.to_owned()),
+    }
+}

@@ -1,0 +1,223 @@
+//! A Hugging Face tokenizer.json, with special tokens kept out of the reach of text.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::special::{self, EOS_NAMES, Spelling};
+use super::{Entry, MAX_VOCAB, byte_level, cut};
+use crate::error::{Error, Result};
+
+/// A loaded tokenizer.json.
+pub struct HuggingFace {
+    inner: tokenizers::Tokenizer,
+    /// The file as it came.
+    pub(crate) json: Vec<u8>,
+    /// BLAKE3 of the file with sorted keys and no layout.
+    pub(crate) content_hash: [u8; 32],
+    /// By id.
+    pub(crate) vocab: Vec<Entry>,
+    pub(crate) eos: (u32, String),
+    unknown: Option<u32>,
+    byte_level: bool,
+}
+
+impl fmt::Debug for HuggingFace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HuggingFace").field("vocab_size", &self.vocab.len()).field("eos", &self.eos).finish_non_exhaustive()
+    }
+}
+
+fn fail(operation: &'static str) -> impl Fn(tokenizers::Error) -> Error {
+    move |error| Error::Tokenizer { operation, detail: error.to_string() }
+}
+
+fn refuse<T>(detail: impl Into<String>) -> Result<T> {
+    Err(Error::Tokenizer { operation: "load the tokenizer", detail: detail.into() })
+}
+
+impl HuggingFace {
+    pub(crate) fn from_json(json: &[u8], eos: Option<&str>) -> Result<Self> {
+        let mut file: Value = match serde_json::from_slice(json) {
+            Ok(file) => file,
+            Err(error) => return refuse(format!("not a tokenizer.json: {error}")),
+        };
+        let mut hasher = blake3::Hasher::new();
+        canonical(&file, &mut hasher);
+        let content_hash = *hasher.finalize().as_bytes();
+
+        if let Some(rate) = file["model"]["dropout"].as_f64().filter(|&rate| rate != 0.0) {
+            return refuse(format!(
+                "its model drops merges at random (`dropout` {rate}), so ids would differ each \
+                 time; set `dropout` to null"
+            ));
+        }
+        let byte_level = uses_byte_level(&file["decoder"]) || uses_byte_level(&file["pre_tokenizer"]);
+        prepare(&mut file, eos)?;
+        let prepared = match serde_json::to_vec(&file) {
+            Ok(prepared) => prepared,
+            Err(error) => return refuse(error.to_string()),
+        };
+        let mut inner = tokenizers::Tokenizer::from_bytes(prepared).map_err(fail("load the tokenizer"))?;
+        inner.set_encode_special_tokens(true);
+
+        let unknown = unknown_id(&file["model"], &inner);
+        let mut vocab = vocabulary(&inner, &file["model"], byte_level)?;
+        let eos = special::find_eos(&vocab, eos)?;
+        if let Some(id) = unknown.filter(|&id| id != eos.0) {
+            // Text may become it, but it stands for no known bytes.
+            if let Some(entry) = vocab.get_mut(id as usize) {
+                (entry.special, entry.bytes) = (false, 0);
+            }
+        }
+        let end = &mut vocab[eos.0 as usize];
+        (end.special, end.bytes) = (true, 0);
+        Ok(Self { inner, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level })
+    }
+
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for part in cut::parts(text, cut::PART_BYTES, cut::At::Line) {
+            let encoding = self.inner.encode_fast(part, false).map_err(fail("encode text"))?;
+            ids.extend_from_slice(encoding.get_ids());
+        }
+        special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
+    }
+
+    fn look_up(&self, unit: Spelling) -> Option<u32> {
+        let mut buffer = [0; 4];
+        match unit {
+            Spelling::Character(_) if self.byte_level => None, // goes byte by byte
+            Spelling::Character(c) => self.inner.token_to_id(c.encode_utf8(&mut buffer)),
+            Spelling::Byte(byte) if self.byte_level => {
+                let c = byte_level::char_of(byte);
+                self.inner.token_to_id(c.encode_utf8(&mut buffer))
+            }
+            Spelling::Byte(byte) => self.inner.token_to_id(&format!("<0x{byte:02X}>")).or(self.unknown),
+        }
+    }
+
+    pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
+        let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
+        let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
+        self.inner.decode(&ids, false).map_err(fail("decode ids"))
+    }
+
+    pub(crate) fn token_text(&self, id: u32) -> Option<String> {
+        let token = self.vocab.get(id as usize)?.token.as_ref()?;
+        let added = self.inner.get_added_vocabulary().simple_id_to_token(id).is_some();
+        if !self.byte_level || added {
+            return Some(token.replace('\u{2581}', " "));
+        }
+        let bytes: Option<Vec<u8>> = token.chars().map(byte_level::byte_of).collect();
+        Some(bytes.map_or_else(|| token.clone(), |b| String::from_utf8_lossy(&b).into_owned()))
+    }
+}
+
+/// Takes out what must not act on documents (truncation, padding, added start and end tokens) and
+/// marks as special every added token that text must not become.
+fn prepare(file: &mut Value, eos: Option<&str>) -> Result<()> {
+    let Some(table) = file.as_object_mut() else {
+        return refuse("not a tokenizer.json: no table");
+    };
+    for part in ["truncation", "padding", "post_processor"] {
+        table.insert(part.to_owned(), Value::Null);
+    }
+    let Some(added) = table.get_mut("added_tokens").and_then(Value::as_array_mut) else {
+        return Ok(());
+    };
+    for token in added {
+        let content = token["content"].as_str().unwrap_or_default();
+        if eos == Some(content) || EOS_NAMES.contains(&content) || special::is_control(content) {
+            token["special"] = Value::Bool(true);
+        }
+    }
+    Ok(())
+}
+
+fn uses_byte_level(part: &Value) -> bool {
+    match part {
+        Value::Object(table) => table.get("type").is_some_and(|kind| kind == "ByteLevel") || table.values().any(uses_byte_level),
+        Value::Array(items) => items.iter().any(uses_byte_level),
+        _ => false,
+    }
+}
+
+fn unknown_id(model: &Value, inner: &tokenizers::Tokenizer) -> Option<u32> {
+    match model["unk_token"].as_str() {
+        Some(token) => inner.token_to_id(token),
+        None => model["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()),
+    }
+}
+
+fn vocabulary(inner: &tokenizers::Tokenizer, model: &Value, byte_level: bool) -> Result<Vec<Entry>> {
+    let added = inner.get_added_tokens_decoder();
+    let mut tokens: Vec<(String, u32)> = inner.get_vocab(true).into_iter().collect();
+    tokens.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    let Some(&(_, last)) = tokens.last() else {
+        return refuse("the vocabulary is empty");
+    };
+    if last >= MAX_VOCAB {
+        return refuse(format!("id {last} in the vocabulary, at most {} are supported", MAX_VOCAB - 1));
+    }
+    let affixes =
+        [model["continuing_subword_prefix"].as_str().unwrap_or_default(), model["end_of_word_suffix"].as_str().unwrap_or_default()];
+    let fallback = model["byte_fallback"].as_bool().unwrap_or(false);
+    let mut vocab = vec![Entry::default(); last as usize + 1];
+    for (token, id) in tokens {
+        let entry = &mut vocab[id as usize];
+        entry.special = added.get(&id).is_some_and(|token| token.special);
+        let bytes = if entry.special {
+            0
+        } else if added.contains_key(&id) {
+            token.len()
+        } else if byte_level {
+            token.chars().count()
+        } else if fallback && is_byte(&token) {
+            1
+        } else {
+            let word = token.strip_prefix(affixes[0]).unwrap_or(&token);
+            let word = word.strip_suffix(affixes[1]).unwrap_or(word);
+            word.replace('\u{2581}', " ").len()
+        };
+        entry.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        entry.token = Some(token);
+    }
+    Ok(vocab)
+}
+
+fn is_byte(token: &str) -> bool {
+    let digits = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+    digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok())
+}
+
+/// Feeds a JSON value with sorted keys and without white space.
+fn canonical(value: &Value, hasher: &mut blake3::Hasher) {
+    match value {
+        Value::Object(table) => {
+            let mut entries: Vec<_> = table.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            hasher.update(b"{");
+            for (key, value) in entries {
+                hasher.update(&(key.len() as u64).to_le_bytes());
+                hasher.update(key.as_bytes());
+                canonical(value, hasher);
+            }
+            hasher.update(b"}");
+        }
+        Value::Array(items) => {
+            hasher.update(b"[");
+            items.iter().for_each(|item| canonical(item, hasher));
+            hasher.update(b"]");
+        }
+        Value::String(text) => {
+            hasher.update(b"\"");
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        plain => {
+            hasher.update(plain.to_string().as_bytes());
+            hasher.update(b",");
+        }
+    }
+}

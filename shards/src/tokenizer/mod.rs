@@ -1,0 +1,231 @@
+//! Text to token ids and back: a tokenizer.json, a SentencePiece model, or plain bytes.
+
+mod byte_level;
+mod bytes;
+mod config;
+mod cut;
+mod huggingface;
+mod proto;
+mod sentencepiece;
+mod special;
+mod train;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+pub use config::{TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use train::SPLIT_PATTERN;
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use huggingface::HuggingFace;
+use sentencepiece::SentencePiece;
+
+/// Longest tokenizer file read; the largest in use have about 35 MB.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+/// Largest vocabulary: 16 million ids. Above it an id is damage, not a token.
+pub(crate) const MAX_VOCAB: u32 = 1 << 24;
+
+/// A tokenizer ready to use on any thread.
+///
+/// Text never becomes a special token, whatever it spells: `<|endoftext|>` inside a document is
+/// encoded as the characters it consists of, and no token is added at the start or end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Tokenizer {
+    /// A Hugging Face tokenizer.json.
+    HuggingFace(Box<HuggingFace>),
+    /// A SentencePiece model.
+    SentencePiece(Box<SentencePiece>),
+    /// One id per byte and one end token; needs no file.
+    Bytes(Bytes),
+}
+
+impl Tokenizer {
+    /// The byte tokenizer: ids 0 to 255 are the bytes of UTF-8, 256 is the end token.
+    pub fn bytes() -> Self {
+        Self::Bytes(Bytes)
+    }
+
+    /// Reads a tokenizer file; what it is follows from its content. `eos` names the end token
+    /// where the usual names do not find it or find the wrong one.
+    pub fn load(path: impl AsRef<Path>, eos: Option<&str>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = atomic::read(path, MAX_FILE_BYTES)?;
+        let in_file = |error| match error {
+            Error::Tokenizer { detail, .. } => Error::invalid(path, detail),
+            other => other,
+        };
+        Self::from_content(file, eos).map_err(in_file)
+    }
+
+    fn from_content(file: Vec<u8>, eos: Option<&str>) -> Result<Self> {
+        let refuse = |detail: &str| Err(Error::Tokenizer { operation: "load the tokenizer", detail: detail.to_owned() });
+        if file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || file.starts_with(&[0x1f, 0x8b]) {
+            return refuse("the file is compressed; unpack it first");
+        }
+        if file.trim_ascii_start().starts_with(b"{") {
+            if Bytes::is_saved(&file) {
+                return Bytes::with_eos(eos).map(Self::Bytes);
+            }
+            let tokenizer = HuggingFace::from_json(&file, eos)?;
+            return Ok(Self::HuggingFace(Box::new(tokenizer)));
+        }
+        if proto::looks_like_model(&file) {
+            let tokenizer = SentencePiece::from_model(file, eos)?;
+            return Ok(Self::SentencePiece(Box::new(tokenizer)));
+        }
+        refuse("neither a tokenizer.json nor a SentencePiece model")
+    }
+
+    /// Builds what the recipe's `[tokenizer]` describes; `texts` is only read for `train`.
+    pub fn build(config: &TokenizerConfig, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
+        let eos = config.eos.as_deref();
+        match config.source() {
+            TokenizerSource::Train(train) => Self::train(train, eos, texts),
+            TokenizerSource::Load(path) => Self::load(path, eos),
+            TokenizerSource::Bytes => Bytes::with_eos(eos).map(Self::Bytes),
+        }
+    }
+
+    /// Trains a byte-level BPE on the first `sample-bytes` of `texts`. The result depends on the
+    /// texts and their order at the cut alone, not on threads. Without `eos`, the first of
+    /// `special-tokens` is the end token.
+    pub fn train(config: &TrainConfig, eos: Option<&str>, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
+        let json = train::train(config, texts)?;
+        let eos = eos.or(config.special_tokens.first().map(String::as_str));
+        let tokenizer = HuggingFace::from_json(json.as_bytes(), eos)?;
+        Ok(Self::HuggingFace(Box::new(tokenizer)))
+    }
+
+    /// Ids of a text, without any token the text does not contain.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.encode(text),
+            Self::SentencePiece(tokenizer) => tokenizer.encode(text),
+            Self::Bytes(tokenizer) => Ok(tokenizer.encode(text)),
+        }
+    }
+
+    /// Ids of many texts, computed on all threads, in the order of the texts.
+    pub fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
+        texts.par_iter().map(|text| self.encode(text)).collect()
+    }
+
+    /// Text of ids, special tokens left out. Bytes that are no UTF-8 become U+FFFD.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        let size = self.vocab_size();
+        if let Some(id) = ids.iter().find(|&&id| id >= size) {
+            return Err(Error::Tokenizer { operation: "decode ids", detail: format!("id {id} in a vocabulary of {size}") });
+        }
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.decode(ids),
+            Self::SentencePiece(tokenizer) => tokenizer.decode(ids),
+            Self::Bytes(tokenizer) => Ok(tokenizer.decode(ids)),
+        }
+    }
+
+    /// One more than the largest id.
+    pub fn vocab_size(&self) -> u32 {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.vocab.len() as u32,
+            Self::SentencePiece(tokenizer) => tokenizer.vocab.len() as u32,
+            Self::Bytes(_) => bytes::VOCAB_SIZE,
+        }
+    }
+
+    /// The id that ends a document.
+    pub fn eos(&self) -> u32 {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.eos.0,
+            Self::SentencePiece(tokenizer) => tokenizer.eos.0,
+            Self::Bytes(_) => bytes::EOS,
+        }
+    }
+
+    /// Name of the end token.
+    pub fn eos_token(&self) -> &str {
+        match self {
+            Self::HuggingFace(tokenizer) => &tokenizer.eos.1,
+            Self::SentencePiece(tokenizer) => &tokenizer.eos.1,
+            Self::Bytes(_) => bytes::EOS_TOKEN,
+        }
+    }
+
+    /// UTF-8 bytes that each id stands for, 0 for special tokens and unused ids: with it, a loss
+    /// per token becomes bits per byte.
+    pub fn token_bytes(&self) -> Vec<u32> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.vocab.iter().map(|t| t.bytes).collect(),
+            Self::SentencePiece(tokenizer) => tokenizer.vocab.iter().map(|t| t.bytes).collect(),
+            Self::Bytes(_) => bytes::token_bytes(),
+        }
+    }
+
+    /// What an id stands for, for people to read; none for an id that is not used.
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.token_text(id),
+            Self::SentencePiece(tokenizer) => tokenizer.token_text(id),
+            Self::Bytes(_) => bytes::token_text(id),
+        }
+    }
+
+    /// BLAKE3 of kind, end token and content. Layout and key order of a tokenizer.json do not
+    /// matter; anything that changes ids does.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("malmoi tokenizer, version 1");
+        hasher.update(self.kind().as_bytes());
+        hasher.update(&self.eos().to_le_bytes());
+        match self {
+            Self::HuggingFace(tokenizer) => hasher.update(&tokenizer.content_hash),
+            Self::SentencePiece(tokenizer) => hasher.update(blake3::hash(&tokenizer.model).as_bytes()),
+            Self::Bytes(_) => &mut hasher,
+        };
+        *hasher.finalize().as_bytes()
+    }
+
+    /// `huggingface`, `sentencepiece` or `bytes`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::HuggingFace(_) => "huggingface",
+            Self::SentencePiece(_) => "sentencepiece",
+            Self::Bytes(_) => "bytes",
+        }
+    }
+
+    /// The file name others expect: `tokenizer.json` or `tokenizer.model`.
+    pub fn file_name(&self) -> &'static str {
+        match self {
+            Self::HuggingFace(_) | Self::Bytes(_) => "tokenizer.json",
+            Self::SentencePiece(_) => "tokenizer.model",
+        }
+    }
+
+    /// Writes the tokenizer as it was loaded or trained; [`Tokenizer::load`] reads it back. The
+    /// name of the end token is not in the file.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let content: &[u8] = match self {
+            Self::HuggingFace(tokenizer) => &tokenizer.json,
+            Self::SentencePiece(tokenizer) => &tokenizer.model,
+            Self::Bytes(_) => bytes::SAVED,
+        };
+        atomic::write(path.as_ref(), content)
+    }
+}
+
+/// One id of a vocabulary.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The token as the file spells it; none for an unused id.
+    pub(crate) token: Option<String>,
+    /// UTF-8 bytes of text it stands for.
+    pub(crate) bytes: u32,
+    /// Whether text must never become it.
+    pub(crate) special: bool,
+}

@@ -1,0 +1,145 @@
+//! Reads the pieces of a SentencePiece model: the few protobuf fields that are needed.
+
+/// What kind of piece an id is, as in SentencePiece's model file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PieceKind {
+    Normal,
+    Unknown,
+    Control,
+    UserDefined,
+    Unused,
+    Byte,
+}
+
+/// One entry of the vocabulary, in id order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) text: String,
+    pub(crate) kind: PieceKind,
+}
+
+/// Whether the file starts with a piece: field 1, a message that starts with a string or a score.
+pub(crate) fn looks_like_model(file: &[u8]) -> bool {
+    let mut fields = Fields(file);
+    matches!(fields.next(), Some(Ok((1, Field::Bytes(piece)))) if matches!(piece.first(), Some(0x0a | 0x15)))
+}
+
+/// All pieces of a model file.
+pub(crate) fn pieces(file: &[u8]) -> Result<Vec<Piece>, &'static str> {
+    let mut pieces = Vec::new();
+    for field in Fields(file) {
+        if let (1, Field::Bytes(message)) = field? {
+            pieces.push(piece(message)?);
+        }
+    }
+    Ok(pieces)
+}
+
+fn piece(message: &[u8]) -> Result<Piece, &'static str> {
+    let mut piece = Piece { text: String::new(), kind: PieceKind::Normal };
+    for field in Fields(message) {
+        match field? {
+            (1, Field::Bytes(text)) => {
+                let text = std::str::from_utf8(text).map_err(|_| "a piece is not UTF-8")?;
+                piece.text = text.to_owned();
+            }
+            (3, Field::Number(kind)) => {
+                piece.kind = match kind {
+                    1 => PieceKind::Normal,
+                    2 => PieceKind::Unknown,
+                    3 => PieceKind::Control,
+                    4 => PieceKind::UserDefined,
+                    5 => PieceKind::Unused,
+                    6 => PieceKind::Byte,
+                    _ => return Err("a piece of unknown kind"),
+                };
+            }
+            _ => {}
+        }
+    }
+    Ok(piece)
+}
+
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+    Fixed,
+}
+
+/// The fields of a message with their numbers, unread bytes as state.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, count: u64) -> Result<&'a [u8], &'static str> {
+        let split = usize::try_from(count).ok().and_then(|count| self.0.split_at_checked(count));
+        let (taken, rest) = split.ok_or("the model file ends inside a field")?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn varint(&mut self) -> Result<u64, &'static str> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err("a number of more than 64 bits in the model file")
+    }
+
+    fn field(&mut self) -> Result<(u64, Field<'a>), &'static str> {
+        let key = self.varint()?;
+        let field = match key & 7 {
+            0 => Field::Number(self.varint()?),
+            1 => self.take(8).map(|_| Field::Fixed)?,
+            2 => {
+                let length = self.varint()?;
+                Field::Bytes(self.take(length)?)
+            }
+            5 => self.take(4).map(|_| Field::Fixed)?,
+            _ => return Err("a field of unknown type in the model file"),
+        };
+        Ok((key >> 3, field))
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<(u64, Field<'a>), &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_err() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_pieces_by_hand() {
+        // piece { piece: "a" score: 1.0 type: CONTROL }, then field 2 (trainer) to be skipped
+        let file = [0x0a, 10, 0x0a, 1, b'a', 0x15, 0, 0, 0x80, 0x3f, 0x18, 3, 0x12, 1, 0xff];
+        let expected = Piece { text: "a".into(), kind: PieceKind::Control };
+        assert!(looks_like_model(&file));
+        assert_eq!(pieces(&file), Ok(vec![expected]));
+        assert!(pieces(&file[..8]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_do_not_panic(file: Vec<u8>) {
+            let _ = looks_like_model(&file);
+            let _ = pieces(&file);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A SentencePiece model, encoded and decoded by the C++ library.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ::sentencepiece::{SentencePieceError, SentencePieceProcessor};
+
+use super::proto::{self, PieceKind};
+use super::special::{self, Spelling};
+use super::{Entry, MAX_VOCAB, cut};
+use crate::error::{Error, Result};
+
+/// A loaded SentencePiece model.
+pub struct SentencePiece {
+    inner: SentencePieceProcessor,
+    /// The file as it came.
+    pub(crate) model: Vec<u8>,
+    /// By id.
+    pub(crate) vocab: Vec<Entry>,
+    pub(crate) eos: (u32, String),
+    /// Pieces of one character, and pieces for one byte.
+    characters: BTreeMap<char, u32>,
+    bytes: BTreeMap<u8, u32>,
+    unknown: u32,
+    /// Whether the model puts a space before every text.
+    leading_space: bool,
+}
+
+impl fmt::Debug for SentencePiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentencePiece").field("vocab_size", &self.vocab.len()).field("eos", &self.eos).finish_non_exhaustive()
+    }
+}
+
+fn fail(operation: &'static str) -> impl Fn(SentencePieceError) -> Error {
+    move |error| Error::Tokenizer { operation, detail: error.to_string() }
+}
+
+impl SentencePiece {
+    pub(crate) fn from_model(model: Vec<u8>, eos: Option<&str>) -> Result<Self> {
+        let refuse = |detail: String| Error::Tokenizer { operation: "load the tokenizer", detail };
+        let pieces = proto::pieces(&model).map_err(|detail| refuse(detail.to_owned()))?;
+        if pieces.len() as u64 >= u64::from(MAX_VOCAB) {
+            return Err(refuse(format!("{} pieces, fewer than {MAX_VOCAB} are supported", pieces.len())));
+        }
+        let inner = SentencePieceProcessor::from_serialized_proto(&model).map_err(fail("load the tokenizer"))?;
+        if inner.len() != pieces.len() {
+            let detail = format!("{} pieces read, the library has {}", pieces.len(), inner.len());
+            return Err(refuse(detail));
+        }
+        let (mut characters, mut bytes) = (BTreeMap::new(), BTreeMap::new());
+        let mut vocab = Vec::with_capacity(pieces.len());
+        for (id, piece) in pieces.into_iter().enumerate() {
+            let id = id as u32;
+            let text = piece.text.replace('\u{2581}', " ");
+            match (piece.kind, byte_piece(&piece.text)) {
+                (PieceKind::Byte, Some(byte)) => drop(bytes.insert(byte, id)),
+                (PieceKind::Normal, _) => {
+                    let mut letters = piece.text.chars();
+                    if let (Some(letter), None) = (letters.next(), letters.next()) {
+                        characters.insert(letter, id);
+                    }
+                }
+                _ => {}
+            }
+            let control = piece.kind == PieceKind::Control || piece.kind == PieceKind::UserDefined && special::is_control(&piece.text);
+            let stands_for = match piece.kind {
+                _ if control => 0,
+                PieceKind::Byte => 1,
+                PieceKind::Unknown | PieceKind::Unused | PieceKind::Control => 0,
+                PieceKind::Normal | PieceKind::UserDefined => text.len(),
+            };
+            vocab.push(Entry { token: Some(piece.text), bytes: u32::try_from(stands_for).unwrap_or(u32::MAX), special: control });
+        }
+        let named = |id: u32| vocab.get(id as usize).and_then(|entry: &Entry| entry.token.clone());
+        let own = inner.eos_id().and_then(|id| Some((id, named(id)?)));
+        let eos = match (eos, own) {
+            (None, Some(own)) => own,
+            (wanted, _) => special::find_eos(&vocab, wanted)?,
+        };
+        let end = &mut vocab[eos.0 as usize];
+        (end.special, end.bytes) = (true, 0);
+        let unknown = inner.unk_id();
+        let probe = inner.encode("a").map_err(fail("load the tokenizer"))?;
+        let leading_space = probe.first().is_some_and(|piece| piece.piece.starts_with('\u{2581}'));
+        Ok(Self { inner, model, vocab, eos, characters, bytes, unknown, leading_space })
+    }
+
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for (index, mut part) in cut::parts(text, cut::PART_BYTES, cut::At::Space).enumerate() {
+            if index > 0 && self.leading_space {
+                // The model adds the space that the cut was made before.
+                part = part.strip_prefix(' ').unwrap_or(part);
+            }
+            let pieces = self.inner.encode(part).map_err(fail("encode text"))?;
+            ids.extend(pieces.into_iter().map(|piece| piece.id));
+        }
+        special::spell_out(ids, &self.vocab, |unit| match unit {
+            Spelling::Character(c) => self.characters.get(&c).copied(),
+            Spelling::Byte(byte) => Some(self.bytes.get(&byte).copied().unwrap_or(self.unknown)),
+        })
+    }
+
+    pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
+        let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
+        let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
+        if ids.is_empty() {
+            return Ok(String::new());
+        }
+        self.inner.decode_piece_ids(&ids).map_err(fail("decode ids"))
+    }
+
+    pub(crate) fn token_text(&self, id: u32) -> Option<String> {
+        let token = self.vocab.get(id as usize)?.token.as_ref()?;
+        Some(token.replace('\u{2581}', " "))
+    }
+}
+
+/// The byte of a piece such as `<0x0A>`.
+fn byte_piece(text: &str) -> Option<u8> {
+    let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
+    u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
+}

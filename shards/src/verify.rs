@@ -1,0 +1,113 @@
+//! Checks every byte of a shard against its checksums and locates damage.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::header::{BLOCK_BYTES, HEADER_BYTES, kind, u64_at};
+use crate::reader::ShardReader;
+use crate::writer::id_hash;
+
+impl ShardReader {
+    /// Recomputes all hashes and relations between sections. The first damaged place in the file
+    /// is reported with its byte offset, on any number of threads.
+    pub fn verify(&self) -> Result<()> {
+        self.verify_tokens()?;
+        self.verify_tables()?;
+        self.verify_documents()
+    }
+
+    fn verify_tokens(&self) -> Result<()> {
+        let (hashes, expected) = self.section(kind::BLOCK_HASH)?;
+        if hashes.hash != *blake3::hash(expected).as_bytes() {
+            let detail = "the block hashes differ from their checksum";
+            return Err(Error::corrupt(&self.path, hashes.offset, detail));
+        }
+        let (tokens, bytes) = self.section(kind::TOKENS)?;
+        if tokens.hash != hashes.hash {
+            let detail = "token checksum and block hashes differ";
+            return Err(Error::corrupt(&self.path, tokens.offset, detail));
+        }
+        let (width, size) = (self.header.width as usize, self.header.vocab_size);
+        let damage =
+            bytes.par_chunks(BLOCK_BYTES as usize).zip(expected.par_chunks(32)).enumerate().find_map_first(|(index, (block, expected))| {
+                let offset = tokens.offset + index as u64 * BLOCK_BYTES;
+                if blake3::hash(block).as_bytes() != expected {
+                    let detail = format!("token block {index} differs from its checksum");
+                    return Some(Error::corrupt(&self.path, offset, detail));
+                }
+                let mut ids = block.chunks_exact(width);
+                let at = ids.position(|id| id_of(id) >= size)?;
+                let detail = format!("a token id outside the vocabulary of {size}");
+                let offset = offset + (at * width) as u64;
+                Some(Error::corrupt(&self.path, offset, detail))
+            });
+        damage.map_or(Ok(()), Err)
+    }
+
+    fn verify_tables(&self) -> Result<()> {
+        let mut end = HEADER_BYTES as u64;
+        for section in &self.header.sections {
+            let gap = &self.map[end as usize..section.offset as usize];
+            if let Some(at) = gap.iter().position(|&byte| byte != 0) {
+                let detail = "padding between sections is not zero";
+                return Err(Error::corrupt(&self.path, end + at as u64, detail));
+            }
+            end = section.offset + section.bytes;
+            if section.kind == kind::TOKENS {
+                continue; // its hash stands for the block hashes, checked with the blocks
+            }
+            if section.hash != *blake3::hash(self.bytes(section)).as_bytes() {
+                let detail = format!("section {} differs from its checksum", section.kind);
+                return Err(Error::corrupt(&self.path, section.offset, detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn verify_documents(&self) -> Result<()> {
+        self.strings(kind::SOURCES)?.check()?;
+        self.strings(kind::IDS)?.check()?;
+        let (tokens, _) = self.section(kind::TOKENS)?;
+        let (records, _) = self.section(kind::DOC_META)?;
+        let mut last = Vec::with_capacity(1);
+        for index in 0..self.len() {
+            let document = self.document(index)?;
+            if document.id_hash != id_hash(document.id) {
+                let offset = records.offset + index * crate::header::META_BYTES;
+                let detail = format!("document {index} has another id than its record");
+                return Err(Error::corrupt(&self.path, offset, detail));
+            }
+            last.clear();
+            self.tokens(document.tokens.end - 1..document.tokens.end, &mut last)?;
+            if last != [self.header.eos] {
+                let place = (document.tokens.end - 1) * u64::from(self.header.width);
+                let detail = format!("document {index} does not end with the end token");
+                return Err(Error::corrupt(&self.path, tokens.offset + place, detail));
+            }
+        }
+        let counts = self.source_counts()?;
+        let text = counts.iter().try_fold(0u64, |sum, count| sum.checked_add(count.text_bytes));
+        if text != Some(self.header.text_bytes) {
+            let detail = "text bytes of the documents and of the header differ";
+            return Err(Error::corrupt(&self.path, 72, detail));
+        }
+        self.verify_loss()
+    }
+
+    fn verify_loss(&self) -> Result<()> {
+        let Some(section) = self.header.find(kind::LOSS) else {
+            return Ok(());
+        };
+        let ends = self.bytes(section);
+        let last = u64_at(ends, self.len() as usize * 8);
+        if u64_at(ends, 0) != 0 || last != section.items {
+            let detail = format!("loss spans end at {last} of {}", section.items);
+            return Err(Error::corrupt(&self.path, section.offset, detail));
+        }
+        (0..self.len()).try_for_each(|index| self.loss_spans(index).map(drop))
+    }
+}
+
+fn id_of(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |id, &byte| id << 8 | u32::from(byte))
+}

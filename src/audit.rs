@@ -1,0 +1,333 @@
+//! `audit`: the ledger of a run, recomputed from its files.
+//!
+//! Every check reads the files anew; nothing is taken from a summary without being counted again.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use corpora::{JsonlReader, Part};
+use serde_json::{Value, json};
+use shards::{Manifest, MixturePlan, ShardReader, Split, StreamConfig, TokenStream, Tokenizer};
+
+use crate::error::{Context, Error, Result};
+use crate::layout;
+use crate::recipe::Recipe;
+use crate::record::{Count, Duplicate, Kept, PartStats, Rejected};
+use crate::report::Ui;
+use crate::stage;
+use crate::stage::tokenize::{PartShards, Unique};
+
+/// Without `--deep`, every this many documents of a part are encoded again and compared.
+const SAMPLE_EVERY: usize = 97;
+
+/// What has been checked so far, and what did not add up.
+struct Ledger<'a> {
+    ui: &'a Ui,
+    checks: u64,
+    faults: Vec<String>,
+}
+
+impl Ledger<'_> {
+    fn check(&mut self, holds: bool, fault: impl FnOnce() -> String) {
+        self.checks += 1;
+        if !holds {
+            self.fault(fault());
+        }
+    }
+
+    fn equal<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, left: &T, right: &T) {
+        self.check(left == right, || format!("{what}: {left:?} is not {right:?}"));
+    }
+
+    /// A result, or a fault with its message.
+    fn take<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        self.checks += 1;
+        result.map_err(|error| self.fault(error.to_string())).ok()
+    }
+
+    fn fault(&mut self, fault: String) {
+        self.ui.event("fault", &json!({ "message": fault }));
+        self.ui.data(format!("FAULT  {fault}"));
+        self.faults.push(fault);
+    }
+}
+
+/// Totals over all parts.
+#[derive(Default, serde::Serialize)]
+struct Totals {
+    input: Count,
+    kept: Count,
+    rejected: Count,
+    duplicate: Count,
+    unreadable: u64,
+    encoded: Count,
+    tokens: u64,
+    held_out_tokens: u64,
+}
+
+/// `malmoi audit RUN`.
+pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
+    let recipe = Recipe::load(&folder.join(layout::RECIPE), &[])
+        .map_err(|error| Error::new(format!("{} is no run folder: {}", folder.display(), error.message)))?;
+    let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
+    let mut ledger = Ledger { ui, checks: 0, faults: Vec::new() };
+    let mut totals = Totals::default();
+    let tokenizer = ledger.take(stage::tokenizer::open(folder, &recipe.tokenizer));
+    for part in &parts {
+        if let Err(error) = part_ledger(folder, &recipe, part, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
+            ledger.fault(error.message);
+        }
+    }
+    if let Err(error) = token_ledger(folder, &recipe, &mut totals, &mut ledger) {
+        ledger.fault(error.message);
+    }
+    summary(&totals, &ledger);
+    ui.event("audit", &json!({ "totals": totals, "checks": ledger.checks, "faults": ledger.faults }));
+    match ledger.faults.len() {
+        0 => Ok(()),
+        1 => Err(Error::bad_result("the audit found 1 fault").hint("remove the file it names and run the recipe again")),
+        faults => {
+            Err(Error::bad_result(format!("the audit found {faults} faults")).hint("remove the files they name and run the recipe again"))
+        }
+    }
+}
+
+fn summary(totals: &Totals, ledger: &Ledger<'_>) {
+    let ui = ledger.ui;
+    let documents = |name: &str, count: Count| ui.data(format!("{name:<12} {:>12} documents {:>16} bytes", count.documents, count.bytes));
+    documents("input", totals.input);
+    documents("= kept", totals.encoded);
+    documents("+ duplicate", totals.duplicate);
+    documents("+ rejected", totals.rejected);
+    ui.data(format!("+ unreadable {:>12} records", totals.unreadable));
+    ui.data(format!("tokens       {:>12} to train on, {} held out", totals.tokens, totals.held_out_tokens));
+    ui.data(format!("{} checks, {} faults", ledger.checks, ledger.faults.len()));
+}
+
+/// One part: each row of the input is exactly one of kept, rejected, unreadable; each kept
+/// document is exactly one of duplicate and encoded; the encoded ones are in the shards, in order.
+fn part_ledger(
+    folder: &Path,
+    recipe: &Recipe,
+    part: &Part,
+    tokenizer: Option<&Tokenizer>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let name = &part.name;
+    let stats: PartStats = layout::read_json(folder, &layout::stats(name))?;
+    ledger.check(stats.balances(), || format!("{name}: {} does not balance", layout::stats(name)));
+    let mut rows = Rows::default();
+    let mut kept = Count::default();
+    let mut kept_rows = BTreeSet::new();
+    for line in JsonlReader::<Kept>::open(&folder.join(layout::documents(name)))? {
+        let line = line?;
+        rows.add(line.row);
+        kept_rows.insert(line.row);
+        kept.add(line.text.len() as u64);
+    }
+    let mut unreadable = 0;
+    let mut rejected = std::collections::BTreeMap::<String, u64>::new();
+    for line in JsonlReader::<Rejected>::open(&folder.join(layout::rejects(name)))? {
+        match line? {
+            Rejected::Dropped { row, reason, .. } => {
+                rows.add(row);
+                *rejected.entry(reason.rule).or_default() += 1;
+            }
+            Rejected::Unreadable { row, .. } => {
+                rows.add(row);
+                unreadable += 1;
+            }
+        }
+    }
+    ledger.check(rows.complete(stats.input.documents), || {
+        format!("{name}: the rows of documents and rejects are not 0 to {}, each once", stats.input.documents)
+    });
+    ledger.equal(&format!("{name}: kept documents"), &kept.documents, &stats.kept.documents);
+    ledger.equal(&format!("{name}: kept bytes"), &kept.bytes, &stats.text_bytes);
+    ledger.equal(&format!("{name}: unreadable rows"), &unreadable, &stats.unreadable);
+    ledger.equal(
+        &format!("{name}: rejects by rule"),
+        &rejected,
+        &stats.rejected.iter().map(|(rule, count)| (rule.clone(), count.documents)).collect(),
+    );
+    if deep {
+        let source = &recipe.sources[part.source];
+        let mut input = Count::default();
+        let mut bad = 0;
+        for record in corpora::read(part, source) {
+            input.documents += 1;
+            match record {
+                Ok(document) => input.bytes += document.text.len() as u64,
+                Err(_) => bad += 1,
+            }
+        }
+        ledger.equal(&format!("{name}: records of the input"), &input, &stats.input);
+        ledger.equal(&format!("{name}: unreadable records of the input"), &bad, &stats.unreadable);
+    }
+    let mut previous = None;
+    let mut duplicates = 0;
+    for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(name)))? {
+        let line = line?;
+        ledger.check(kept_rows.contains(&line.row) && previous.is_none_or(|row| row < line.row), || {
+            format!("{name}: duplicate row {} is no kept row, or out of order", line.row)
+        });
+        previous = Some(line.row);
+        duplicates += 1;
+    }
+    let left: PartShards = layout::read_json(folder, &layout::shard_info(&stats.bucket, name))?;
+    ledger.equal(&format!("{name}: duplicates"), &duplicates, &left.duplicate().documents);
+    ledger.equal(&format!("{name}: kept = encoded + duplicate documents"), &kept.documents, &(left.encoded.documents + duplicates));
+    ledger.equal(&format!("{name}: kept = encoded + duplicate bytes"), &kept.bytes, &(left.encoded.bytes + left.duplicate().bytes));
+    shards_ledger(folder, name, &left, tokenizer, deep, totals, ledger)?;
+    totals.input.merge(stats.input);
+    totals.kept.merge(kept);
+    totals.unreadable += stats.unreadable;
+    stats.rejected.values().for_each(|count| totals.rejected.merge(*count));
+    totals.duplicate.merge(left.duplicate());
+    totals.encoded.merge(left.encoded);
+    Ok(())
+}
+
+/// The encoded documents of a part against its shards: checksums, ids, bytes, and (all or a
+/// sample of) the tokens.
+fn shards_ledger(
+    folder: &Path,
+    name: &str,
+    left: &PartShards,
+    tokenizer: Option<&Tokenizer>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let mut readers = Vec::new();
+    for shard in &left.shards {
+        let reader = ShardReader::open(folder.join(&shard.path))?;
+        reader.verify()?;
+        ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
+        ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
+        match shard.split {
+            Split::Train => totals.tokens += reader.token_count(),
+            Split::HeldOut => totals.held_out_tokens += reader.token_count(),
+        }
+        readers.push((reader, 0u64, 0u64));
+    }
+    for (index, document) in Unique::open(folder, name)?.enumerate() {
+        let document = document?;
+        // Each shard holds its documents in row order: the next one of exactly one shard matches.
+        let mut matched = false;
+        for (reader, next, tokens) in &mut readers {
+            if *next >= reader.len() {
+                continue;
+            }
+            let encoded = reader.document(*next)?;
+            if encoded.id == document.id && encoded.text_bytes == document.text.len() as u64 {
+                *next += 1;
+                *tokens += encoded.tokens.end - encoded.tokens.start;
+                matched = true;
+                if let Some(tokenizer) = tokenizer
+                    && (deep || index % SAMPLE_EVERY == 0)
+                {
+                    let mut again = tokenizer.encode(&document.text)?;
+                    again.push(tokenizer.eos());
+                    let mut ids = Vec::new();
+                    reader.tokens(encoded.tokens.clone(), &mut ids)?;
+                    ledger
+                        .check(again == ids, || format!("{name}: document `{}` encodes to other tokens than its shard holds", document.id));
+                }
+                break;
+            }
+        }
+        ledger.check(matched, || format!("{name}: document `{}` is in no shard at its place", document.id));
+    }
+    for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
+        ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
+        ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());
+    }
+    Ok(())
+}
+
+/// The manifest, the mixture and the training curve against the shards.
+fn token_ledger(folder: &Path, recipe: &Recipe, totals: &mut Totals, ledger: &mut Ledger<'_>) -> Result<()> {
+    let manifest = Manifest::load(folder.join(layout::MANIFEST))?;
+    let of = |split: Split| manifest.shards.iter().filter(|shard| shard.split == split).map(|shard| shard.tokens).sum::<u64>();
+    ledger.equal("manifest: tokens to train on", &of(Split::Train), &totals.tokens);
+    ledger.equal("manifest: held-out tokens", &of(Split::HeldOut), &totals.held_out_tokens);
+    let Some(train) = &recipe.train else { return Ok(()) };
+    let plan = MixturePlan::load(folder.join(layout::MIXTURE))?;
+    let stream = TokenStream::with_manifest(
+        folder,
+        &manifest,
+        &plan,
+        StreamConfig { seq_len: train.sequence_length, batch: train.batch, seed: recipe.seed },
+    )?;
+    let account = stream.account(0..stream.steps())?;
+    ledger.equal("stream: trained + masked = drawn tokens", &(account.trainable + account.masked), &account.drawn);
+    let path = folder.join(layout::METRICS);
+    if !path.exists() {
+        ledger.ui.say("training has not begun: its part of the ledger was not checked");
+        return Ok(());
+    }
+    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    let (mut drawn, mut trained, mut masked, mut steps) = (0, 0, 0, 0);
+    for (number, line) in text.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
+        if line["reason"] != "step" {
+            continue;
+        }
+        steps += 1;
+        let field = |name: &str| line[name].as_u64().unwrap_or_default();
+        ledger.equal("metrics: steps are numbered without a gap", &field("step"), &steps);
+        let batch = stream.account(steps - 1..steps)?;
+        ledger.equal(
+            &format!("step {steps}: drawn, trained and masked tokens"),
+            &(field("drawn"), field("trained"), field("masked")),
+            &(batch.drawn, batch.trainable, batch.masked),
+        );
+        drawn += field("drawn");
+        trained += field("trained");
+        masked += field("masked");
+    }
+    ledger.equal("training: trained + masked = drawn tokens", &(trained + masked), &drawn);
+    if steps == stream.steps() {
+        ledger.equal("training: drawn tokens", &drawn, &account.drawn);
+        ledger.equal("training: trained tokens", &trained, &account.trainable);
+    } else {
+        ledger.ui.say(format!("training stands at step {steps} of {}", stream.steps()));
+    }
+    Ok(())
+}
+
+/// Row numbers of one part, to see that each comes exactly once. A part is bounded, so is this.
+#[derive(Default)]
+struct Rows {
+    seen: BTreeSet<u64>,
+    repeated: bool,
+}
+
+impl Rows {
+    fn add(&mut self, row: u64) {
+        self.repeated |= !self.seen.insert(row);
+    }
+
+    fn complete(&self, count: u64) -> bool {
+        !self.repeated && self.seen.len() as u64 == count && self.seen.last().is_none_or(|last| last + 1 == count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rows;
+
+    #[test]
+    fn rows_must_be_there_each_once() {
+        let complete = |rows: &[u64], count| {
+            let mut all = Rows::default();
+            rows.iter().for_each(|row| all.add(*row));
+            all.complete(count)
+        };
+        assert!(complete(&[2, 0, 1], 3) && complete(&[], 0));
+        assert!(!complete(&[0, 1], 3) && !complete(&[0, 2, 2], 3) && !complete(&[0, 1, 3], 3));
+    }
+}

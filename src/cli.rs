@@ -1,0 +1,144 @@
+//! The command line: what can be asked, as clap reads it. Every doc comment here is help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Raw Korean, English and code text to a trained language model, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "malmoi", version, arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// Replace one value of the recipe; may be given several times.
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Threads to use [default: all cores].
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) jobs: Option<u16>,
+    /// Where to train: cpu, cuda or cuda:INDEX.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: String,
+    /// Print one JSON object a line on stdout.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say less.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// No progress lines on stderr.
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+    /// Language of labels in reports.
+    #[arg(long, global = true, value_enum, default_value_t = Language::En)]
+    pub(crate) lang: Language,
+}
+
+/// Language of the labels in a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    /// English
+    En,
+    /// 한국어
+    Ko,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented recipe to start from.
+    Init {
+        /// Where to write it.
+        #[arg(default_value = "recipe.toml")]
+        path: PathBuf,
+    },
+    /// Show what a run would do, with counts and fingerprints; does nothing.
+    Plan {
+        /// The recipe.
+        recipe: PathBuf,
+    },
+    /// Do everything in the recipe that is not current: clean, dedup, tokenize, mix, train, report.
+    Run {
+        /// The recipe.
+        recipe: PathBuf,
+    },
+    /// Like run, but stop at the shards: no training.
+    Build {
+        /// The recipe.
+        recipe: PathBuf,
+    },
+    /// Train from shards that are current.
+    Train {
+        /// The recipe.
+        recipe: PathBuf,
+    },
+    /// Run one unit of one stage, exactly as `run` would (for job arrays and clusters).
+    Stage {
+        /// Which stage.
+        #[arg(value_enum)]
+        stage: StageName,
+        /// The recipe.
+        recipe: PathBuf,
+        /// Which part, for the stages that work part by part [default: all parts].
+        #[arg(long, value_name = "N")]
+        part: Option<usize>,
+    },
+    /// Turn a run's files into readable text: a run folder, shard, manifest, documents, rejects...
+    Inspect {
+        /// A file or folder of a run.
+        path: PathBuf,
+        /// How many records to show.
+        #[arg(long, short = 'n', default_value_t = 5)]
+        records: usize,
+    },
+    /// Explain a filter, or with --doc why one document was kept or dropped.
+    Explain {
+        /// Name of a filter (or `dedup`); without it, all are listed.
+        #[arg(conflicts_with = "doc")]
+        filter: Option<String>,
+        /// Id of a document.
+        #[arg(long, value_name = "ID", requires = "run")]
+        doc: Option<String>,
+        /// The run folder that saw the document.
+        #[arg(long, value_name = "RUN")]
+        run: Option<PathBuf>,
+    },
+    /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
+    Audit {
+        /// The run folder.
+        run: PathBuf,
+        /// Also read the sources again and encode every document again.
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Write report.html of a run again (for example with --lang ko).
+    Report {
+        /// The run folder.
+        run: PathBuf,
+    },
+    /// Say what machine this is, which backends it has, and what is missing.
+    Doctor,
+}
+
+/// The stages that can be run one unit at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StageName {
+    /// Read and filter one part.
+    Clean,
+    /// Find duplicates over all parts.
+    Dedup,
+    /// Train or load the tokenizer.
+    Tokenizer,
+    /// Encode one part into shards.
+    Tokenize,
+    /// Write manifest and mixture.
+    Mix,
+}

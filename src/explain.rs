@@ -1,0 +1,103 @@
+//! `explain`: what a filter does, and why one document was kept or dropped.
+
+use std::path::Path;
+
+use corpora::{JsonlReader, Part};
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::layout;
+use crate::record::{Duplicate, Kept, Rejected};
+use crate::report::Ui;
+
+/// `malmoi explain [FILTER]`.
+pub(crate) fn filter(name: Option<&str>, ui: &Ui) -> Result<()> {
+    let Some(name) = name else {
+        for name in filters::NAMES.iter().chain(&[DEDUP]) {
+            let page = page(name).unwrap_or_default();
+            let gist = page.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+            ui.data(format!("{name:<20} {gist}"));
+            ui.event("filter", &json!({ "name": name, "gist": gist }));
+        }
+        return Ok(());
+    };
+    let page = page(name).ok_or_else(|| {
+        Error::new(format!("there is no filter `{name}`"))
+            .hint(format!("the filters are: {}, and there is `{DEDUP}`", filters::NAMES.join(", ")))
+    })?;
+    ui.data(page.trim_end());
+    ui.event("filter", &json!({ "name": name, "page": page }));
+    Ok(())
+}
+
+/// Not a filter of `[[filters]]`, but explained like one.
+const DEDUP: &str = "dedup";
+
+fn page(name: &str) -> Option<&'static str> {
+    if name == DEDUP { Some(filters::dedup::PAGE) } else { filters::explain(name) }
+}
+
+/// `malmoi explain --doc ID --run RUN`: every place of the run that knows the document.
+pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
+    let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
+    let mut found = false;
+    for part in &parts {
+        if let Some(kept) = find::<Kept>(folder, &layout::documents(&part.name), |kept| kept.id == id)? {
+            found = true;
+            let duplicate = find::<Duplicate>(folder, &layout::duplicates(&part.name), |duplicate| duplicate.row == kept.row)?;
+            match &duplicate {
+                Some(duplicate) => ui.data(format!(
+                    "{id}: duplicate ({}, similarity {:.3}) of {}, which stays",
+                    duplicate.kind, duplicate.similarity, duplicate.of
+                )),
+                None if folder.join(layout::duplicates(&part.name)).exists() => ui.data(format!("{id}: kept")),
+                None => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
+            }
+            place(part, kept.row, &kept.source, &kept.bucket, ui);
+            metrics(&kept.metrics, ui);
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "document": kept }));
+        }
+        let rejected = find::<Rejected>(
+            folder,
+            &layout::rejects(&part.name),
+            |line| matches!(line, Rejected::Dropped { id: other, .. } if other == id),
+        )?;
+        if let Some(Rejected::Dropped { row, why, source, bucket, metrics: values, text, .. }) = &rejected {
+            found = true;
+            ui.data(format!("{id}: dropped by {why}"));
+            place(part, *row, source, bucket, ui);
+            metrics(values, ui);
+            ui.data(format!("  text       {}", super::inspect::excerpt(text, 200)));
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": "dropped", "document": rejected }));
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    Err(Error::new(format!("no document with id `{id}` in {}", folder.display()))
+        .hint("`malmoi inspect RUN/documents` and `malmoi inspect RUN/rejects` show ids"))
+}
+
+fn place(part: &Part, row: u64, source: &str, bucket: &str, ui: &Ui) {
+    ui.data(format!("  source     {source} (bucket {bucket}), part {}, row {row}", part.name));
+}
+
+fn metrics(values: &std::collections::BTreeMap<String, f64>, ui: &Ui) {
+    for (name, value) in values {
+        ui.data(format!("  {name:<34} {value:.4}"));
+    }
+}
+
+fn find<T: serde::de::DeserializeOwned>(folder: &Path, file: &str, wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
+    let path = folder.join(file);
+    if !path.exists() {
+        return Ok(None);
+    }
+    for line in JsonlReader::<T>::open(&path)? {
+        let line = line?;
+        if wanted(&line) {
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
+}

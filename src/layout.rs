@@ -1,0 +1,104 @@
+//! Where everything of a run lies: the one map from a name to a path in the run folder.
+
+use std::path::{Path, PathBuf};
+
+/// Kept documents of a part, with their metrics.
+pub(crate) fn documents(part: &str) -> String {
+    format!("documents/{part}.jsonl.zst")
+}
+
+/// Dropped documents of a part with reason, value and threshold; unreadable rows too.
+pub(crate) fn rejects(part: &str) -> String {
+    format!("rejects/{part}.jsonl.zst")
+}
+
+/// Fixed-size signatures of a part's kept documents.
+pub(crate) fn signatures(part: &str) -> String {
+    format!("signatures/{part}.sig")
+}
+
+/// One row for each input document of a part: outcome and every metric.
+pub(crate) fn table(part: &str) -> String {
+    format!("stats/{part}.parquet")
+}
+
+/// Counts of a part.
+pub(crate) fn stats(part: &str) -> String {
+    format!("stats/{part}.json")
+}
+
+/// Rows of a part that are duplicates, and of what.
+pub(crate) fn duplicates(part: &str) -> String {
+    format!("duplicates/{part}.jsonl.zst")
+}
+
+/// Summary of the deduplication.
+pub(crate) const DEDUP: &str = "duplicates/summary.json";
+
+/// Scratch files of the deduplication's shuffle.
+pub(crate) const SHUFFLE: &str = "shuffle";
+
+/// The tokenizer's folder.
+pub(crate) const TOKENIZER: &str = "tokenizer";
+
+/// Tokens of a part's documents that are trained on, or held out.
+pub(crate) fn shard(bucket: &str, part: &str, split: shards::Split) -> String {
+    match split {
+        shards::Split::Train => format!("shards/{bucket}/{part}.shard"),
+        shards::Split::HeldOut => format!("shards/{bucket}/{part}.held-out.shard"),
+    }
+}
+
+/// What a part's shards hold, as `tokenize` left it for `mix`.
+pub(crate) fn shard_info(bucket: &str, part: &str) -> String {
+    format!("shards/{bucket}/{part}.json")
+}
+
+pub(crate) const RECIPE: &str = "recipe.toml";
+pub(crate) const PLAN: &str = "plan.json";
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const MIXTURE: &str = "mixture.json";
+pub(crate) const STATS: &str = "stats.json";
+pub(crate) const METRICS: &str = "metrics.jsonl";
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+pub(crate) const SAMPLES: &str = "samples.jsonl";
+pub(crate) const TRAINING: &str = "training.json";
+pub(crate) const TIMINGS: &str = "timings.json";
+pub(crate) const REPORT: &str = "report.html";
+
+/// Creates the folder that `file` will lie in and gives its whole path.
+pub(crate) fn prepare(folder: &Path, file: &str) -> crate::error::Result<PathBuf> {
+    use crate::error::Context;
+    let path = folder.join(file);
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).context(|| format!("cannot create {}", parent.display()))?;
+    }
+    Ok(path)
+}
+
+/// Writes a small JSON file: temporary file, fsync, rename.
+pub(crate) fn write_json(folder: &Path, file: &str, value: &impl serde::Serialize) -> crate::error::Result<()> {
+    use crate::error::Context;
+    let mut text = serde_json::to_vec_pretty(value).context(|| format!("cannot write {file}"))?;
+    text.push(b'\n');
+    write(folder, file, &text)
+}
+
+/// Writes a small file: temporary file, fsync, rename.
+pub(crate) fn write(folder: &Path, file: &str, bytes: &[u8]) -> crate::error::Result<()> {
+    use crate::error::Context;
+    use std::io::Write;
+    let path = prepare(folder, file)?;
+    let mut out = corpora::AtomicFile::create(&path)?;
+    out.write_all(bytes).context(|| format!("cannot write {}", path.display()))?;
+    out.finish()?;
+    Ok(())
+}
+
+/// Reads a JSON file of the run.
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, file: &str) -> crate::error::Result<T> {
+    use crate::error::Context;
+    let path = folder.join(file);
+    let bytes = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).context(|| format!("{} is not what malmoi wrote", path.display()))
+}

@@ -1,0 +1,194 @@
+//! `recipe.lock`: which outputs are current, so that nothing current is made again.
+//!
+//! An append-only journal of JSON lines, one for each finished unit: what it is, the fingerprint
+//! of everything that went into it, and the files it left. The last line of a unit counts; a line
+//! torn by a crash is ignored, which only means that its unit is made again.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Error, Result};
+
+/// Version of what the stages write; raised when the same input would give other bytes.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+/// A 256-bit fingerprint in hexadecimal.
+pub(crate) type Fingerprint = String;
+
+/// The fingerprint of a list of facts. Facts are serialized, so their types fix the order.
+pub(crate) fn fingerprint(stage: &str, facts: &impl Serialize) -> Result<Fingerprint> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(format!("malmoi {FORMAT_VERSION} {stage}\n").as_bytes());
+    let facts = serde_json::to_vec(facts).context(|| format!("cannot fingerprint the settings of {stage}"))?;
+    hasher.update(&facts);
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// One finished unit of work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    unit: String,
+    fingerprint: Fingerprint,
+    /// Files relative to the run folder, with their length in bytes.
+    files: Vec<(String, u64)>,
+}
+
+/// Who else may work in the run folder at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nobody: a whole run.
+    Alone,
+    /// Other units of the same recipe: one task of a job array.
+    Together,
+}
+
+/// The journal of one run folder; holds the folder's lock while it lives.
+pub(crate) struct Lock {
+    folder: PathBuf,
+    journal: Mutex<Journal>,
+    _guard: File,
+}
+
+struct Journal {
+    file: File,
+    entries: Entries,
+}
+
+type Entries = BTreeMap<String, Entry>;
+
+/// What a journal says, read without taking the folder.
+pub(crate) struct Snapshot {
+    folder: PathBuf,
+    entries: Entries,
+}
+
+impl Snapshot {
+    /// Reads the journal of a folder, which need not exist.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        Ok(Self { folder: folder.to_path_buf(), entries: read(&folder.join(FILE))? })
+    }
+
+    /// Whether `unit` was finished with this fingerprint and its files are still there.
+    pub(crate) fn is_current(&self, unit: &str, fingerprint: &str) -> bool {
+        current(&self.entries, &self.folder, unit, fingerprint)
+    }
+}
+
+fn current(entries: &Entries, folder: &Path, unit: &str, fingerprint: &str) -> bool {
+    entries.get(unit).is_some_and(|entry| entry.fingerprint == fingerprint && present(folder, entry))
+}
+
+const FILE: &str = "recipe.lock";
+
+impl Lock {
+    /// Opens the journal and takes the run folder for this process, until dropped. Whoever is
+    /// alone also clears away what killed writers left half done.
+    pub(crate) fn open(folder: &Path, access: Access) -> Result<Self> {
+        std::fs::create_dir_all(folder).context(|| format!("cannot create the run folder {}", folder.display()))?;
+        let path = folder.join(".lock");
+        let guard = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .context(|| format!("cannot create {}", path.display()))?;
+        let taken = match access {
+            Access::Alone => guard.try_lock(),
+            Access::Together => guard.try_lock_shared(),
+        };
+        taken.map_err(|_| {
+            Error::new(format!("another malmoi is running in {}", folder.display())).hint("wait for it, or choose another `output`")
+        })?;
+        if access == Access::Alone {
+            remove_strays(folder, 3).context(|| format!("cannot clear away unfinished files in {}", folder.display()))?;
+        }
+        let path = folder.join(FILE);
+        let entries = read(&path)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(&path).context(|| format!("cannot open {}", path.display()))?;
+        // A torn last line must not swallow the next one.
+        file.write_all(b"\n").context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { folder: folder.to_path_buf(), journal: Mutex::new(Journal { file, entries }), _guard: guard })
+    }
+
+    /// Whether `unit` was finished with this fingerprint and its files are still there.
+    pub(crate) fn is_current(&self, unit: &str, fingerprint: &str) -> bool {
+        current(&self.journal().entries, &self.folder, unit, fingerprint)
+    }
+
+    /// Records that `unit` is finished and left `files` (relative to the run folder).
+    pub(crate) fn record(&self, unit: &str, fingerprint: &str, files: &[String]) -> Result<()> {
+        let files = files
+            .iter()
+            .map(|file| {
+                let length = std::fs::metadata(self.folder.join(file)).context(|| format!("cannot find the output {file}"))?.len();
+                Ok((file.clone(), length))
+            })
+            .collect::<Result<_>>()?;
+        let entry = Entry { unit: unit.to_owned(), fingerprint: fingerprint.to_owned(), files };
+        let mut line = serde_json::to_vec(&entry).context(|| format!("cannot record {unit}"))?;
+        line.push(b'\n');
+        let mut journal = self.journal();
+        journal.file.write_all(&line).and_then(|()| journal.file.sync_data()).context(|| "cannot write recipe.lock".to_owned())?;
+        journal.entries.insert(unit.to_owned(), entry);
+        Ok(())
+    }
+
+    /// Removes the files of units that the present plan no longer has.
+    pub(crate) fn prune(&self, wanted: &dyn Fn(&str) -> bool) -> Result<()> {
+        let mut journal = self.journal();
+        let stale: Vec<String> = journal.entries.keys().filter(|unit| !wanted(unit)).cloned().collect();
+        for unit in stale {
+            let Some(entry) = journal.entries.remove(&unit) else { continue };
+            let kept: Vec<&(String, u64)> = journal.entries.values().flat_map(|entry| &entry.files).collect();
+            let gone: Vec<&String> =
+                entry.files.iter().map(|(file, _)| file).filter(|file| !kept.iter().any(|(other, _)| other == *file)).collect();
+            for file in gone {
+                match std::fs::remove_file(self.folder.join(file)) {
+                    Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Error::new(format!("cannot remove the outdated {file}: {cause}")));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn present(folder: &Path, entry: &Entry) -> bool {
+    entry.files.iter().all(|(file, length)| std::fs::metadata(folder.join(file)).is_ok_and(|found| found.len() == *length))
+}
+
+/// Removes files named `.NAME.tmp`, which only exist while they are written.
+fn remove_strays(folder: &Path, depth: u32) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let kind = entry.file_type()?;
+        if kind.is_dir() && depth > 0 {
+            remove_strays(&entry.path(), depth - 1)?;
+        } else if kind.is_file() && name.starts_with('.') && name.ends_with(".tmp") {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Entries> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(cause) => return Err(Error::new(format!("cannot read {}: {cause}", path.display()))),
+    };
+    Ok(text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()).map(|entry| (entry.unit.clone(), entry)).collect())
+}

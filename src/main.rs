@@ -1,0 +1,80 @@
+//! malmoi: raw Korean, English and code text to a trained language model.
+//!
+//! Reading order: [`cli`] (what can be asked) → [`recipe`] (what a run is) → [`run`] (the stages in
+//! order) → `stage/` (one stage on one part) → [`report`] (the only code that prints).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod audit;
+mod cli;
+mod doctor;
+mod error;
+mod explain;
+mod init;
+mod inspect;
+mod layout;
+mod lock;
+mod plan;
+mod recipe;
+mod record;
+mod report;
+mod run;
+mod stage;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use error::{Context, Result};
+use lock::Access;
+use report::Ui;
+
+/// Set by Ctrl-C; every stage looks at it between chunks.
+static CANCEL: AtomicBool = AtomicBool::new(false);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(&cli.common);
+    match dispatch(&cli, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
+    let common = &cli.common;
+    if let Some(jobs) = common.jobs {
+        rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
+    }
+    ctrlc::set_handler(|| {
+        // The second one does not wait for the end of a chunk; finished units are safe either way.
+        if CANCEL.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .context(|| "cannot listen for Ctrl-C".to_owned())?;
+    match &cli.command {
+        Command::Init { path } => init::init(path, ui),
+        Command::Plan { recipe } => plan::show(&recipe::Recipe::load(recipe, &common.set)?, ui),
+        Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
+        Command::Build { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.build(),
+        Command::Train { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.train_only(),
+        Command::Stage { stage, recipe, part } => {
+            // Units of one stage may run side by side; what needs all parts may not.
+            let access = if part.is_some() { Access::Together } else { Access::Alone };
+            run::Run::open(recipe, common, access, ui)?.one(*stage, *part)
+        }
+        Command::Inspect { path, records } => inspect::inspect(path, *records, ui),
+        Command::Explain { filter, doc, run } => match (doc, run) {
+            (Some(doc), Some(run)) => explain::document(run, doc, ui),
+            _ => explain::filter(filter.as_deref(), ui),
+        },
+        Command::Audit { run, deep } => audit::audit(run, *deep, ui),
+        Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Doctor => doctor::doctor(ui),
+    }
+}

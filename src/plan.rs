@@ -1,0 +1,182 @@
+//! The plan: the parts that a recipe's input is cut into, and what of the run is current.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use corpora::Part;
+use filters::FilterSpec;
+use serde_json::{Value, json};
+use shards::{MixtureConfig, TokenizerConfig, TokenizerSource};
+
+use crate::error::{Context, Error, Result};
+use crate::layout;
+use crate::lock::{Fingerprint, Snapshot, fingerprint};
+use crate::recipe::Recipe;
+use crate::report::{Ui, bytes};
+
+/// A recipe with its input cut into parts.
+pub(crate) struct Plan {
+    pub(crate) parts: Vec<Part>,
+    /// Fingerprint of `clean` for each part.
+    pub(crate) clean: Vec<Fingerprint>,
+    /// Fingerprint of `dedup` over all parts.
+    pub(crate) dedup: Fingerprint,
+}
+
+impl Plan {
+    pub(crate) fn new(recipe: &Recipe) -> Result<Self> {
+        let parts = corpora::plan(&recipe.sources, Path::new("/"), recipe.part_bytes)?;
+        let clean = parts.iter().map(|part| clean_fingerprint(recipe, part)).collect::<Result<Vec<_>>>()?;
+        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean }))?;
+        Ok(Self { parts, clean, dedup })
+    }
+
+    /// Fingerprint of the tokenizer. Unknown (None) while it is to be trained on documents that
+    /// are not there yet.
+    pub(crate) fn tokenizer(&self, recipe: &Recipe) -> Result<Fingerprint> {
+        let content = match recipe.tokenizer.source() {
+            TokenizerSource::Load(path) => {
+                let bytes = std::fs::read(path).map_err(|cause| {
+                    Error::new(format!("cannot read the tokenizer {}: {cause}", path.display()))
+                        .hint("`tokenizer.load` is a tokenizer.json or a SentencePiece .model")
+                })?;
+                json!(blake3::hash(&bytes).to_hex().as_str())
+            }
+            // Trained on what deduplication left.
+            TokenizerSource::Train(_) => json!(self.dedup),
+            TokenizerSource::Bytes => Value::Null,
+        };
+        fingerprint("tokenizer", &json!({ "tokenizer": recipe.tokenizer, "content": content }))
+    }
+
+    /// Fingerprint of `tokenize` for one part: its documents, which of them are duplicates, and
+    /// the tokenizer. Another part's change reaches it only through these.
+    pub(crate) fn tokenize(&self, folder: &Path, recipe: &Recipe, index: usize, tokenizer: &str) -> Result<Fingerprint> {
+        let path = folder.join(layout::duplicates(&self.parts[index].name));
+        let duplicates = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+        let facts = json!({
+            "clean": self.clean[index],
+            "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
+            "tokenizer": tokenizer,
+            "held-out": recipe.held_out,
+            "seed": recipe.seed,
+        });
+        fingerprint("tokenize", &facts)
+    }
+}
+
+/// A part's identity (files, sizes, times, ranges) with every setting that `clean` looks at.
+fn clean_fingerprint(recipe: &Recipe, part: &Part) -> Result<Fingerprint> {
+    let source = &recipe.sources[part.source];
+    let slices = part
+        .slices
+        .iter()
+        .map(|slice| Ok(json!({ "identity": slice.identity()?, "range": slice.range, "relative": slice.relative })))
+        .collect::<Result<Vec<_>, corpora::Error>>()?;
+    let filters: Vec<_> = recipe.filters.iter().filter(|filter| applies(filter, &source.bucket)).collect();
+    // How a source's files are named does not matter, what they hold does.
+    let mut settings = serde_json::to_value(source).context(|| "cannot fingerprint a source".to_owned())?;
+    if let Value::Object(settings) = &mut settings {
+        settings.remove("files");
+    }
+    fingerprint(
+        "clean",
+        &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
+    )
+}
+
+/// `malmoi plan`: the tree of what a run would do.
+pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
+    let plan = Plan::new(recipe)?;
+    let journal = Snapshot::read(&recipe.output)?;
+    let current = |unit: &str, fingerprint: &str| journal.is_current(unit, fingerprint);
+    let mut text = format!("{}\n", recipe.output.display());
+    for (index, source) in recipe.sources.iter().enumerate() {
+        let parts: Vec<usize> = (0..plan.parts.len()).filter(|at| plan.parts[*at].source == index).collect();
+        let total: u64 = parts.iter().map(|at| plan.parts[*at].bytes).sum();
+        let files: usize = parts.iter().map(|at| plan.parts[*at].slices.len()).sum();
+        let filters: Vec<&str> =
+            recipe.filters.iter().filter(|filter| applies(filter, &source.bucket)).map(|filter| filter.name()).collect();
+        let _ = writeln!(
+            text,
+            "├─ clean {} → {}: {} parts, {files} slices, {}; {}",
+            source.name,
+            source.bucket,
+            parts.len(),
+            bytes(total),
+            filters.join(" → ")
+        );
+        for at in parts {
+            let part = &plan.parts[at];
+            let state = current(&format!("clean {}", part.name), &plan.clean[at]);
+            let _ = writeln!(text, "│  ├─ {} {} {} {}", part.name, bytes(part.bytes), short(&plan.clean[at]), word(state));
+            ui.event(
+                "plan",
+                &json!({ "stage": "clean", "part": part.name, "index": at, "source": source.name, "bucket": source.bucket, "bytes": part.bytes, "slices": part.slices.len(), "fingerprint": plan.clean[at], "current": state }),
+            );
+        }
+    }
+    let dedup = current("dedup", &plan.dedup);
+    let _ = writeln!(text, "├─ dedup {}: {} {}", recipe.dedup.methods().join(" + "), short(&plan.dedup), word(dedup));
+    ui.event("plan", &json!({ "stage": "dedup", "fingerprint": plan.dedup, "current": dedup }));
+    let tokenizer = plan.tokenizer(recipe)?;
+    let have = current("tokenizer", &tokenizer);
+    let _ = writeln!(text, "├─ tokenizer {}: {} {}", tokenizer_words(&recipe.tokenizer), short(&tokenizer), word(have));
+    ui.event("plan", &json!({ "stage": "tokenizer", "fingerprint": tokenizer, "current": have }));
+    let mut done = 0;
+    for (index, part) in plan.parts.iter().enumerate() {
+        if dedup && have && current(&format!("tokenize {}", part.name), &plan.tokenize(&recipe.output, recipe, index, &tokenizer)?) {
+            done += 1;
+        }
+    }
+    let _ = writeln!(text, "├─ tokenize: {} parts, {done} current", plan.parts.len());
+    ui.event("plan", &json!({ "stage": "tokenize", "parts": plan.parts.len(), "current-parts": done }));
+    let _ = writeln!(text, "├─ mix: {}", mixture_words(&recipe.mixture));
+    match &recipe.train {
+        Some(train) => {
+            let _ = writeln!(text, "├─ train: {}", train.describe());
+        }
+        None => text.push_str("├─ train: not asked for\n"),
+    }
+    text.push_str("└─ report: report.html");
+    ui.event("plan", &json!({ "stage": "mix", "ratios": recipe.mixture }));
+    ui.event("plan", &json!({ "stage": "train", "settings": recipe.train }));
+    ui.data(text);
+    Ok(())
+}
+
+/// Whether a filter looks at documents of this bucket.
+fn applies(filter: &FilterSpec, bucket: &str) -> bool {
+    let (only, except) = filter.buckets();
+    let named = |names: &[String]| names.iter().any(|name| name == bucket);
+    (only.is_empty() || named(only)) && !named(except)
+}
+
+fn tokenizer_words(config: &TokenizerConfig) -> String {
+    match config.source() {
+        TokenizerSource::Train(train) => format!("to train, {} tokens", train.vocab_size),
+        TokenizerSource::Load(path) => path.display().to_string(),
+        TokenizerSource::Bytes => "bytes".to_owned(),
+    }
+}
+
+fn mixture_words(config: &MixtureConfig) -> String {
+    config.ratios.iter().map(|(bucket, ratio)| format!("{bucket} {:.4}%", 100.0 * ratio)).collect::<Vec<_>>().join(", ")
+}
+
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..8).unwrap_or(fingerprint)
+}
+
+fn word(current: bool) -> &'static str {
+    if current { "current" } else { "to do" }
+}
+
+/// Whether the journal's `unit` belongs to a plan with these parts.
+pub(crate) fn has_unit(parts: &[Part], unit: &str) -> bool {
+    match unit.split_once(' ') {
+        Some(("clean" | "tokenize", name)) => parts.iter().any(|part| part.name == name),
+        _ => true,
+    }
+}

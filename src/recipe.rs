@@ -1,0 +1,187 @@
+//! The recipe: one TOML file that says everything about a run.
+//!
+//! Loading is three steps that a reader can follow: the text is parsed, `--set` overrides are put
+//! in, and the result is checked as a whole. An error at any step points at the line.
+
+mod locate;
+mod overrides;
+mod paths;
+
+use std::path::{Path, PathBuf};
+
+use corpora::Source;
+use filters::FilterSpec;
+use filters::dedup::DedupConfig;
+use serde::{Deserialize, Serialize};
+use shards::{MixtureConfig, TokenizerConfig};
+use trainer::TrainConfig;
+
+use crate::error::{Context, Error, Result};
+use locate::Places;
+
+/// A run, as `recipe.toml` states it. Relative paths are relative to the recipe's folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Recipe {
+    /// The run folder.
+    pub(crate) output: PathBuf,
+    /// Seed of everything random: held-out choice, mixture order, initial weights. Default 0.
+    #[serde(default)]
+    pub(crate) seed: u64,
+    /// About how much text one part holds, in bytes of input. Default 256 MiB.
+    #[serde(default = "default_part_bytes")]
+    pub(crate) part_bytes: u64,
+    /// How many unreadable rows a run may have before its result counts as bad. Default 100.
+    #[serde(default = "default_max_bad_rows")]
+    pub(crate) max_bad_rows: u64,
+    /// Share of the documents of every bucket that is never trained on. Default 0.01.
+    #[serde(default = "default_held_out")]
+    pub(crate) held_out: f64,
+    /// Where text comes from.
+    pub(crate) sources: Vec<Source>,
+    /// What every document passes, in this order.
+    #[serde(default)]
+    pub(crate) filters: Vec<FilterSpec>,
+    /// How duplicates are found. Default: exact only.
+    #[serde(default)]
+    pub(crate) dedup: DedupConfig,
+    /// How text becomes tokens.
+    pub(crate) tokenizer: TokenizerConfig,
+    /// How the buckets are mixed. Default: Korean 42, English 51, code 7 percent.
+    #[serde(default)]
+    pub(crate) mixture: MixtureConfig,
+    /// What is trained; absent: the run ends with the shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) train: Option<TrainConfig>,
+}
+
+fn default_part_bytes() -> u64 {
+    256 << 20
+}
+fn default_max_bad_rows() -> u64 {
+    100
+}
+fn default_held_out() -> f64 {
+    0.01
+}
+
+/// Something wrong with a recipe that parses: where (a path of keys), what, and what to do.
+struct Problem {
+    place: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Problem {
+    fn new(place: impl Into<String>, message: impl ToString) -> Self {
+        Self { place: place.into(), message: message.to_string(), hint: None }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe file, applies `section.key=value` overrides, checks it, and resolves paths.
+    pub(crate) fn load(path: &Path, set: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|cause| {
+            Error::new(format!("cannot read recipe {}: {cause}", path.display())).hint("`malmoi init` writes a recipe to start from")
+        })?;
+        let folder = std::path::absolute(path)
+            .context(|| format!("cannot resolve {}", path.display()))?
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default();
+        Self::parse(&text, &path.display().to_string(), &folder, set)
+    }
+
+    fn parse(text: &str, name: &str, folder: &Path, set: &[String]) -> Result<Self> {
+        let places = Places::new(text, name);
+        let mut recipe: Self = if set.is_empty() {
+            toml::from_str(text).map_err(|error| places.parse_error(&error))?
+        } else {
+            let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
+            for assignment in set {
+                overrides::apply(&mut table, assignment)?;
+            }
+            toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+                // A wrong key that stands in the file is shown there; else an override is at fault.
+                match toml::from_str::<Self>(text) {
+                    Err(in_file) => places.parse_error(&in_file),
+                    Ok(_) => Error::new(format!("--set {}: {}", set.join(" --set "), error.message())),
+                }
+            })?
+        };
+        recipe.check().map_err(|problem| places.problem(&problem))?;
+        recipe.resolve(folder).map_err(|problem| places.problem(&problem))?;
+        Ok(recipe)
+    }
+
+    /// Names of the buckets that the sources fill, sorted.
+    pub(crate) fn buckets(&self) -> Vec<&str> {
+        let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).collect();
+        buckets.sort_unstable();
+        buckets.dedup();
+        buckets
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.sources.is_empty() {
+            return Err(Problem::new("sources", "a recipe needs at least one source"));
+        }
+        for (index, source) in self.sources.iter().enumerate() {
+            source.validate().map_err(|cause| Problem::new(format!("sources.{index}"), cause))?;
+            if self.sources[..index].iter().any(|earlier| earlier.name == source.name) {
+                return Err(Problem::new(format!("sources.{index}.name"), format!("two sources are named `{}`", source.name)));
+            }
+        }
+        let buckets = self.buckets();
+        for (index, filter) in self.filters.iter().enumerate() {
+            filter.validate(&buckets).map_err(|cause| Problem {
+                place: format!("filters.{index}.{}", filter.name()),
+                message: cause.to_string(),
+                hint: Some(format!("`malmoi explain {}` lists the options", filter.name())),
+            })?;
+        }
+        self.dedup.validate().map_err(|cause| Problem::new("dedup", cause))?;
+        self.tokenizer.check().map_err(|cause| Problem::new("tokenizer.train", cause))?;
+        if self.part_bytes == 0 {
+            return Err(Problem::new("part-bytes", "`part-bytes` must be at least 1"));
+        }
+        if !(0.0..=0.5).contains(&self.held_out) {
+            return Err(Problem::new("held-out", format!("`held-out` is a share from 0 to 0.5, not {}", self.held_out)));
+        }
+        if let Some(train) = &self.train {
+            train.validate().map_err(|cause| Problem::new("train", cause))?;
+            self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
+            for (bucket, _) in &self.mixture.ratios {
+                if !buckets.contains(&bucket.as_str()) {
+                    return Err(Problem {
+                        place: format!("mixture.{bucket}"),
+                        message: format!("the mixture asks for bucket `{bucket}`, which no source fills"),
+                        hint: Some(format!("the sources fill: {}", buckets.join(", "))),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
+        self.output = paths::resolve(folder, &self.output.to_string_lossy()).map_err(|cause| Problem::new("output", cause))?.into();
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            for pattern in source.files.iter_mut() {
+                *pattern = paths::resolve(folder, pattern).map_err(|cause| Problem::new(format!("sources.{index}.files"), cause))?;
+            }
+        }
+        if let Some(load) = &mut self.tokenizer.load {
+            *load = paths::resolve(folder, &load.to_string_lossy()).map_err(|cause| Problem::new("tokenizer.load", cause))?.into();
+        }
+        Ok(())
+    }
+
+    /// The recipe as TOML with every default and path filled in.
+    pub(crate) fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).context(|| "cannot write the resolved recipe".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

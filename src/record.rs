@@ -1,0 +1,104 @@
+//! Lines of the files between the stages: a kept document, a rejected one, and a part's counts.
+
+use std::collections::BTreeMap;
+
+use filters::Reason;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A line of `documents/`: a document that passed every filter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Number of the record inside its part, counted over all records, readable or not.
+    pub(crate) row: u64,
+    pub(crate) id: String,
+    pub(crate) text: String,
+    pub(crate) source: String,
+    pub(crate) bucket: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lang: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(crate) meta: Map<String, Value>,
+    pub(crate) metrics: BTreeMap<String, f64>,
+}
+
+/// A line of `rejects/`: a document that a filter dropped, or a record that could not be read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Rejected {
+    /// Dropped by a filter.
+    Dropped {
+        row: u64,
+        reason: Reason,
+        /// The reason as people read it: `repetition/top-2-gram 0.31 > 0.282`.
+        why: String,
+        id: String,
+        text: String,
+        source: String,
+        bucket: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lang: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+        metrics: BTreeMap<String, f64>,
+    },
+    /// Quarantined: not a document at all.
+    Unreadable { row: u64, unreadable: String },
+}
+
+/// The fields of [`Kept`] that later stages read; the rest is skipped without a copy.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct KeptText {
+    pub(crate) row: u64,
+    pub(crate) id: String,
+    pub(crate) text: String,
+}
+
+/// Documents and their bytes of text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) documents: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.documents += 1;
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.documents += other.documents;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What became of a part's records; bytes are bytes of text as read, before any filter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PartStats {
+    pub(crate) part: String,
+    pub(crate) source: String,
+    pub(crate) bucket: String,
+    pub(crate) input: Count,
+    pub(crate) kept: Count,
+    /// Bytes of the kept texts after cleaning.
+    pub(crate) text_bytes: u64,
+    /// By rule.
+    pub(crate) rejected: BTreeMap<String, Count>,
+    pub(crate) unreadable: u64,
+}
+
+impl PartStats {
+    /// Whether every record is accounted for.
+    pub(crate) fn balances(&self) -> bool {
+        let mut out = self.kept;
+        self.rejected.values().for_each(|count| out.merge(*count));
+        out.documents += self.unreadable;
+        out == self.input
+    }
+}
+
+/// A line of `duplicates/`, as written by the deduplication.
+pub(crate) use filters::dedup::Duplicate;

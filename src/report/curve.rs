@@ -1,0 +1,83 @@
+//! The training of a run, as the report shows it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use trainer::{EvalEvent, SampleEvent, StepEvent};
+
+use super::collect::optional;
+use super::html::{EvalPoint, Generation, StepPoint, Training};
+use crate::error::{Context, Result};
+use crate::layout;
+use crate::recipe::Recipe;
+use crate::stage::train::Facts;
+
+/// A line of `metrics.jsonl`.
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Line {
+    Step(StepEvent),
+    Eval(EvalEvent),
+}
+
+/// None before the first step.
+pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training>> {
+    let path = folder.join(layout::METRICS);
+    let (Some(train), Some(facts)) = (&recipe.train, optional::<Facts>(folder, layout::TRAINING)?) else { return Ok(None) };
+    if !path.exists() {
+        return Ok(None);
+    }
+    let mut training = Training {
+        objective: serde_json::to_value(train.objective).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+        device: facts.device,
+        parameters: facts.parameters,
+        planned_steps: facts.steps,
+        ..Training::default()
+    };
+    let finite = |value: f64| value.is_finite().then_some(value);
+    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    let mut seconds = 0.0;
+    for (number, line) in text.lines().enumerate() {
+        match serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))? {
+            Line::Step(step) => {
+                training.drawn += step.drawn;
+                training.trained += step.trained;
+                training.masked += step.masked;
+                if step.tokens_per_second > 0.0 {
+                    seconds += step.drawn as f64 / step.tokens_per_second;
+                }
+                training.steps.push(StepPoint {
+                    step: step.step,
+                    loss: finite(step.loss),
+                    learning_rate: finite(step.learning_rate),
+                    tokens_per_second: finite(step.tokens_per_second),
+                });
+            }
+            Line::Eval(eval) => {
+                let bits_per_byte = eval.buckets.into_iter().map(|bucket| (bucket.bucket, finite(bucket.bits_per_byte))).collect();
+                training.evals.push(EvalPoint { step: eval.step, bits_per_byte });
+            }
+        }
+    }
+    if training.steps.is_empty() {
+        return Ok(None);
+    }
+    training.seconds = (seconds > 0.0).then_some(seconds);
+    training.generations = samples(folder)?;
+    Ok(Some(training))
+}
+
+fn samples(folder: &Path) -> Result<Vec<Generation>> {
+    let path = folder.join(layout::SAMPLES);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    text.lines()
+        .enumerate()
+        .map(|(number, line)| {
+            let sample: SampleEvent = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
+            Ok(Generation { prompt: sample.prompt, text: sample.text })
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! Training: what it was, how the loss went, what the model writes.
+
+use super::data::{StepPoint, Training};
+use super::lines::{Series, Words, lines, smooth};
+use super::number::{count, decimal, figures};
+use super::text;
+use super::view::{Section, View, fill};
+
+/// Texts of the model that are shown, and characters of each.
+const GENERATIONS: usize = 8;
+const SHOWN: usize = 600;
+
+pub(super) fn section(view: &View<'_>) -> Section {
+    let body = view.data.training.as_ref().map(|training| {
+        format!(
+            "{}{}<div class=\"plots two\">{}</div>\n{}",
+            facts(view, training),
+            trouble(view, training),
+            charts(view, training),
+            generations(view, training)
+        )
+    });
+    Section { id: "training", title: view.l.training, body }
+}
+
+/// The number of the last step that was logged.
+pub(super) fn done(training: &Training) -> u64 {
+    training.steps.last().map_or(0, |step| step.step)
+}
+
+/// Mean of the last finite losses at the end, as the chart draws it: one step alone is noise.
+pub(super) fn last_loss(training: &Training) -> Option<f64> {
+    let losses = points(training, |step| step.loss);
+    let losses = smooth(&losses).unwrap_or(losses);
+    losses.iter().rev().find_map(|point| point.1)
+}
+
+/// A value of each logged step; `None` where it is not there or not finite.
+fn points(training: &Training, value: fn(&StepPoint) -> Option<f64>) -> Vec<(f64, Option<f64>)> {
+    training.steps.iter().map(|step| (step.step as f64, value(step).filter(|value| value.is_finite()))).collect()
+}
+
+/// The last bits per byte of each bucket, with the step of that evaluation.
+pub(super) fn last_bits(training: &Training) -> Vec<(&str, Option<f64>, u64)> {
+    let last = training.evals.last();
+    last.map(|eval| eval.bits_per_byte.iter().map(|(bucket, bits)| (bucket.as_str(), *bits, eval.step)).collect()).unwrap_or_default()
+}
+
+fn facts(view: &View<'_>, training: &Training) -> String {
+    let l = view.l;
+    let mut facts = vec![
+        (l.objective, text::name(&training.objective)),
+        (l.parameters, count(training.parameters)),
+        (l.device, text::name(&training.device)),
+        (l.steps, fill(l.n_of_m, &[&count(done(training)), &count(training.planned_steps)])),
+        (l.tokens_trained, count(training.trained)),
+    ];
+    if let Some(seconds) = training.seconds.filter(|seconds| *seconds > 0.0) {
+        facts.push((l.time, view.duration(seconds)));
+        facts.push((l.tokens_per_second, decimal(training.drawn as f64 / seconds)));
+    }
+    if let Some(loss) = last_loss(training) {
+        facts.push((l.final_loss, figures(loss)));
+    }
+    super::page::facts(&facts)
+}
+
+fn trouble(view: &View<'_>, training: &Training) -> String {
+    let l = view.l;
+    let mut out = String::new();
+    let bad = training.steps.iter().filter(|step| step.loss.is_none_or(|loss| !loss.is_finite()));
+    let (number, first) = bad.fold((0u64, None), |(number, first), step| (number + 1, first.or(Some(step.step))));
+    if let Some(first) = first {
+        out.push_str(&format!("<li>{}</li>", fill(l.loss_not_finite, &[&count(number), &count(first)])));
+    }
+    if done(training) < training.planned_steps {
+        out.push_str(&format!("<li>{}</li>", fill(l.training_unfinished, &[&count(done(training)), &count(training.planned_steps)])));
+    }
+    if out.is_empty() { out } else { format!("<ul class=\"callout warn\">{out}</ul>\n") }
+}
+
+fn charts(view: &View<'_>, training: &Training) -> String {
+    let l = view.l;
+    let words = |title, unit, from_zero, size| Words { title, unit, from_zero, size, write: if from_zero { decimal } else { figures } };
+    let mut out = String::new();
+    if !training.steps.is_empty() {
+        let loss = points(training, |step| step.loss);
+        let series = |name: &str, class: &str, points| Series { name: name.to_owned(), class: class.to_owned(), points };
+        let all = match smooth(&loss) {
+            Some(mean) => vec![series("", "ink faint", loss), series(l.train_loss_mean, "ink", mean)],
+            None => vec![series(l.train_loss, "ink", loss)],
+        };
+        out.push_str(&lines(view, &words(l.chart_loss, l.axis_nats, false, "tall"), &all));
+    }
+    if !training.evals.is_empty() {
+        out.push_str(&lines(view, &words(l.chart_bits, l.by_step, false, "tall"), &evaluations(view, training)));
+    }
+    let rates = points(training, |step| step.learning_rate);
+    let speeds = points(training, |step| step.tokens_per_second);
+    for (points, title, unit) in [(rates, l.chart_rate, l.by_step), (speeds, l.chart_speed, l.axis_speed)] {
+        // Not logged at all is no gap.
+        let points: Vec<_> = points.into_iter().filter(|point| point.1.is_some()).collect();
+        if !points.is_empty() {
+            let series = Series { name: title.to_owned(), class: "ink".to_owned(), points };
+            out.push_str(&lines(view, &words(title, unit, true, "low"), &[series]));
+        }
+    }
+    out
+}
+
+/// One line for each bucket.
+fn evaluations(view: &View<'_>, training: &Training) -> Vec<Series> {
+    let buckets = view.buckets.iter().filter(|bucket| training.evals.iter().any(|eval| eval.bits_per_byte.contains_key(**bucket)));
+    buckets
+        .map(|bucket| {
+            let point = |eval: &super::data::EvalPoint| {
+                let bits = eval.bits_per_byte.get(*bucket)?;
+                Some((eval.step as f64, bits.filter(|bits| bits.is_finite())))
+            };
+            Series { name: (*bucket).to_owned(), class: view.colour(bucket), points: training.evals.iter().filter_map(point).collect() }
+        })
+        .collect()
+}
+
+fn generations(view: &View<'_>, training: &Training) -> String {
+    let l = view.l;
+    if training.generations.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("<h3>{}</h3>\n<p class=\"lead\">{}</p>\n<div class=\"docs\">", l.generations, l.generations_lead);
+    for generation in training.generations.iter().take(GENERATIONS) {
+        out.push_str(&format!(
+            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote></figure>\n",
+            text::text(&generation.prompt, SHOWN),
+            text::text(&generation.text, SHOWN)
+        ));
+    }
+    out.push_str("</div>\n");
+    out
+}

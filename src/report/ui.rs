@@ -1,0 +1,100 @@
+//! The printer: stdout is data, stderr is talk. Nothing else in the program writes to either.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::progress::{Progress, Unit};
+use crate::cli::Common;
+use crate::error::{Error, Kind};
+
+/// Version of the objects that `--json` prints.
+const EVENT_VERSION: u32 = 1;
+
+/// How to talk, as the command line asked for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ui {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    progress: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(common: &Common) -> Self {
+        Self {
+            json: common.json,
+            quiet: common.quiet,
+            verbose: common.verbose,
+            progress: !(common.no_progress || common.quiet || common.json),
+        }
+    }
+
+    /// A line of data for people; silent under `--json`, where [`Ui::event`] carries the data.
+    pub(crate) fn data(&self, text: impl std::fmt::Display) {
+        if !self.json {
+            write_out(&format!("{text}\n"));
+        }
+    }
+
+    /// An object for machines: `{"reason": .., "version": 1, ..fields}`; silent without `--json`.
+    pub(crate) fn event(&self, reason: &str, fields: &impl Serialize) {
+        if !self.json {
+            return;
+        }
+        let mut object = Map::new();
+        object.insert("reason".to_owned(), json!(reason));
+        object.insert("version".to_owned(), json!(EVENT_VERSION));
+        match serde_json::to_value(fields) {
+            Ok(Value::Object(fields)) => object.extend(fields),
+            Ok(value) => drop(object.insert("value".to_owned(), value)),
+            Err(error) => drop(object.insert("error".to_owned(), json!(error.to_string()))),
+        }
+        write_out(&format!("{}\n", Value::Object(object)));
+    }
+
+    /// A line of talk.
+    pub(crate) fn say(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// A line of talk that only `-v` wants.
+    pub(crate) fn detail(&self, text: impl std::fmt::Display) {
+        if self.verbose {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Something the reader should know, said even under `-q`.
+    pub(crate) fn warn(&self, text: impl std::fmt::Display) {
+        eprintln!("warning: {text}");
+        self.event("warning", &json!({ "message": text.to_string() }));
+    }
+
+    pub(crate) fn error(&self, error: &Error) {
+        eprintln!("{error}");
+        let kind = match error.kind {
+            Kind::BadResult => "bad-result",
+            Kind::CouldNotRun => "could-not-run",
+            Kind::Interrupted => "interrupted",
+        };
+        self.event("error", &json!({ "kind": kind, "message": error.message, "hint": error.hint }));
+    }
+
+    /// Starts the progress line of a stage; `total` in `unit`.
+    pub(crate) fn progress(&self, stage: &str, unit: Unit, total: u64) -> Progress {
+        Progress::start(stage, unit, total, self.progress, std::io::stderr().is_terminal())
+    }
+}
+
+/// Writes to stdout; a reader that closed the pipe (`| head`) ends the program in peace.
+fn write_out(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}

@@ -1,0 +1,282 @@
+//! A run: the stages in order, skipping what is current.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shards::{Manifest, MixturePlan, Tokenizer};
+use trainer::DeviceSpec;
+
+use crate::cli::{Common, Language, StageName};
+use crate::error::{Error, Result};
+use crate::lock::{Access, Lock};
+use crate::plan::Plan;
+use crate::recipe::Recipe;
+use crate::record::PartStats;
+use crate::report::{Ui, Unit, bytes};
+use crate::stage::clean::Cleaner;
+use crate::stage::tokenize::Encoder;
+use crate::stage::{self, for_each};
+use crate::{CANCEL, layout, plan, report};
+
+/// Seconds of work that a stage took, added up over interruptions; what was current took none.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Timings {
+    /// (stage, seconds, bytes or steps of work), in the order of the stages.
+    pub(crate) stages: Vec<(String, f64, u64)>,
+}
+
+/// A recipe on its way through the stages.
+pub(crate) struct Run<'a> {
+    recipe: Recipe,
+    folder: PathBuf,
+    plan: Plan,
+    lock: Lock,
+    device: DeviceSpec,
+    lang: Language,
+    ui: &'a Ui,
+}
+
+impl<'a> Run<'a> {
+    /// Loads the recipe, cuts the input into parts, and takes the run folder.
+    pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
+        let recipe = Recipe::load(recipe, &common.set)?;
+        let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
+        if recipe.train.is_some() {
+            device.open().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
+        }
+        let plan = Plan::new(&recipe)?;
+        let folder = recipe.output.clone();
+        let lock = Lock::open(&folder, access)?;
+        if access == Access::Alone {
+            lock.prune(&|unit| plan::has_unit(&plan.parts, unit))?;
+        }
+        layout::write(&folder, layout::RECIPE, recipe.to_toml()?.as_bytes())?;
+        layout::write_json(&folder, layout::PLAN, &plan.parts)?;
+        Ok(Self { recipe, folder, plan, lock, device, lang: common.lang, ui })
+    }
+
+    /// `malmoi run`: everything.
+    pub(crate) fn all(&self) -> Result<()> {
+        let (tokenizer, manifest, mixture) = self.shards()?;
+        if let Some(mixture) = &mixture {
+            self.train(&tokenizer, &manifest, mixture)?;
+        }
+        self.report()
+    }
+
+    /// `malmoi build`: up to the shards.
+    pub(crate) fn build(&self) -> Result<()> {
+        self.shards()?;
+        self.report()
+    }
+
+    /// `malmoi train`: from shards that are there.
+    pub(crate) fn train_only(&self) -> Result<()> {
+        if self.recipe.train.is_none() {
+            return Err(Error::new("the recipe has no [train]").hint("`malmoi init` shows one"));
+        }
+        let tokenizer_print = self.plan.tokenizer(&self.recipe)?;
+        if !self.lock.is_current("dedup", &self.plan.dedup) || !self.lock.is_current("tokenizer", &tokenizer_print) {
+            return Err(Error::new(format!("the shards in {} are not current", self.folder.display())).hint("`malmoi build` makes them"));
+        }
+        self.all()
+    }
+
+    /// `malmoi stage`: one unit.
+    pub(crate) fn one(&self, name: StageName, part: Option<usize>) -> Result<()> {
+        let parts: Vec<usize> = match part {
+            None => (0..self.plan.parts.len()).collect(),
+            Some(part) if part < self.plan.parts.len() => vec![part],
+            Some(part) => {
+                return Err(Error::new(format!("there is no part {part}: the plan has {}", self.plan.parts.len()))
+                    .hint("`malmoi plan` lists the parts"));
+            }
+        };
+        if part.is_some() && !matches!(name, StageName::Clean | StageName::Tokenize) {
+            return Err(Error::new("--part is for stages that work part by part: clean, tokenize"));
+        }
+        match name {
+            StageName::Clean => self.clean(&parts),
+            StageName::Dedup => self.dedup(),
+            StageName::Tokenizer => self.tokenizer().map(drop),
+            StageName::Tokenize => self.tokenize(&parts, &self.tokenizer()?),
+            StageName::Mix => self.mix(&self.tokenizer()?).map(drop),
+        }
+    }
+
+    fn shards(&self) -> Result<(Tokenizer, Manifest, Option<MixturePlan>)> {
+        let parts: Vec<usize> = (0..self.plan.parts.len()).collect();
+        self.clean(&parts)?;
+        self.dedup()?;
+        let tokenizer = self.tokenizer()?;
+        self.tokenize(&parts, &tokenizer)?;
+        let (manifest, mixture) = self.mix(&tokenizer)?;
+        Ok((tokenizer, manifest, mixture))
+    }
+
+    fn clean(&self, parts: &[usize]) -> Result<()> {
+        let todo: Vec<usize> =
+            parts.iter().copied().filter(|at| !self.lock.is_current(&self.unit("clean", *at), &self.plan.clean[*at])).collect();
+        let buckets = self.recipe.buckets();
+        let cleaners = self
+            .recipe
+            .sources
+            .iter()
+            .map(|source| Cleaner::new(source, &buckets, &self.recipe.filters, &self.recipe.dedup))
+            .collect::<Result<Vec<_>>>()?;
+        let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
+        self.timed("clean", total, todo.len(), parts.len(), || {
+            let progress = self.ui.progress("clean", Unit::Bytes, total);
+            for_each(&todo, rayon::current_num_threads(), &CANCEL, |at| {
+                let part = &self.plan.parts[*at];
+                let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
+                self.lock.record(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;
+                self.ui.event("clean", &stats);
+                Ok(())
+            })
+        })?;
+        self.check_bad_rows()
+    }
+
+    /// The run goes on over a few unreadable rows, but not over many: the result would be another corpus.
+    fn check_bad_rows(&self) -> Result<()> {
+        let mut unreadable = 0;
+        for part in &self.plan.parts {
+            match layout::read_json::<PartStats>(&self.folder, &layout::stats(&part.name)) {
+                Ok(stats) => unreadable += stats.unreadable,
+                // With `stage clean --part` the others may not be there yet.
+                Err(_) if !self.folder.join(layout::stats(&part.name)).exists() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if unreadable > self.recipe.max_bad_rows {
+            return Err(Error::bad_result(format!(
+                "{unreadable} rows are unreadable, more than `max-bad-rows` = {}",
+                self.recipe.max_bad_rows
+            ))
+            .hint(format!(
+                "`malmoi inspect {}` shows them; repair the input or raise `max-bad-rows`",
+                self.folder.join("rejects").display()
+            )));
+        }
+        if unreadable > 0 {
+            self.ui.warn(format!("{unreadable} unreadable rows are quarantined in {}", self.folder.join("rejects").display()));
+        }
+        Ok(())
+    }
+
+    fn dedup(&self) -> Result<()> {
+        for (at, part) in self.plan.parts.iter().enumerate() {
+            if !self.lock.is_current(&self.unit("clean", at), &self.plan.clean[at]) {
+                return Err(
+                    Error::new(format!("part {} is not cleaned yet", part.name)).hint("run `malmoi stage clean` for every part first")
+                );
+            }
+        }
+        let current = self.lock.is_current("dedup", &self.plan.dedup);
+        self.timed("dedup", 0, usize::from(!current), 1, || {
+            let (summary, files) = stage::dedup::dedup(&self.folder, &self.plan.parts, &self.recipe.dedup, &CANCEL, self.ui)?;
+            self.lock.record("dedup", &self.plan.dedup, &files)?;
+            self.ui.event("dedup", &summary);
+            Ok(())
+        })
+    }
+
+    fn tokenizer(&self) -> Result<Tokenizer> {
+        let print = self.plan.tokenizer(&self.recipe)?;
+        if self.lock.is_current("tokenizer", &print) {
+            return stage::tokenizer::open(&self.folder, &self.recipe.tokenizer);
+        }
+        let mut made = None;
+        self.timed("tokenizer", 0, 1, 1, || {
+            let tokenizer = stage::tokenizer::make(&self.folder, &self.plan.parts, &self.recipe.tokenizer, &CANCEL, self.ui)?;
+            let files = [format!("{}/{}", layout::TOKENIZER, tokenizer.file_name())];
+            self.lock.record("tokenizer", &print, &files)?;
+            made = Some(tokenizer);
+            Ok(())
+        })?;
+        made.ok_or_else(|| Error::new("the tokenizer was not made"))
+    }
+
+    fn tokenize(&self, parts: &[usize], tokenizer: &Tokenizer) -> Result<()> {
+        let print = self.plan.tokenizer(&self.recipe)?;
+        let mut todo = Vec::new();
+        let mut total = 0;
+        for at in parts {
+            let unit = self.plan.tokenize(&self.folder, &self.recipe, *at, &print)?;
+            if !self.lock.is_current(&self.unit("tokenize", *at), &unit) {
+                total += layout::read_json::<PartStats>(&self.folder, &layout::stats(&self.plan.parts[*at].name))?.text_bytes;
+                todo.push((*at, unit));
+            }
+        }
+        let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        self.timed("tokenize", total, todo.len(), parts.len(), || {
+            let progress = self.ui.progress("tokenize", Unit::Bytes, total);
+            for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
+                let part = &self.plan.parts[*at];
+                let source = &self.recipe.sources[part.source];
+                let (left, files) = encoder.tokenize(&self.folder, part, &source.name, &source.bucket, &CANCEL, &progress)?;
+                self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
+                self.ui.event("tokenize", &left);
+                Ok(())
+            })
+        })
+    }
+
+    fn mix(&self, tokenizer: &Tokenizer) -> Result<(Manifest, Option<MixturePlan>)> {
+        let manifest = stage::mix::manifest(&self.folder, &self.recipe, &self.plan.parts, tokenizer)?;
+        let mixture = stage::mix::mixture(&self.folder, &self.recipe, &manifest, self.ui)?;
+        self.ui.event("mix", &json!({ "manifest": layout::MANIFEST, "mixture": mixture }));
+        Ok((manifest, mixture))
+    }
+
+    fn train(&self, tokenizer: &Tokenizer, manifest: &Manifest, mixture: &MixturePlan) -> Result<()> {
+        let print = stage::train::identity(&self.recipe, manifest, mixture)?;
+        let current = self.lock.is_current("train", &print);
+        if current {
+            // Trained already, but a damaged shard must not go unnoticed.
+            stage::train::verify(&self.folder, manifest)?;
+        }
+        self.timed("train", mixture.tokens, usize::from(!current), 1, || {
+            let files = stage::train::train(&self.folder, &self.recipe, tokenizer, manifest, mixture, &self.device, &CANCEL, self.ui)?;
+            self.lock.record("train", &print, &files)
+        })
+    }
+
+    fn report(&self) -> Result<()> {
+        let path = report::write(&self.folder, self.lang)?;
+        self.ui.event("done", &json!({ "run": self.folder, "report": path }));
+        self.ui.data(path.display());
+        Ok(())
+    }
+
+    fn unit(&self, stage: &str, at: usize) -> String {
+        format!("{stage} {}", self.plan.parts[at].name)
+    }
+
+    /// Runs `work` unless nothing is to do; says what happened and adds the time to `timings.json`.
+    fn timed(&self, name: &str, amount: u64, todo: usize, all: usize, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        stage::check(&CANCEL)?;
+        if todo == 0 {
+            self.ui.say(format!("{name}: current"));
+            return Ok(());
+        }
+        let start = Instant::now();
+        let result = work();
+        let seconds = start.elapsed().as_secs_f64();
+        let mut timings: Timings = layout::read_json(&self.folder, layout::TIMINGS).unwrap_or_default();
+        match timings.stages.iter_mut().find(|(stage, ..)| stage == name) {
+            Some(entry) => (entry.1, entry.2) = (entry.1 + seconds, entry.2.max(amount)),
+            None => timings.stages.push((name.to_owned(), seconds, amount)),
+        }
+        layout::write_json(&self.folder, layout::TIMINGS, &timings)?;
+        result?;
+        let skipped = all - todo;
+        let size = if amount > 0 && name != "train" { format!(" of {}", bytes(amount)) } else { String::new() };
+        let note = if skipped > 0 { format!(" ({skipped} were current)") } else { String::new() };
+        self.ui.say(format!("{name}: {todo} done{size} in {seconds:.1}s{note}"));
+        Ok(())
+    }
+}

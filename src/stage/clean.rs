@@ -1,0 +1,247 @@
+//! `clean`: a part of the input → kept documents, rejects, signatures and statistics.
+//!
+//! Records stream through in chunks: read in file order, filtered and signed in parallel, written
+//! in file order again. So the bytes are the same whatever the number of threads, and memory is
+//! one chunk for each part in work.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use corpora::table::{Outcome, StatsRow, StatsWriter};
+use corpora::{Document, JsonlWriter, Part, Source};
+use filters::dedup::{DedupConfig, Signature, SignatureWriter, Signer};
+use filters::{Chain, FilterSpec, Metrics, Reason, Verdict};
+use rayon::prelude::*;
+
+use crate::error::{Context, Result};
+use crate::layout;
+use crate::record::{Kept, PartStats, Rejected};
+use crate::report::Progress;
+
+/// A chunk ends at this many records or bytes of text, whichever comes first.
+const CHUNK_RECORDS: usize = 1024;
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// What cleaning a part needs to know; the same for every part of a source.
+pub(crate) struct Cleaner<'a> {
+    source: &'a Source,
+    bucket_index: u32,
+    chain: Chain,
+    signer: Signer,
+    dedup: &'a DedupConfig,
+}
+
+/// What became of one record.
+enum Outgoing {
+    Unreadable(String),
+    Dropped { document: Document, bytes: u64, metrics: Metrics, reason: Reason },
+    Kept { document: Document, bytes: u64, metrics: Metrics, signature: Signature },
+}
+
+impl<'a> Cleaner<'a> {
+    /// Builds the filters that apply to the source's bucket.
+    pub(crate) fn new(source: &'a Source, buckets: &[&str], filters: &[FilterSpec], dedup: &'a DedupConfig) -> Result<Self> {
+        let bucket_index = buckets.iter().position(|bucket| *bucket == source.bucket).unwrap_or_default();
+        Ok(Self {
+            source,
+            bucket_index: u32::try_from(bucket_index).context(|| "too many buckets".to_owned())?,
+            chain: Chain::new(filters).context(|| "cannot build the filters".to_owned())?,
+            signer: Signer::new(dedup),
+            dedup,
+        })
+    }
+
+    /// Cleans one part into the run folder; gives its counts and the files written.
+    pub(crate) fn clean(&self, folder: &Path, part: &Part, cancel: &AtomicBool, progress: &Progress) -> Result<(PartStats, Vec<String>)> {
+        let mut writers = Writers::create(folder, part, self)?;
+        let mut stats = PartStats {
+            part: part.name.clone(),
+            source: self.source.name.clone(),
+            bucket: self.source.bucket.clone(),
+            ..PartStats::default()
+        };
+        let mut records = corpora::read(part, self.source);
+        let mut row = 0;
+        let (mut reported, mut seen) = (0, 0);
+        loop {
+            super::check(cancel)?;
+            let chunk = take_chunk(&mut records);
+            if chunk.is_empty() {
+                break;
+            }
+            let outgoing: Vec<Outgoing> = chunk.into_par_iter().map(|record| self.judge(record)).collect();
+            for record in outgoing {
+                seen += record.bytes();
+                writers.write(row, record, self.bucket_index, self.source.priority, self.dedup, &mut stats)?;
+                row += 1;
+            }
+            // Text and file bytes differ (escapes, compression); the bar must not pass the part's size.
+            let shown = seen.min(part.bytes);
+            progress.add(shown - reported);
+            reported = shown;
+        }
+        progress.add(part.bytes - reported);
+        let mut files = writers.finish()?;
+        let file = layout::stats(&part.name);
+        layout::write_json(folder, &file, &stats)?;
+        files.push(file);
+        Ok((stats, files))
+    }
+
+    fn judge(&self, record: Result<Document, corpora::Error>) -> Outgoing {
+        let mut document = match record {
+            Ok(document) => document,
+            Err(error) => return Outgoing::Unreadable(error.to_string()),
+        };
+        let bytes = document.text.len() as u64;
+        match self.chain.apply(&mut document) {
+            (Verdict::Drop(reason), metrics) => Outgoing::Dropped { document, bytes, metrics, reason },
+            (Verdict::Keep, metrics) => {
+                let signature = self.signer.sign(&document);
+                Outgoing::Kept { document, bytes, metrics, signature }
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Unreadable(_) => 0,
+            Self::Dropped { bytes, .. } | Self::Kept { bytes, .. } => *bytes,
+        }
+    }
+}
+
+fn take_chunk(records: &mut dyn Iterator<Item = Result<Document, corpora::Error>>) -> Vec<Result<Document, corpora::Error>> {
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    while chunk.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
+        let Some(record) = records.next() else { break };
+        bytes += record.as_ref().map_or(0, |document| document.text.len());
+        chunk.push(record);
+    }
+    chunk
+}
+
+struct Writers {
+    documents: JsonlWriter<Kept>,
+    rejects: JsonlWriter<Rejected>,
+    signatures: SignatureWriter,
+    table: StatsWriter,
+    files: Vec<String>,
+}
+
+impl Writers {
+    fn create(folder: &Path, part: &Part, cleaner: &Cleaner<'_>) -> Result<Self> {
+        let files = [layout::documents, layout::rejects, layout::signatures, layout::table].map(|name| name(&part.name));
+        let [documents, rejects, signatures, table] = &files;
+        Ok(Self {
+            documents: JsonlWriter::create(&layout::prepare(folder, documents)?)?,
+            rejects: JsonlWriter::create(&layout::prepare(folder, rejects)?)?,
+            signatures: SignatureWriter::create(&layout::prepare(folder, signatures)?, cleaner.dedup)
+                .context(|| format!("cannot write {signatures}"))?,
+            table: StatsWriter::create(
+                &layout::prepare(folder, table)?,
+                &cleaner.chain.metric_names().into_iter().map(column).collect::<Vec<_>>(),
+            )?,
+            files: files.to_vec(),
+        })
+    }
+
+    fn write(&mut self, row: u64, record: Outgoing, bucket: u32, priority: u32, dedup: &DedupConfig, stats: &mut PartStats) -> Result<()> {
+        stats.input.documents += 1;
+        match record {
+            Outgoing::Unreadable(unreadable) => {
+                stats.unreadable += 1;
+                self.table.push(&StatsRow { outcome: Outcome::Unreadable, ..empty_row(row, stats) })?;
+                self.rejects.push(&Rejected::Unreadable { row, unreadable })?;
+            }
+            Outgoing::Dropped { document, bytes, metrics, reason } => {
+                stats.input.bytes += bytes;
+                stats.rejected.entry(reason.rule.clone()).or_default().add(bytes);
+                let metrics = named(&metrics);
+                self.table.push(&StatsRow {
+                    id: &document.id,
+                    outcome: Outcome::Rejected,
+                    rule: Some(&reason.rule),
+                    value: Some(reason.value),
+                    threshold: Some(reason.threshold),
+                    bytes,
+                    chars: document.text.chars().count() as u64,
+                    lang: document.lang.as_deref(),
+                    metrics: &columns(&metrics),
+                    ..empty_row(row, stats)
+                })?;
+                let why = reason.to_string();
+                let Document { id, text, lang, url, .. } = document;
+                let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
+                self.rejects.push(&Rejected::Dropped { row, reason, why, id, text, source, bucket, lang, url, metrics })?;
+            }
+            Outgoing::Kept { document, bytes, metrics, signature } => {
+                stats.input.bytes += bytes;
+                stats.kept.add(bytes);
+                let text_bytes = document.text.len() as u64;
+                stats.text_bytes += text_bytes;
+                let metrics = named(&metrics);
+                let quality = dedup.prefer.as_ref().and_then(|name| metrics.get(name)).copied().unwrap_or_default();
+                self.table.push(&StatsRow {
+                    id: &document.id,
+                    outcome: Outcome::Kept,
+                    bytes,
+                    chars: document.text.chars().count() as u64,
+                    lang: document.lang.as_deref(),
+                    metrics: &columns(&metrics),
+                    ..empty_row(row, stats)
+                })?;
+                self.signatures
+                    .push(row, priority, quality as f32, text_bytes, &document.id, bucket, &signature)
+                    .context(|| "cannot write signatures".to_owned())?;
+                let Document { id, text, lang, url, meta, .. } = document;
+                let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
+                self.documents.push(&Kept { row, id, text, source, bucket, lang, url, meta, metrics })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<String>> {
+        self.documents.finish()?;
+        self.rejects.finish()?;
+        self.signatures.finish().context(|| "cannot write signatures".to_owned())?;
+        self.table.finish()?;
+        Ok(self.files)
+    }
+}
+
+fn empty_row<'a>(row: u64, stats: &'a PartStats) -> StatsRow<'a> {
+    static NO_METRICS: BTreeMap<String, f64> = BTreeMap::new();
+    StatsRow {
+        row,
+        id: "",
+        source: &stats.source,
+        bucket: &stats.bucket,
+        outcome: Outcome::Unreadable,
+        rule: None,
+        value: None,
+        threshold: None,
+        bytes: 0,
+        chars: 0,
+        lang: None,
+        metrics: &NO_METRICS,
+    }
+}
+
+/// A metric's column in the table, apart from the fixed ones: `length` measures `chars` too.
+fn column(metric: &str) -> String {
+    format!("metrics.{metric}")
+}
+
+fn columns(metrics: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
+    metrics.iter().map(|(name, value)| (column(name), *value)).collect()
+}
+
+fn named(metrics: &Metrics) -> BTreeMap<String, f64> {
+    metrics.iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}

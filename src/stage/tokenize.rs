@@ -1,0 +1,175 @@
+//! `tokenize`: the kept documents of a part, less its duplicates → token shards.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use corpora::{JsonlReader, Part};
+use serde::{Deserialize, Serialize};
+use shards::{ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::error::{Context, Error, Result};
+use crate::layout;
+use crate::record::{Count, Duplicate, KeptText};
+use crate::report::Progress;
+
+/// Documents encoded at a time.
+const CHUNK_RECORDS: usize = 1024;
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// The splits of a bucket, in the order of the manifest.
+pub(crate) const SPLITS: [Split; 2] = [Split::Train, Split::HeldOut];
+
+/// What `tokenize` left of a part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct PartShards {
+    pub(crate) part: String,
+    pub(crate) bucket: String,
+    /// Kept documents that were duplicates and so were not encoded, by kind.
+    pub(crate) duplicates: BTreeMap<String, Count>,
+    /// Encoded documents and their bytes.
+    pub(crate) encoded: Count,
+    /// Characters of the encoded documents.
+    pub(crate) chars: u64,
+    /// Shards in the order of [`SPLITS`], as the manifest will list them.
+    pub(crate) shards: Vec<ShardEntry>,
+}
+
+impl PartShards {
+    /// Duplicates of every kind together.
+    pub(crate) fn duplicate(&self) -> Count {
+        total(&self.duplicates)
+    }
+}
+
+fn total(counts: &BTreeMap<String, Count>) -> Count {
+    let mut all = Count::default();
+    counts.values().for_each(|count| all.merge(*count));
+    all
+}
+
+/// What encoding a part needs to know; the same for every part.
+pub(crate) struct Encoder<'a> {
+    pub(crate) tokenizer: &'a Tokenizer,
+    /// Share of documents held out, chosen by a hash of the id, so independent of parts and order.
+    pub(crate) held_out: f64,
+    pub(crate) seed: u64,
+}
+
+impl Encoder<'_> {
+    /// Encodes one part into the run folder; gives what it left and the files written.
+    pub(crate) fn tokenize(
+        &self,
+        folder: &Path,
+        part: &Part,
+        source: &str,
+        bucket: &str,
+        cancel: &AtomicBool,
+        progress: &Progress,
+    ) -> Result<(PartShards, Vec<String>)> {
+        let names = SPLITS.map(|split| layout::shard(bucket, &part.name, split));
+        let mut writers = Vec::new();
+        for name in &names {
+            let meta = ShardMeta::new(bucket, self.tokenizer);
+            writers.push(ShardWriter::create(&layout::prepare(folder, name)?, meta)?);
+        }
+        let mut unique = Unique::open(folder, &part.name)?;
+        let mut encoded = Count::default();
+        let mut chars = 0;
+        loop {
+            super::check(cancel)?;
+            let chunk = unique.chunk()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let texts: Vec<&str> = chunk.iter().map(|document| document.text.as_str()).collect();
+            let tokens = self.tokenizer.encode_batch(&texts).context(|| format!("cannot encode a document of {}", part.name))?;
+            for (document, tokens) in chunk.iter().zip(&tokens) {
+                let text_bytes = document.text.len() as u64;
+                encoded.add(text_bytes);
+                chars += document.text.chars().count() as u64;
+                progress.add(text_bytes);
+                let split = usize::from(self.is_held_out(&document.id));
+                writers[split].push(TokenizedDocument { id: &document.id, source, text_bytes, tokens })?;
+            }
+        }
+        progress.add(total(&unique.duplicates).bytes);
+        let mut shards = Vec::new();
+        for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
+            shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
+        }
+        let left = PartShards { part: part.name.clone(), bucket: bucket.to_owned(), duplicates: unique.duplicates, encoded, chars, shards };
+        let file = layout::shard_info(bucket, &part.name);
+        layout::write_json(folder, &file, &left)?;
+        Ok((left, names.into_iter().chain([file]).collect()))
+    }
+
+    fn is_held_out(&self, id: &str) -> bool {
+        // 53 bits: what a float holds exactly.
+        let draw = (xxh3_64_with_seed(id.as_bytes(), self.seed) >> 11) as f64 / (1u64 << 53) as f64;
+        draw < self.held_out
+    }
+}
+
+/// The kept documents of a part that are no duplicates, in row order.
+pub(crate) struct Unique {
+    documents: JsonlReader<KeptText>,
+    duplicates_rows: Peekable<JsonlReader<Duplicate>>,
+    /// Duplicates passed over so far, by kind.
+    duplicates: BTreeMap<String, Count>,
+}
+
+impl Unique {
+    pub(crate) fn open(folder: &Path, part: &str) -> Result<Self> {
+        Ok(Self {
+            documents: JsonlReader::open(&folder.join(layout::documents(part)))?,
+            duplicates_rows: JsonlReader::open(&folder.join(layout::duplicates(part)))?.peekable(),
+            duplicates: BTreeMap::new(),
+        })
+    }
+
+    fn step(&mut self) -> Result<Option<KeptText>> {
+        for document in self.documents.by_ref() {
+            let document = document?;
+            match self.duplicates_rows.peek() {
+                Some(Ok(duplicate)) if duplicate.row == document.row => {
+                    let kind = duplicate.kind.to_string();
+                    self.duplicates.entry(kind).or_default().add(document.text.len() as u64);
+                    self.duplicates_rows.next();
+                }
+                Some(Ok(duplicate)) if duplicate.row < document.row => {
+                    return Err(Error::new(format!("row {} is listed as a duplicate but is not among the kept documents", duplicate.row))
+                        .hint("the run folder was changed by hand; remove `duplicates/` and run again"));
+                }
+                Some(Err(_)) => {
+                    if let Some(Err(error)) = self.duplicates_rows.next() {
+                        return Err(error.into());
+                    }
+                }
+                _ => return Ok(Some(document)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn chunk(&mut self) -> Result<Vec<KeptText>> {
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        while chunk.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
+            let Some(document) = self.step()? else { break };
+            bytes += document.text.len();
+            chunk.push(document);
+        }
+        Ok(chunk)
+    }
+}
+
+impl Iterator for Unique {
+    type Item = Result<KeptText>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}

@@ -1,0 +1,112 @@
+//! `tokenizer`: loaded from a file, trained on the kept documents, or plain bytes.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use corpora::Part;
+use shards::{Tokenizer, TokenizerConfig, TokenizerSource};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::tokenize::Unique;
+use crate::error::{Context, Error, Result};
+use crate::layout;
+use crate::record::{KeptText, PartStats};
+use crate::report::{Ui, Unit};
+
+/// Makes the tokenizer of a run and saves it in the run folder.
+pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, cancel: &AtomicBool, ui: &Ui) -> Result<Tokenizer> {
+    let tokenizer = match config.source() {
+        TokenizerSource::Train(train) => {
+            let total = total_text(folder, parts)?;
+            let share = (train.sample_bytes as f64 / total.max(1) as f64).min(1.0);
+            if share < 1.0 {
+                ui.say(format!(
+                    "tokenizer: trains on {:.1}% of the text (`sample-bytes`), chosen by the hash of the document id",
+                    100.0 * share
+                ));
+            }
+            let progress = ui.progress("tokenizer", Unit::Bytes, total);
+            let failed = Mutex::new(None);
+            let texts =
+                Texts { folder, parts: parts.iter(), current: None, share, cancel, failed: &failed, seen: &|bytes| progress.add(bytes) };
+            let trained = Tokenizer::train(train, config.eos.as_deref(), texts);
+            if let Some(error) = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                return Err(error);
+            }
+            trained.context(|| "cannot train the tokenizer".to_owned())?
+        }
+        TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, std::iter::empty())?,
+    };
+    let path = layout::prepare(folder, &format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()))?;
+    tokenizer.save(&path)?;
+    Ok(tokenizer)
+}
+
+/// The tokenizer of a run folder.
+pub(crate) fn open(folder: &Path, config: &TokenizerConfig) -> Result<Tokenizer> {
+    let place = folder.join(layout::TOKENIZER);
+    // A trained tokenizer's end token is the first special token it was trained with.
+    let trained = config.train.as_ref().and_then(|train| train.special_tokens.first());
+    let eos = config.eos.as_ref().or(trained).map(String::as_str);
+    match ["tokenizer.json", "tokenizer.model"].iter().map(|name| place.join(name)).find(|path| path.exists()) {
+        Some(path) => Ok(Tokenizer::load(path, eos)?),
+        None => Err(Error::new(format!("there is no tokenizer in {}", place.display())).hint("`malmoi build` makes it")),
+    }
+}
+
+fn total_text(folder: &Path, parts: &[Part]) -> Result<u64> {
+    parts.iter().map(|part| Ok(layout::read_json::<PartStats>(folder, &layout::stats(&part.name))?.text_bytes)).sum()
+}
+
+/// Texts of the kept documents that are no duplicates, in part order; a sample of them when the
+/// corpus is larger than what the training may read. An error ends the iteration and is left in
+/// `failed`, because the trainer's iterator has no place for it.
+struct Texts<'a> {
+    folder: &'a Path,
+    parts: std::slice::Iter<'a, Part>,
+    current: Option<Unique>,
+    share: f64,
+    cancel: &'a AtomicBool,
+    failed: &'a Mutex<Option<Error>>,
+    seen: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Texts<'_> {
+    fn step(&mut self) -> Result<Option<KeptText>> {
+        super::check(self.cancel)?;
+        loop {
+            if let Some(unique) = &mut self.current
+                && let Some(document) = unique.next()
+            {
+                return document.map(Some);
+            }
+            let Some(part) = self.parts.next() else { return Ok(None) };
+            self.current = Some(Unique::open(self.folder, &part.name)?);
+        }
+    }
+}
+
+impl Iterator for Texts<'_> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        loop {
+            match self.step() {
+                Ok(Some(document)) => {
+                    (self.seen)(document.text.len() as u64);
+                    // A fixed key: which documents are sampled must not depend on the run's seed.
+                    let draw = xxh3_64(document.id.as_bytes()) as f64 / u64::MAX as f64;
+                    if self.share >= 1.0 || draw < self.share {
+                        return Some(document.text);
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    *self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+                    return None;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Interrupted or killed anywhere, the same command ends where an unbroken run ends.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::corpus::Corpus;
+use crate::malmoi::{call, command, curve, done, outputs};
+
+/// Starts a run and sends `signal` as soon as `reached` holds; gives the exit code, or None when
+/// the signal ended the process.
+fn interrupt(corpus: &Corpus, arguments: &[&str], signal: &str, reached: &dyn Fn() -> bool) -> Option<i32> {
+    let mut child: Child = command(corpus.path(), arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !reached() && child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(120), "the run never got there");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+    child.wait().unwrap().code()
+}
+
+fn assert_same_run(left: &Path, right: &Path) {
+    let (left_files, right_files) = (outputs(left), outputs(right));
+    assert_eq!(left_files.keys().collect::<Vec<_>>(), right_files.keys().collect::<Vec<_>>());
+    for (name, bytes) in &left_files {
+        assert!(right_files[name] == *bytes, "{name} differs");
+    }
+    assert_eq!(curve(left), curve(right));
+}
+
+#[test]
+fn killed_in_every_stage_and_continued_gives_the_same_bytes_and_curve() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml", "--set", "output=out/unbroken", "--set", "part-bytes=9000"]);
+    let broken = corpus.out("broken");
+    let arguments = ["run", "recipe.toml", "--set", "output=out/broken", "--set", "part-bytes=9000"];
+    // The first file that each stage leaves; the process dies without a chance to clean up.
+    for sign in [
+        "stats/ko-00000.json",
+        "duplicates/summary.json",
+        "tokenizer/tokenizer.json",
+        "shards/korean/ko-00000.json",
+        "metrics.jsonl",
+        "checkpoints/step-00000004",
+        "checkpoints/step-00000008",
+    ] {
+        interrupt(&corpus, &arguments, "-KILL", &|| broken.join(sign).exists());
+    }
+    done(corpus.path(), &arguments);
+    assert_same_run(&corpus.out("unbroken"), &broken);
+    assert!(call(corpus.path(), &["audit", "out/broken"]).code == 0);
+}
+
+#[test]
+fn ctrl_c_while_training_writes_a_checkpoint_and_continues_exactly() {
+    let corpus = Corpus::new();
+    let longer = ["--set", "train.tokens=40960", "--set", "mixture.on-shortage=repeat", "--set", "train.checkpoint-every=1000"];
+    done(corpus.path(), &[["run", "recipe.toml", "--set", "output=out/unbroken"].as_slice(), &longer].concat());
+    let broken = corpus.out("broken");
+    let arguments = [["run", "recipe.toml", "--set", "output=out/broken"].as_slice(), &longer].concat();
+    let metrics = broken.join("metrics.jsonl");
+    let code = interrupt(&corpus, &arguments, "-INT", &|| std::fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() > 5));
+    assert_eq!(code, Some(130), "an interrupted run ends with 130");
+    let checkpoints = std::fs::read_dir(broken.join("checkpoints")).unwrap().count();
+    assert_eq!(checkpoints, 1, "Ctrl-C leaves a checkpoint although none was due");
+    let rest = done(corpus.path(), &arguments);
+    assert!(rest.stderr.contains("continuing at step"), "{}", rest.stderr);
+    assert_same_run(&corpus.out("unbroken"), &broken);
+}
+
+#[test]
+fn two_runs_in_one_folder_are_refused() {
+    let corpus = Corpus::new();
+    let out = corpus.out("run");
+    std::fs::create_dir_all(&out).unwrap();
+    let guard = std::fs::File::create(out.join(".lock")).unwrap();
+    guard.try_lock().unwrap();
+    let refused = call(corpus.path(), &["run", "recipe.toml"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("another malmoi is running"), "{}", refused.stderr);
+}

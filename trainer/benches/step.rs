@@ -1,0 +1,78 @@
+//! Speed of a training step on random tokens: speed only, no quality claim.
+//!
+//! `cargo bench -p malmoi-trainer --bench step -- --device cpu --batch 8`; prints one JSON line with
+//! tokens per second and model FLOPs utilization = (6 P + 6 L H T) × tokens/s ÷ peak, the same
+//! fields as `benches/train/torch_peer.py`, which takes the same options.
+
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+use shards::Batch;
+use trainer::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, TrainConfig};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let text = |name: &str, default: &str| {
+        let place = arguments.iter().position(|argument| argument.strip_prefix("--") == Some(name));
+        place.and_then(|place| arguments.get(place + 1)).map_or(default.to_owned(), String::clone)
+    };
+    let number = |name: &str, default: &str| text(name, default).parse::<usize>().map_err(|error| format!("--{name}: {error}"));
+    let device: DeviceSpec = text("device", "cpu").parse()?;
+    let (vocab, batch, seq) = (number("vocab", "4096")?, number("batch", "8")?, number("seq", "256")?);
+    let steps = number("steps", "10")?;
+    let peak: f64 = text("peak-tflops", "1").parse()?;
+    let model = ModelConfig {
+        hidden: number("hidden", "256")?,
+        layers: number("layers", "4")?,
+        heads: number("heads", "4")?,
+        kv_heads: number("kv-heads", "2")?,
+        intermediate: number("intermediate", "704")?,
+        ..ModelConfig::default()
+    };
+    let flops = model.flops_per_token(vocab, seq as u32)? as f64;
+    let mut model = model.init(&device.open()?, vocab, 1)?;
+    let config = TrainConfig::default();
+    let mut optimizer = AdamW::new(&config, &model);
+    let batch = random(batch, seq, vocab);
+
+    let mut step = |model: &mut Model| -> trainer::Result<Tensor<1>> {
+        let mut gradients = Gradients::new(model);
+        gradients.add(model, Cpt.loss(model, &batch)?, batch.trainable())?;
+        gradients.clip(config.clip_norm);
+        optimizer.step(model, &gradients, config.learning_rate);
+        Ok(gradients.loss())
+    };
+    for _ in 0..3 {
+        step(&mut model)?.try_into_scalar::<f32>()?;
+    }
+    let start = Instant::now();
+    for _ in 0..steps {
+        step(&mut model)?;
+    }
+    model.parameters()[0].to_vec()?; // waits for the last update
+    let rate = (steps * batch.mask.len()) as f64 / start.elapsed().as_secs_f64();
+    println!(
+        r#"{{"tool":"malmoi","device":"{device}","format":"f32","parameters":{},"tokens_per_second":{rate:.0},"mfu":{:.5}}}"#,
+        model.num_params(),
+        flops * rate / (peak * 1e12),
+    );
+    Ok(())
+}
+
+fn random(rows: usize, seq_len: usize, vocab: usize) -> Batch {
+    let cells = rows * seq_len;
+    let ids = |factor: u64| (0..cells as u64).map(|i| (i.wrapping_mul(factor) >> 7) as u32 % vocab as u32).collect();
+    Batch {
+        rows,
+        seq_len,
+        inputs: ids(0x9e37_79b9_7f4a),
+        targets: ids(0xbf58_476d_1ce5),
+        positions: (0..cells).map(|i| (i % seq_len) as u32).collect(),
+        documents: vec![0; cells],
+        mask: vec![true; cells],
+        buckets: vec![0; rows],
+    }
+}

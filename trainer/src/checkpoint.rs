@@ -1,0 +1,257 @@
+//! Checkpoints: a folder that holds all that training needs to go on as if it had never stopped.
+//!
+//! `step-000123/` has `model.safetensors` (names and shapes of Hugging Face), `optimizer.safetensors`
+//! (each name with `.exp_avg` and `.exp_avg_sq`), `state.json`, and `BLAKE3SUMS` over these, in the
+//! form that `b3sum --check` reads. The folder is written under another name, synced, and renamed.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use shards::Digest;
+
+use crate::error::{Error, Result};
+use crate::model::{Model, ModelConfig};
+use crate::optimizer::AdamW;
+use crate::tensors::{self, Entry, read_at_most};
+use crate::trainer::Position;
+
+/// Version of the folder's layout; another one is refused.
+pub const CHECKPOINT_VERSION: u32 = 1;
+
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+const SUMS: &str = "BLAKE3SUMS";
+const FILES: [&str; 3] = [MODEL, OPTIMIZER, STATE];
+/// Longest text file of a checkpoint.
+const MAX_TEXT: u64 = 1 << 20;
+
+/// `state.json`: everything that is not a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct State {
+    /// Version of the layout, [`CHECKPOINT_VERSION`].
+    pub version: u32,
+    /// How far training is.
+    pub position: Position,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Fingerprint of everything the run depends on, as the caller gave it.
+    pub fingerprint: String,
+    /// Fingerprint of the tokenizer whose ids the model knows.
+    pub tokenizer: Digest,
+    /// Ids the model knows.
+    pub vocab_size: usize,
+    /// The model's shape.
+    pub model: ModelConfig,
+}
+
+/// A checkpoint on disk, its state read and checked, its tensors not yet.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    folder: PathBuf,
+    state: State,
+    sums: BTreeMap<String, Digest>,
+}
+
+impl Checkpoint {
+    /// Writes `root/step-NNNNNN` and gives its path. An older folder of that name is replaced.
+    pub(crate) fn save(root: &Path, state: &State, model: &Model, optimizer: &AdamW) -> Result<PathBuf> {
+        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        let path = root.join(name(state.position.step));
+        let temporary = root.join(format!(".{}.tmp", name(state.position.step)));
+        remove(&temporary)?;
+        fs::create_dir(&temporary).map_err(Error::io("create", &temporary))?;
+
+        let mut sums = String::new();
+        for (file, entries) in [(MODEL, weights(model)), (OPTIMIZER, moments(model, optimizer))] {
+            let digest = tensors::write(&temporary.join(file), &entries)?;
+            sums += &format!("{digest}  {file}\n");
+        }
+        let mut text = serde_json::to_vec_pretty(state).map_err(|error| Error::invalid(&path, error.to_string()))?;
+        text.push(b'\n');
+        sums += &format!("{}  {STATE}\n", Digest(*blake3::hash(&text).as_bytes()));
+        write(&temporary.join(STATE), &text)?;
+        write(&temporary.join(SUMS), sums.as_bytes())?;
+        sync(&temporary)?;
+
+        remove(&path)?;
+        fs::rename(&temporary, &path).map_err(Error::io("rename to", &path))?;
+        sync(root)?;
+        Ok(path)
+    }
+
+    /// The checkpoint of the latest step in `root`; none when there is none, or no such folder.
+    pub fn latest(root: &Path) -> Result<Option<PathBuf>> {
+        Ok(list(root)?.pop().map(|(_, path)| path))
+    }
+
+    /// Removes all but the `keep` latest ones, and what a killed run left half written.
+    pub(crate) fn prune(root: &Path, keep: usize) -> Result<()> {
+        let all = list(root)?;
+        for (_, path) in &all[..all.len().saturating_sub(keep)] {
+            // Under the name of an unfinished one first, so that no half removed one is ever read.
+            let unfinished = root.join(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()));
+            remove(&unfinished)?;
+            fs::rename(path, &unfinished).map_err(Error::io("rename", path))?;
+        }
+        for name in names(root)?.iter().filter(|name| name.starts_with(".step-") && name.ends_with(".tmp")) {
+            remove(&root.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the state and the checksums.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let sums = read_sums(&folder.join(SUMS))?;
+        let path = folder.join(STATE);
+        let text = read_at_most(&path, MAX_TEXT)?;
+        if sums.get(STATE) != Some(&Digest(*blake3::hash(&text).as_bytes())) {
+            return Err(Error::invalid(&path, format!("its BLAKE3 hash is not the one in {SUMS}: the file is damaged")));
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let parsed = |error: serde_json::Error| Error::invalid(&path, error.to_string());
+        let Version { version } = serde_json::from_slice(&text).map_err(parsed)?;
+        if version != CHECKPOINT_VERSION {
+            return Err(Error::invalid(&path, format!("version {version}, this program reads version {CHECKPOINT_VERSION}")));
+        }
+        let state: State = serde_json::from_slice(&text).map_err(parsed)?;
+        state.model.check(state.vocab_size)?;
+        Ok(Self { folder: folder.to_path_buf(), state, sums })
+    }
+
+    /// Where it lies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Everything that is not a tensor.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The model. Every name, shape and byte is checked.
+    pub fn model(&self, device: &Device) -> Result<Model> {
+        let mut model = self.state.model.init(device, self.state.vocab_size, self.state.seed)?;
+        let expected = names_and_shapes(&weights(&model));
+        let mut parameters = model.parameters_mut();
+        self.read(MODEL, &expected, |index, values| parameters[index].fill(values))?;
+        Ok(model)
+    }
+
+    /// Puts the optimizer, new for this model, where it was.
+    pub(crate) fn optimizer(&self, model: &Model, optimizer: &mut AdamW) -> Result<()> {
+        let expected = names_and_shapes(&moments(model, optimizer));
+        let device = model.device();
+        let shapes: Vec<[usize; 2]> = model.parameters().iter().map(|parameter| parameter.value().dims()).collect();
+        let mut read: Vec<Tensor<2>> = Vec::with_capacity(expected.len());
+        self.read(OPTIMIZER, &expected, |index, values| {
+            read.push(Tensor::from_data(TensorData::new(values, shapes[index / 2]), &device));
+        })?;
+        let mut read = read.into_iter();
+        let pairs = std::iter::from_fn(|| Some((read.next()?, read.next()?)));
+        optimizer.restore(self.state.position.updates, pairs.collect());
+        Ok(())
+    }
+
+    fn read(&self, file: &str, expected: &[(String, Vec<usize>)], take: impl FnMut(usize, Vec<f32>)) -> Result<()> {
+        let Some(&digest) = self.sums.get(file) else {
+            return Err(Error::invalid(&self.folder.join(SUMS), format!("has no line for {file}")));
+        };
+        tensors::read(&self.folder.join(file), digest, expected, take)
+    }
+}
+
+fn weights(model: &Model) -> Vec<Entry> {
+    let entry = |p: &crate::model::Parameter| Entry { name: p.name().to_owned(), shape: p.shape().to_vec(), value: p.value() };
+    model.parameters().into_iter().map(entry).collect()
+}
+
+/// Two for each parameter: mean gradient, mean square.
+fn moments(model: &Model, optimizer: &AdamW) -> Vec<Entry> {
+    let pairs = model.parameters().into_iter().zip(optimizer.moments());
+    pairs
+        .flat_map(|(parameter, (mean, square))| {
+            [("exp_avg", mean), ("exp_avg_sq", square)].map(|(moment, value)| Entry {
+                name: format!("{}.{moment}", parameter.name()),
+                shape: parameter.shape().to_vec(),
+                value: value.clone(),
+            })
+        })
+        .collect()
+}
+
+fn names_and_shapes(entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
+    entries.iter().map(|entry| (entry.name.clone(), entry.shape.clone())).collect()
+}
+
+fn name(step: u64) -> String {
+    format!("step-{step:06}")
+}
+
+fn names(root: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list", root)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(Error::io("list", root))?.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Finished checkpoints by step.
+fn list(root: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let mut all: Vec<(u64, PathBuf)> = Vec::new();
+    for found in names(root)? {
+        // What this program would not have named so is not its own.
+        let step = found.strip_prefix("step-").and_then(|digits| digits.parse().ok());
+        all.extend(step.filter(|&step| name(step) == found).map(|step| (step, root.join(found))));
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+fn read_sums(path: &Path) -> Result<BTreeMap<String, Digest>> {
+    let bytes = read_at_most(path, MAX_TEXT)?;
+    let mut sums = BTreeMap::new();
+    for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
+        let entry = line.split_once("  ").and_then(|(digest, file)| Some((digest.parse().ok()?, file)));
+        match entry.filter(|(_, file)| FILES.contains(file)) {
+            Some((digest, file)) => drop(sums.insert(file.to_owned(), digest)),
+            None => return Err(Error::invalid(path, format!("line {} is not a hash and a file of a checkpoint", number + 1))),
+        }
+    }
+    Ok(sums)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create(path).map_err(Error::io("create", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
+}
+
+/// Makes a folder's entries durable.
+fn sync(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync folder", folder))
+}
+
+/// Removes a folder if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! There and back, and what is refused on the way back.
+
+use super::*;
+use crate::config::TrainConfig;
+
+fn made() -> (Model, AdamW, State) {
+    let config = ModelConfig { hidden: 8, layers: 1, heads: 2, kv_heads: 1, intermediate: 6, tied_embeddings: false, ..Default::default() };
+    let model = config.init(&Device::flex(), 10, 1).unwrap();
+    let mut optimizer = AdamW::new(&TrainConfig::default(), &model);
+    let moments = model.parameters().iter().map(|p| (p.value().inner() * 2.0, p.value().inner() * 3.0)).collect();
+    optimizer.restore(7, moments);
+    let state = State {
+        version: CHECKPOINT_VERSION,
+        position: Position { step: 7, updates: 7, drawn: 100, trained: 90, masked: 10 },
+        seed: 1,
+        fingerprint: "print".to_owned(),
+        tokenizer: Digest([3; 32]),
+        vocab_size: 10,
+        model: config,
+    };
+    (model, optimizer, state)
+}
+
+fn numbers(model: &Model) -> Vec<Vec<f32>> {
+    model.parameters().iter().map(|p| p.to_vec().unwrap()).collect()
+}
+
+#[test]
+fn there_and_back() {
+    let root = tempfile::tempdir().unwrap();
+    let (model, optimizer, state) = made();
+    let path = Checkpoint::save(root.path(), &state, &model, &optimizer).unwrap();
+    assert_eq!(path, root.path().join("step-000007"));
+    assert_eq!(Checkpoint::latest(root.path()).unwrap(), Some(path.clone()));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!(checkpoint.state(), &state);
+    let read = checkpoint.model(&Device::flex()).unwrap();
+    assert_eq!(numbers(&read), numbers(&model));
+    let mut restored = AdamW::new(&TrainConfig::default(), &read);
+    checkpoint.optimizer(&read, &mut restored).unwrap();
+    assert_eq!(restored.steps(), 7);
+    for ((a, b), (c, d)) in optimizer.moments().iter().zip(restored.moments()) {
+        assert_eq!((a.to_data(), b.to_data()), (c.to_data(), d.to_data()));
+    }
+    // The same state gives the same bytes.
+    let files = |path: &Path| FILES.map(|file| fs::read(path.join(file)).unwrap());
+    let first = files(&path);
+    let again = Checkpoint::save(root.path(), &state, &read, &restored).unwrap();
+    assert_eq!(files(&again), first);
+}
+
+#[test]
+fn every_damaged_byte_is_noticed() {
+    let root = tempfile::tempdir().unwrap();
+    let (model, optimizer, state) = made();
+    let path = Checkpoint::save(root.path(), &state, &model, &optimizer).unwrap();
+    let load = || {
+        let checkpoint = Checkpoint::open(&path)?;
+        let model = checkpoint.model(&Device::flex())?;
+        checkpoint.optimizer(&model, &mut AdamW::new(&TrainConfig::default(), &model))
+    };
+    load().unwrap();
+    for file in [MODEL, OPTIMIZER, STATE, SUMS] {
+        let file = path.join(file);
+        let good = fs::read(&file).unwrap();
+        for place in (0..good.len()).step_by(good.len() / 40 + 1) {
+            let mut bad = good.clone();
+            bad[place] ^= 1 << (place % 8);
+            fs::write(&file, &bad).unwrap();
+            let error = load().unwrap_err().to_string();
+            assert!(error.contains(path.to_str().unwrap()), "{}:{place}: {error}", file.display());
+        }
+        for bad in [Vec::new(), good[..good.len() / 2].to_vec(), [good.clone(), good.clone()].concat()] {
+            fs::write(&file, &bad).unwrap();
+            // The list of hashes twice is the same list.
+            assert!(load().is_err() || file.ends_with(SUMS), "{}", file.display());
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(matches!(load(), Err(Error::Io { .. } | Error::Invalid { .. })));
+        fs::write(&file, &good).unwrap();
+    }
+    load().unwrap();
+}
+
+#[test]
+fn other_versions_and_shapes_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let (model, optimizer, state) = made();
+    let saved = |state: &State| Checkpoint::save(root.path(), state, &model, &optimizer).unwrap();
+    let newer = saved(&State { version: 2, ..state.clone() });
+    assert!(Checkpoint::open(&newer).unwrap_err().to_string().contains("version 2, this program reads version 1"));
+    let wider = saved(&State { vocab_size: 11, ..state.clone() });
+    let error = Checkpoint::open(&wider).unwrap().model(&Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("`model.embed_tokens.weight` is F32 [10, 8], not F32 [11, 8]"), "{error}");
+    let impossible = saved(&State { vocab_size: usize::MAX, ..state });
+    assert!(Checkpoint::open(&impossible).is_err());
+}
+
+#[test]
+fn the_oldest_go_first() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(Checkpoint::latest(&root.path().join("none")).unwrap().is_none());
+    let (model, optimizer, state) = made();
+    for step in [2, 1_000_000, 30] {
+        let position = Position { step, ..state.position };
+        Checkpoint::save(root.path(), &State { position, ..state.clone() }, &model, &optimizer).unwrap();
+    }
+    // Not ours: left alone.
+    for name in ["step-7", "step-0000001", "best", ".step-000009.tmp"] {
+        fs::create_dir(root.path().join(name)).unwrap();
+    }
+    Checkpoint::prune(root.path(), 2).unwrap();
+    assert_eq!(names(root.path()).unwrap(), ["best", "step-0000001", "step-000030", "step-1000000", "step-7"]);
+    assert_eq!(Checkpoint::latest(root.path()).unwrap(), Some(root.path().join("step-1000000")));
+}

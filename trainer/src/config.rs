@@ -1,0 +1,310 @@
+//! `[train]` of the recipe: what is trained, for how long, and how.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::ModelConfig;
+
+/// Largest step in tokens; what one step may allocate for on the host.
+const MAX_STEP_TOKENS: u64 = 1 << 30;
+
+/// The recipe's `[train]`. Every key has a default except the objective.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TrainConfig {
+    /// What is learned from the tokens: `cpt`, the next token of plain text.
+    pub objective: ObjectiveKind,
+    /// Tokens to draw in all. Default: every token of the mixture once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Tokens of one sequence. Default 256.
+    #[serde(default = "default::sequence_length")]
+    pub sequence_length: u32,
+    /// Sequences of one optimizer step. Default 16.
+    #[serde(default = "default::batch")]
+    pub batch: u32,
+    /// Sequences that go through the model at a time: less memory, the same loss. Default: the
+    /// batch, but at most 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<u32>,
+    /// Highest learning rate. Default 0.001.
+    #[serde(default = "default::learning_rate")]
+    pub learning_rate: f64,
+    /// Learning rate of the last step. Default: a tenth of `learning-rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_learning_rate: Option<f64>,
+    /// Steps over which the learning rate rises from 0. Default: one in fifty of all steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_steps: Option<u64>,
+    /// How the learning rate goes after the warm-up: `cosine` or `constant`. Default `cosine`.
+    #[serde(default)]
+    pub schedule: ScheduleKind,
+    /// Weight decay of matrices; vectors (norms, biases) have none. Default 0.1.
+    #[serde(default = "default::weight_decay")]
+    pub weight_decay: f64,
+    /// Decay of the mean of gradients. Default 0.9.
+    #[serde(default = "default::beta1")]
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients. Default 0.95.
+    #[serde(default = "default::beta2")]
+    pub beta2: f64,
+    /// Added to the root of the mean of squares. Default 1e-8.
+    #[serde(default = "default::epsilon")]
+    pub epsilon: f64,
+    /// Longest gradient, all weights taken together; 0 for no limit. Default 1.
+    #[serde(default = "default::clip_norm")]
+    pub clip_norm: f64,
+    /// Steps between evaluations; 0: only at the end. Default 0.
+    #[serde(default)]
+    pub eval_every: u64,
+    /// Held-out tokens that an evaluation reads of each bucket; 0: no evaluation. Default 65,536.
+    #[serde(default = "default::eval_tokens")]
+    pub eval_tokens: u64,
+    /// Steps between checkpoints; 0: only at the end and when interrupted. Default 0.
+    #[serde(default)]
+    pub checkpoint_every: u64,
+    /// Checkpoints kept, the newest ones. Default 2.
+    #[serde(default = "default::keep_checkpoints")]
+    pub keep_checkpoints: u32,
+    /// Steps between reads of the loss; each one waits for the device. Default 1.
+    #[serde(default = "default::log_every")]
+    pub log_every: u64,
+    /// The model's shape. Default: a small one, see [`ModelConfig`].
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// Text to write with the trained model. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<SampleConfig>,
+}
+
+/// What is learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectiveKind {
+    /// Continued pretraining: the next token of plain text.
+    Cpt,
+}
+
+/// How the learning rate goes after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScheduleKind {
+    /// Down to `min-learning-rate` along half a cosine.
+    #[default]
+    Cosine,
+    /// Stays at `learning-rate`.
+    Constant,
+}
+
+/// Text written at the end of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SampleConfig {
+    /// Beginnings to continue.
+    pub prompts: Vec<String>,
+    /// Tokens written after each. Default 64.
+    #[serde(default = "default::sample_tokens")]
+    pub tokens: u32,
+    /// 0 takes the likeliest token, 1 draws as the model says, more is wilder. Default 0.8.
+    #[serde(default = "default::temperature")]
+    pub temperature: f64,
+    /// Draws among this many likeliest tokens; 0: among all. Default 50.
+    #[serde(default = "default::top_k")]
+    pub top_k: u32,
+}
+
+mod default {
+    pub(super) fn sequence_length() -> u32 {
+        256
+    }
+    pub(super) fn batch() -> u32 {
+        16
+    }
+    pub(super) fn learning_rate() -> f64 {
+        1e-3
+    }
+    pub(super) fn weight_decay() -> f64 {
+        0.1
+    }
+    pub(super) fn beta1() -> f64 {
+        0.9
+    }
+    pub(super) fn beta2() -> f64 {
+        0.95
+    }
+    pub(super) fn epsilon() -> f64 {
+        1e-8
+    }
+    pub(super) fn clip_norm() -> f64 {
+        1.0
+    }
+    pub(super) fn eval_tokens() -> u64 {
+        65_536
+    }
+    pub(super) fn keep_checkpoints() -> u32 {
+        2
+    }
+    pub(super) fn log_every() -> u64 {
+        1
+    }
+    pub(super) fn sample_tokens() -> u32 {
+        64
+    }
+    pub(super) fn temperature() -> f64 {
+        0.8
+    }
+    pub(super) fn top_k() -> u32 {
+        50
+    }
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            objective: ObjectiveKind::Cpt,
+            tokens: None,
+            sequence_length: default::sequence_length(),
+            batch: default::batch(),
+            micro_batch: None,
+            learning_rate: default::learning_rate(),
+            min_learning_rate: None,
+            warmup_steps: None,
+            schedule: ScheduleKind::default(),
+            weight_decay: default::weight_decay(),
+            beta1: default::beta1(),
+            beta2: default::beta2(),
+            epsilon: default::epsilon(),
+            clip_norm: default::clip_norm(),
+            eval_every: 0,
+            eval_tokens: default::eval_tokens(),
+            checkpoint_every: 0,
+            keep_checkpoints: default::keep_checkpoints(),
+            log_every: default::log_every(),
+            model: ModelConfig::default(),
+            sample: None,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every value against its range and against the others.
+    pub fn validate(&self) -> Result<()> {
+        at_least_one("sequence-length", self.sequence_length.into())?;
+        at_least_one("batch", self.batch.into())?;
+        let step = u64::from(self.sequence_length) * u64::from(self.batch);
+        if step > MAX_STEP_TOKENS {
+            return refuse(
+                "batch",
+                format!("{} sequences of {}: {step} tokens a step, at most {MAX_STEP_TOKENS}", self.batch, self.sequence_length),
+            );
+        }
+        if let Some(micro) = self.micro_batch
+            && !(1..=self.batch).contains(&micro)
+        {
+            return refuse("micro-batch", format!("{micro}, not 1 to `batch` = {}", self.batch));
+        }
+        if self.tokens == Some(0) {
+            return refuse("tokens", "0, at least 1 (leave it out to draw every token once)");
+        }
+        within("learning-rate", self.learning_rate, self.learning_rate > 0.0, "above 0")?;
+        let lowest = self.min_learning_rate();
+        within("min-learning-rate", lowest, (0.0..=self.learning_rate).contains(&lowest), "0 to `learning-rate`")?;
+        if self.schedule == ScheduleKind::Constant && self.min_learning_rate.is_some() {
+            return refuse("min-learning-rate", "set, but the constant schedule never goes down to it");
+        }
+        within("weight-decay", self.weight_decay, self.weight_decay >= 0.0, "0 or more")?;
+        within("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "0 to below 1")?;
+        within("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "0 to below 1")?;
+        // Below the smallest normal number of the weights' type it would be nothing.
+        within("epsilon", self.epsilon, self.epsilon >= f64::from(f32::MIN_POSITIVE), "above 0, at least 1.2e-38")?;
+        within("clip-norm", self.clip_norm, self.clip_norm >= 0.0, "0 or more")?;
+        at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
+        at_least_one("log-every", self.log_every)?;
+        self.model.validate()?;
+        self.sample.as_ref().map_or(Ok(()), SampleConfig::validate)
+    }
+
+    /// Sequences that go through the model at a time.
+    pub fn micro_batch(&self) -> u32 {
+        self.micro_batch.unwrap_or(self.batch.min(8))
+    }
+
+    /// Learning rate of the last step.
+    pub fn min_learning_rate(&self) -> f64 {
+        self.min_learning_rate.unwrap_or(self.learning_rate / 10.0)
+    }
+
+    /// The settings that matter most, on one line.
+    pub fn describe(&self) -> String {
+        let tokens = self.tokens.map_or("every token once".to_owned(), |tokens| format!("{tokens} tokens"));
+        let model = &self.model;
+        format!(
+            "next-token objective, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
+            self.batch, self.sequence_length, model.layers, model.hidden, model.heads, model.kv_heads, self.learning_rate
+        )
+    }
+}
+
+impl SampleConfig {
+    fn validate(&self) -> Result<()> {
+        if self.prompts.is_empty() || self.prompts.iter().any(String::is_empty) {
+            return refuse("sample.prompts", "empty or has an empty text; a sample continues a beginning");
+        }
+        at_least_one("sample.tokens", self.tokens.into())?;
+        within("sample.temperature", self.temperature, self.temperature >= 0.0, "0 or more")
+    }
+}
+
+pub(crate) fn refuse<T>(option: &'static str, detail: impl Into<String>) -> Result<T> {
+    Err(Error::Setting { option, detail: detail.into() })
+}
+
+pub(crate) fn at_least_one(option: &'static str, value: u64) -> Result<()> {
+    if value == 0 { refuse(option, "0, at least 1") } else { Ok(()) }
+}
+
+pub(crate) fn within(option: &'static str, value: f64, fits: bool, range: &str) -> Result<()> {
+    if value.is_finite() && fits { Ok(()) } else { refuse(option, format!("{value}, not {range}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<TrainConfig, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_default() {
+        assert_eq!(parse("objective = 'cpt'").unwrap(), TrainConfig::default());
+        TrainConfig::default().validate().unwrap();
+        let written = toml::to_string(&TrainConfig::default()).unwrap();
+        assert_eq!(parse(&written).unwrap(), TrainConfig::default());
+    }
+
+    #[test]
+    fn keys_are_checked() {
+        assert!(parse("objective = 'sft'").is_err());
+        assert!(parse("objective = 'cpt'\nlearning_rate = 1").is_err());
+        assert!(parse("objective = 'cpt'\nmodel = { width = 3 }").is_err());
+        assert!(parse("objective = 'cpt'\nsample = { prompts = ['a'], top-p = 1 }").is_err());
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let refused = |change: &str| {
+            let config = parse(&format!("objective = 'cpt'\n{change}")).unwrap();
+            config.validate().unwrap_err().to_string()
+        };
+        assert_eq!(refused("batch = 4\nmicro-batch = 5"), "`micro-batch` is 5, not 1 to `batch` = 4");
+        assert_eq!(refused("learning-rate = 0.0"), "`learning-rate` is 0, not above 0");
+        assert_eq!(refused("learning-rate = nan"), "`learning-rate` is NaN, not above 0");
+        assert_eq!(refused("min-learning-rate = 1.0"), "`min-learning-rate` is 1, not 0 to `learning-rate`");
+        assert_eq!(refused("beta2 = 1.0"), "`beta2` is 1, not 0 to below 1");
+        assert_eq!(refused("log-every = 0"), "`log-every` is 0, at least 1");
+        assert!(refused("batch = 4294967295\nsequence-length = 4294967295").contains("tokens a step"));
+        assert!(refused("sample = { prompts = [''] }").starts_with("`sample.prompts` is empty"));
+        assert!(refused("model = { heads = 3 }").contains("`model.heads`"));
+    }
+}

@@ -1,0 +1,70 @@
+//! What a run tells while it goes on.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::BucketLoss;
+
+/// Something that happened. As JSON: an object whose one key says what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A step was made and its numbers read.
+    Step(StepEvent),
+    /// The held-out text was measured.
+    Eval(EvalEvent),
+    /// A checkpoint was written to this folder.
+    Checkpoint(PathBuf),
+    /// The model wrote text.
+    Sample(SampleEvent),
+}
+
+/// One optimizer step. All but the last two fields are the same on every run
+/// of the same recipe on the same kind of machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StepEvent {
+    /// The step, from 1.
+    pub step: u64,
+    /// Mean loss of the step's targets in nats, before the step moved the weights.
+    pub loss: f64,
+    /// The same in bits.
+    pub bits_per_token: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
+    /// Length of the gradient before clipping.
+    pub grad_norm: f64,
+    /// Targets of the step: `trained + masked`.
+    pub drawn: u64,
+    /// Targets that counted in the loss.
+    pub trained: u64,
+    /// Targets that did not: first tokens of documents, and padding.
+    pub masked: u64,
+    /// Targets drawn so far, this step included.
+    pub tokens: u64,
+    /// Seconds since this process began to train. By the wall clock, as the next field.
+    pub seconds: f64,
+    /// Targets drawn per second since the numbers were last read.
+    pub tokens_per_second: f64,
+}
+
+/// One evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EvalEvent {
+    /// Steps made so far.
+    pub step: u64,
+    /// Each bucket with held-out text, in the order of the mixture.
+    pub buckets: Vec<BucketLoss>,
+}
+
+/// Text that the trained model wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SampleEvent {
+    /// The beginning it was given.
+    pub prompt: String,
+    /// What it wrote after that.
+    pub text: String,
+}

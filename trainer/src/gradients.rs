@@ -1,0 +1,81 @@
+//! The gradient of a step: added up over micro-batches, measured and clipped.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::objective::Loss;
+
+/// One gradient for each parameter, in the model's order.
+#[derive(Debug)]
+pub struct Gradients {
+    device: Device,
+    values: Vec<Option<Tensor<2>>>,
+    /// Sum of the losses added so far, `[1]`.
+    loss: Tensor<1>,
+}
+
+impl Gradients {
+    /// Of nothing yet.
+    pub fn new(model: &Model) -> Self {
+        let device = model.device();
+        Self { values: vec![None; model.parameters().len()], loss: Tensor::zeros([1], &device), device }
+    }
+
+    /// Adds the gradient of a micro-batch. `total` is the number of targets of the whole step: the
+    /// division by it is part of every term, and so the same however the step is split.
+    pub fn add(&mut self, model: &Model, loss: Loss, total: u64) -> Result<()> {
+        self.loss = self.loss.clone() + loss.sum.clone().inner();
+        let mut found = loss.sum.div_scalar(total.max(1) as f64).backward();
+        for (value, parameter) in self.values.iter_mut().zip(model.parameters()) {
+            let Some(gradient) = parameter.value().grad_remove(&mut found) else {
+                let detail = format!("{} has no gradient", parameter.name());
+                return Err(Error::Backend { operation: "differentiate the loss", detail });
+            };
+            *value = Some(match value.take() {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            });
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn from_values(model: &Model, values: Vec<Option<Tensor<2>>>) -> Self {
+        Self { values, ..Self::new(model) }
+    }
+
+    /// Sum of the losses, `[1]`.
+    pub fn loss(&self) -> Tensor<1> {
+        self.loss.clone()
+    }
+
+    /// The gradient of the parameter at `index` in the model's order; none when nothing was added.
+    pub fn get(&self, index: usize) -> Option<Tensor<2>> {
+        self.values.get(index).cloned().flatten()
+    }
+
+    /// The length of all gradients as one vector, `[1]`.
+    pub fn norm(&self) -> Tensor<1> {
+        let zero = Tensor::<1>::zeros([1], &self.device);
+        let squares = self.values.iter().flatten().map(|gradient| {
+            // Rows first: see `kernels`.
+            (gradient.clone() * gradient.clone()).sum_dim(1).sum()
+        });
+        squares.fold(zero, |sum, square| sum + square).sqrt()
+    }
+
+    /// Scales all gradients so that their norm is at most `longest`, and gives the norm that they
+    /// had. 0 sets no limit. (Pascanu et al. 2013.)
+    pub fn clip(&mut self, longest: f64) -> Tensor<1> {
+        let norm = self.norm();
+        if longest > 0.0 {
+            let limit = Tensor::<1>::full([1], longest, &self.device);
+            let scale = (limit / norm.clone().clamp_min(longest)).unsqueeze_dim::<2>(0);
+            for gradient in self.values.iter_mut().flatten() {
+                *gradient = gradient.clone() * scale.clone();
+            }
+        }
+        norm
+    }
+}

@@ -1,0 +1,126 @@
+//! Cross-entropy of the output matrix, without ever holding all logits.
+
+use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation};
+
+/// Logits held at a time: 2^22 numbers, 16 MiB.
+const CHUNK: usize = 1 << 22;
+
+/// Rows whose logits are held at a time; depends on the vocabulary alone, so that the order of
+/// additions does too.
+fn chunk_rows(vocab: usize) -> usize {
+    (CHUNK / vocab).clamp(16, 4096)
+}
+
+/// The sum of `mask × -ln softmax(x W^T)[target]` over all rows, `[1]`, with its gradient.
+///
+/// A piece of the rows at a time, the gradient of logits is formed and multiplied into those of `x`
+/// and `W` at once, instead of keeping the logits (rows × vocabulary) until the backward pass. What
+/// is handed to automatic differentiation is a sum with exactly these gradients, in place of whose
+/// value stands the loss.
+pub(crate) fn linear_cross_entropy(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n: Tensor<1>) -> Tensor<1> {
+    let step = chunk_rows(w_vh.dims()[0]);
+    in_pieces(x_nh, w_vh, targets_n, mask_n, step)
+}
+
+fn in_pieces(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n: Tensor<1>, step: usize) -> Tensor<1> {
+    let [rows, _] = x_nh.dims();
+    let weights = w_vh.clone().inner();
+    let mut total = Tensor::<1>::zeros([1], &weights.device());
+    let mut dx = Vec::with_capacity(rows.div_ceil(step));
+    let mut dw_vh = weights.zeros_like();
+    for start in (0..rows).step_by(step) {
+        let count = step.min(rows - start);
+        let x_ch = x_nh.clone().inner().narrow(0, start, count);
+        let targets_c1 = targets_n.clone().narrow(0, start, count).unsqueeze_dim::<2>(1);
+        let mask_c1 = mask_n.clone().narrow(0, start, count).unsqueeze_dim::<2>(1);
+
+        let (losses_c1, softmax_cv) = forward(x_ch.clone(), weights.clone(), targets_c1.clone());
+        total = total + (losses_c1 * mask_c1.clone()).sum();
+        let minus_one = mask_c1.zeros_like().sub_scalar(1.0);
+        let dlogits_cv = softmax_cv.scatter(1, targets_c1, minus_one, IndexingUpdateOp::Add);
+        dw_vh = dw_vh + dlogits_cv.clone().transpose().matmul(x_ch * mask_c1.clone());
+        dx.push(dlogits_cv.matmul(weights.clone()) * mask_c1);
+    }
+    let carrier = (x_nh * Tensor::cat(dx, 0)).sum() + (w_vh * dw_vh).sum();
+    // The difference is exactly 0, whatever the carrier's value.
+    (carrier.clone() - carrier.inner()) + total
+}
+
+/// The loss of every row, `[N]`, without a gradient.
+pub(crate) fn token_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>) -> Tensor<1> {
+    let [rows, _] = x_nh.dims();
+    let step = chunk_rows(w_vh.dims()[0]);
+    let pieces = (0..rows).step_by(step).map(|start| {
+        let count = step.min(rows - start);
+        let targets_c1 = targets_n.clone().narrow(0, start, count).unsqueeze_dim::<2>(1);
+        forward(x_nh.clone().narrow(0, start, count), w_vh.clone(), targets_c1).0
+    });
+    Tensor::cat(pieces.collect(), 0).squeeze_dim(1)
+}
+
+/// Losses `[C, 1]` and softmax `[C, V]` of a piece.
+///
+/// The loss is highest logit - target logit - ln(highest probability): the last term is the
+/// logarithm of the softmax's divisor, and unlike ln(softmax[target]) it cannot underflow.
+fn forward(x_ch: Tensor<2>, w_vh: Tensor<2>, targets_c1: Tensor<2, Int>) -> (Tensor<2>, Tensor<2>) {
+    let logits_cv = x_ch.matmul(w_vh.transpose());
+    let highest_c1 = logits_cv.clone().max_dim(1);
+    let target_c1 = logits_cv.clone().gather(1, targets_c1);
+    let softmax_cv = activation::softmax(logits_cv, 1);
+    let losses_c1 = highest_c1 - target_c1 - softmax_cv.clone().max_dim(1).log();
+    (losses_c1, softmax_cv)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use burn::tensor::{Device, TensorData};
+
+    const ROWS: usize = 7;
+    const WIDTH: usize = 5;
+    const VOCAB: usize = 11;
+
+    fn random(name: &str, shape: [usize; 2]) -> Tensor<2> {
+        let values = Rng::new(1, name).normal(shape[0] * shape[1], 1.5);
+        Tensor::<2>::from_data(TensorData::new(values, shape), &Device::flex()).autodiff().require_grad()
+    }
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        tensor.inner().try_into_vec_as::<f32>().unwrap()
+    }
+
+    /// Loss and gradients of `x` and `w`.
+    fn measure(loss: impl Fn(Tensor<2>, Tensor<2>, Tensor<1, Int>, Tensor<1>) -> Tensor<1>) -> Vec<f32> {
+        let device = Device::flex();
+        let (x, w) = (random("x", [ROWS, WIDTH]), random("w", [VOCAB, WIDTH]));
+        let targets = Tensor::from_ints([0, 10, 3, 3, 7, 1, 9], &device);
+        let mask = Tensor::from_floats([1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0], &device);
+        let loss = loss(x.clone(), w.clone(), targets, mask);
+        let grads = (loss.clone() * 0.25).backward();
+        [values(loss), values(x.grad(&grads).unwrap()), values(w.grad(&grads).unwrap())].concat()
+    }
+
+    #[test]
+    fn pieces_give_the_gradient_of_the_whole() {
+        let whole = measure(|x, w, targets, mask| {
+            let log_softmax = activation::log_softmax(x.matmul(w.transpose()), 1);
+            (log_softmax.gather(1, targets.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1) * mask).sum().neg()
+        });
+        for step in [1, 3, 7, 100] {
+            let pieces = measure(|x, w, targets, mask| in_pieces(x, w, targets, mask, step));
+            for (a, b) in whole.iter().zip(&pieces) {
+                assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{step}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn unlikely_targets_do_not_underflow() {
+        let device = Device::flex();
+        let x = Tensor::<2>::from_floats([[1000.0], [1000.0]], &device);
+        let w = Tensor::<2>::from_floats([[1.0], [-1.0]], &device);
+        let losses = token_losses(x, w, Tensor::from_ints([1, 0], &device));
+        assert_eq!(values(losses), [2000.0, 0.0]);
+    }
+}

@@ -1,0 +1,73 @@
+//! The training half of malmoi: from a stream of token batches to a trained model.
+//!
+//! In the order a step meets them:
+//! 1. [`TrainConfig`] is the recipe's `[train]`: [`ModelConfig`], batch, schedule, optimizer.
+//! 2. [`DeviceSpec`] picks the backend; the CPU is always there.
+//! 3. [`Model`] is a Llama/Qwen2-shaped decoder; [`Inputs`] are a batch on its device.
+//! 4. [`Objective`] gives a batch's [`Loss`] as a sum and a count, so that splitting a step into
+//!    micro-batches never changes it.
+//! 5. [`AdamW`] moves the weights by a learning rate from [`LearningRate`].
+//! 6. [`Trainer`] puts these together: [`Trainer::step`] is one visible block, [`Trainer::run`]
+//!    adds evaluation, checkpoints and events. A run killed at any step and opened again ends in
+//!    the same bytes.
+//! 7. [`evaluate()`] measures held-out bits per byte, [`generate()`] writes text.
+//!
+//! The crate prints nothing and reads no environment; what happens is told by [`Event`]s.
+//!
+//! ```
+//! use shards::Batch;
+//! use trainer::{Cpt, DeviceSpec, ModelConfig, Objective};
+//! # fn main() -> trainer::Result<()> {
+//! let config = ModelConfig { hidden: 32, layers: 1, heads: 2, kv_heads: 1, intermediate: 64, ..ModelConfig::default() };
+//! let model = config.init(&DeviceSpec::Cpu.open()?, 256, 7)?;
+//! let batch = Batch {
+//!     rows: 1,
+//!     seq_len: 4,
+//!     inputs: b"abcd".map(u32::from).to_vec(),
+//!     targets: b"bcde".map(u32::from).to_vec(),
+//!     positions: vec![0, 1, 2, 3],
+//!     documents: vec![0; 4],
+//!     mask: vec![true; 4],
+//!     buckets: vec![0],
+//! };
+//! let loss = Cpt.loss(&model, &batch)?;
+//! let nats_per_token = loss.mean()?;
+//! assert!((nats_per_token - 256f64.ln()).abs() < 0.5); // an untrained model knows nothing
+//! # Ok(()) }
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod checkpoint;
+mod config;
+mod device;
+mod error;
+mod evaluate;
+mod event;
+mod generate;
+mod gradients;
+mod kernels;
+mod metrics;
+mod micro_batch;
+mod model;
+mod objective;
+mod optimizer;
+mod rng;
+mod schedule;
+mod tensors;
+mod trainer;
+
+pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
+pub use config::{ObjectiveKind, SampleConfig, ScheduleKind, TrainConfig};
+pub use device::{Backend, DeviceSpec, backends};
+pub use error::{Error, Result};
+pub use evaluate::{BucketLoss, evaluate};
+pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
+pub use generate::{Sampling, generate};
+pub use gradients::Gradients;
+pub use metrics::METRICS_FILE;
+pub use model::{Inputs, Model, ModelConfig, Parameter};
+pub use objective::{Cpt, Loss, Objective};
+pub use optimizer::AdamW;
+pub use schedule::LearningRate;
+pub use trainer::{CHECKPOINTS_FOLDER, Position, Run, Trainer};

@@ -1,0 +1,105 @@
+//! A batch as the model takes it: ids, rotary tables and attention mask on the device.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use shards::Batch;
+
+use super::Model;
+use crate::error::{Error, Result};
+
+/// Added to the score of a pair that must not attend; finite, so that no row can become NaN.
+const NEVER: f32 = -1e30;
+
+/// What the forward pass reads of a batch.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// Rows, B.
+    pub(crate) rows: usize,
+    /// Positions per row, T.
+    pub(crate) seq_len: usize,
+    /// Input ids, `[N]`.
+    pub(crate) ids_n: Tensor<1, Int>,
+    /// Cosines of the rotary angles, `[B, T, 1, 2, D / 2]`: the same for both halves of a head.
+    pub(crate) cos: Tensor<5>,
+    /// Sines, negative in the first half.
+    pub(crate) sin: Tensor<5>,
+    /// 0 where query and key are of one document and the key is not later, else [`NEVER`].
+    pub(crate) mask_btt: Tensor<3>,
+}
+
+impl Inputs {
+    /// Moves a batch to the model's device. Its arrays must have the size they say, and ids must be
+    /// in the model's vocabulary.
+    pub fn new(model: &Model, batch: &Batch) -> Result<Self> {
+        check(batch, model.vocab_size())?;
+        let device = model.device();
+        let config = model.config();
+        let [rows, seq_len] = [batch.rows, batch.seq_len];
+        let positions_n = integers(&batch.positions, [rows * seq_len], &device);
+        let (cos_td, sin_td) = angles(&batch.positions, config.head_size(), config.rope_theta, &device);
+        let shape = [rows, seq_len, 1, 2, config.head_size() / 2];
+        let documents_bt: Tensor<2, Int> = integers(&batch.documents, [rows, seq_len], &device);
+        Ok(Self {
+            rows,
+            seq_len,
+            ids_n: integers(&batch.inputs, [rows * seq_len], &device),
+            cos: cos_td.select(0, positions_n.clone()).reshape(shape),
+            sin: sin_td.select(0, positions_n).reshape(shape),
+            mask_btt: mask(documents_bt),
+        })
+    }
+}
+
+/// Panics of a backend are no error messages: what could cause one is checked here.
+fn check(batch: &Batch, vocab: usize) -> Result<()> {
+    let size = batch.rows.checked_mul(batch.seq_len).filter(|&size| size > 0);
+    let lengths = [&batch.inputs, &batch.targets, &batch.positions, &batch.documents].map(Vec::len);
+    if Some(batch.mask.len()) != size || lengths.iter().any(|&length| Some(length) != size) {
+        let detail = format!("{} rows of {} with arrays of {lengths:?} and {}", batch.rows, batch.seq_len, batch.mask.len());
+        return Err(Error::Batch(detail));
+    }
+    if let Some(id) = batch.inputs.iter().chain(&batch.targets).find(|&&id| id as usize >= vocab) {
+        return Err(Error::Batch(format!("token {id}, but the model knows {vocab} ids")));
+    }
+    if let Some(position) = batch.positions.iter().find(|&&position| position as usize >= batch.seq_len) {
+        return Err(Error::Batch(format!("position {position} in a row of {}", batch.seq_len)));
+    }
+    Ok(())
+}
+
+/// Ids as an integer tensor. All that comes here is below 2^31: checked ids, or places in a batch.
+pub(crate) fn integers<const D: usize>(values: &[u32], shape: [usize; D], device: &Device) -> Tensor<D, Int> {
+    let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// Tables of cosines and signed sines for every position up to the largest, `[P, D]`. Pair `i` of a
+/// head, elements `i` and `i + D / 2`, turns by `position × theta^(-2 i / D)` (Su et al. 2021).
+fn angles(positions: &[u32], head_size: usize, theta: f64, device: &Device) -> (Tensor<2>, Tensor<2>) {
+    let count = positions.iter().max().map_or(0, |&most| most as usize + 1);
+    let half = head_size / 2;
+    let frequencies: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_size as f64)).collect();
+    let mut cos = Vec::with_capacity(count * head_size);
+    let mut sin = Vec::with_capacity(count * head_size);
+    for position in 0..count {
+        for sign in [-1.0, 1.0] {
+            for frequency in &frequencies {
+                let angle = position as f64 * frequency;
+                cos.push(angle.cos() as f32);
+                sin.push((sign * angle.sin()) as f32);
+            }
+        }
+    }
+    let table = |values| Tensor::from_data(TensorData::new(values, [count, head_size]), device);
+    (table(cos), table(sin))
+}
+
+/// The block-diagonal causal mask of a batch: `[B, T]` document numbers to `[B, T, T]`.
+fn mask(documents_bt: Tensor<2, Int>) -> Tensor<3> {
+    let [rows, seq_len] = documents_bt.dims();
+    let device = documents_bt.device();
+    let shape = [rows, seq_len, seq_len];
+    let queries = documents_bt.clone().unsqueeze_dim::<3>(2).expand(shape);
+    let keys = documents_bt.unsqueeze_dim::<3>(1).expand(shape);
+    let later = Tensor::<2>::full([seq_len, seq_len], NEVER, &device).triu(1).unsqueeze_dim::<3>(0);
+    Tensor::zeros(shape, &device).mask_fill(queries.not_equal(keys), NEVER) + later
+}

@@ -1,0 +1,306 @@
+//! The training loop.
+
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, World};
+
+use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
+use crate::config::{ObjectiveKind, TrainConfig, refuse};
+use crate::device::DeviceSpec;
+use crate::error::{Error, Result};
+use crate::evaluate::evaluate;
+use crate::event::{EvalEvent, Event, SampleEvent, StepEvent};
+use crate::generate::{Sampling, generate};
+use crate::gradients::Gradients;
+use crate::metrics::Metrics;
+use crate::micro_batch::split;
+use crate::model::Model;
+use crate::objective::{Cpt, Objective};
+use crate::optimizer::AdamW;
+use crate::schedule::LearningRate;
+use step::{Clock, Step};
+
+/// Where checkpoints lie in the run folder.
+pub const CHECKPOINTS_FOLDER: &str = "checkpoints";
+
+/// What a trainer works on.
+#[derive(Clone, Debug)]
+pub struct Run<'a> {
+    /// The run folder: shards are read from it, checkpoints and metrics written to it.
+    pub folder: &'a Path,
+    /// The recipe's `[train]`.
+    pub config: &'a TrainConfig,
+    /// What made the tokens.
+    pub tokenizer: &'a Tokenizer,
+    /// The run's shards; the held-out ones are evaluated.
+    pub manifest: &'a Manifest,
+    /// The batches.
+    pub stream: &'a TokenStream,
+    /// Where to compute.
+    pub device: DeviceSpec,
+    /// Seed of the weights and of samples.
+    pub seed: u64,
+    /// Fingerprint of everything that the result depends on; a checkpoint of another one is refused.
+    pub fingerprint: String,
+}
+
+/// How far training is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Position {
+    /// Steps made.
+    pub step: u64,
+    /// Optimizer updates made: steps in which a target counted.
+    pub updates: u64,
+    /// Targets drawn: `trained + masked`.
+    pub drawn: u64,
+    /// Targets that counted in the loss.
+    pub trained: u64,
+    /// Targets that did not.
+    pub masked: u64,
+}
+
+/// A model, its optimizer and a place in the stream.
+pub struct Trainer<'a> {
+    run: Run<'a>,
+    objective: Box<dyn Objective>,
+    model: Model,
+    optimizer: AdamW,
+    schedule: LearningRate,
+    position: Position,
+    /// Steps whose numbers are still on the device.
+    unread: Vec<Step>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Continues from the latest checkpoint of the run folder, or begins.
+    pub fn open(run: Run<'a>) -> Result<Self> {
+        match Checkpoint::latest(&run.folder.join(CHECKPOINTS_FOLDER))? {
+            Some(checkpoint) => Self::resume(run, &checkpoint),
+            None => Self::new(run),
+        }
+    }
+
+    /// Begins with random weights, in a folder without checkpoints.
+    pub fn new(run: Run<'a>) -> Result<Self> {
+        if let Some(path) = Checkpoint::latest(&run.folder.join(CHECKPOINTS_FOLDER))? {
+            return Err(Error::invalid(&path, "is there already: continue from it, or remove the folder"));
+        }
+        let device = run.device.open()?;
+        let vocab = run.tokenizer.vocab_size() as usize;
+        run.config.validate()?;
+        let model = run.config.model.init(&device, vocab, run.seed)?;
+        Self::with(run, model)
+    }
+
+    /// Continues from this checkpoint, which must be of the same run.
+    pub fn resume(run: Run<'a>, checkpoint: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::open(checkpoint)?;
+        let state = checkpoint.state();
+        if state.fingerprint != run.fingerprint {
+            let [theirs, ours] = [&state.fingerprint, &run.fingerprint].map(String::clone);
+            return Err(Error::OtherRun { path: checkpoint.folder().to_path_buf(), theirs, ours });
+        }
+        let wrong = |what: &str| Err(Error::invalid(checkpoint.folder(), format!("its {what} is not that of this run")));
+        if state.model != run.config.model {
+            return wrong("model");
+        }
+        if state.tokenizer != Digest(run.tokenizer.fingerprint()) || state.vocab_size != run.tokenizer.vocab_size() as usize {
+            return wrong("tokenizer");
+        }
+        let position = state.position;
+        let model = checkpoint.model(&run.device.open()?)?;
+        let mut trainer = Self::with(run, model)?;
+        checkpoint.optimizer(&trainer.model, &mut trainer.optimizer)?;
+        if position.step > trainer.steps() || position.updates > position.step {
+            return Err(Error::invalid(checkpoint.folder(), format!("step {} of {}", position.step, trainer.steps())));
+        }
+        trainer.position = position;
+        Ok(trainer)
+    }
+
+    fn with(run: Run<'a>, model: Model) -> Result<Self> {
+        run.config.validate()?;
+        let objective = match run.config.objective {
+            ObjectiveKind::Cpt => Box::new(Cpt),
+        };
+        // At once, not after days of training.
+        for prompt in run.config.sample.iter().flat_map(|sample| &sample.prompts) {
+            if run.tokenizer.encode(prompt)?.is_empty() {
+                return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
+            }
+        }
+        let schedule = LearningRate::new(run.config, run.stream.steps())?;
+        let optimizer = AdamW::new(run.config, &model);
+        Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), unread: Vec::new() })
+    }
+
+    /// One optimizer step, and the one place where everything meets. Its loss stays on the device
+    /// until [`Trainer::run`] tells it.
+    pub fn step(&mut self) -> Result<()> {
+        let batch = self.run.stream.at(self.position.step, World::ONE)?;
+        let trained = batch.trainable();
+        let learning_rate = self.schedule.at(self.position.step);
+
+        let mut gradients = Gradients::new(&self.model);
+        for micro_batch in split(&batch, self.run.config.micro_batch() as usize) {
+            let loss = self.objective.loss(&self.model, &micro_batch)?;
+            gradients.add(&self.model, loss, trained)?;
+        }
+        let grad_norm = gradients.clip(self.run.config.clip_norm);
+        if trained > 0 {
+            self.optimizer.step(&mut self.model, &gradients, learning_rate);
+        }
+
+        let drawn = batch.mask.len() as u64;
+        self.position.step += 1;
+        self.position.updates = self.optimizer.steps();
+        self.position.drawn += drawn;
+        self.position.trained += trained;
+        self.position.masked += drawn - trained;
+        let loss = gradients.loss();
+        self.unread.push(Step { position: self.position, drawn, trained, learning_rate, loss, grad_norm });
+        Ok(())
+    }
+
+    /// Trains to the end of the stream, telling `on` what happens. When `cancel` is set, the step at
+    /// hand is finished, a checkpoint written, and [`Error::Interrupted`] given.
+    pub fn run(&mut self, cancel: &AtomicBool, on: &mut dyn FnMut(Event)) -> Result<()> {
+        let config = self.run.config;
+        let told = self.position.step - self.unread.len() as u64;
+        let mut metrics = Metrics::open(self.run.folder, told)?;
+        let mut clock = Clock::start(self.position);
+        let mut saved = told;
+        while self.position.step < self.steps() {
+            if cancel.load(Ordering::Relaxed) {
+                self.tell(&mut metrics, &mut clock, on)?;
+                if saved < self.position.step {
+                    self.save(&mut metrics, on)?;
+                }
+                return Err(Error::Interrupted);
+            }
+            self.step()?;
+            let last = self.position.step == self.steps();
+            let due = |every: u64| last || (every > 0 && self.position.step.is_multiple_of(every));
+            let (log, eval, save) = (due(config.log_every), due(config.eval_every), due(config.checkpoint_every));
+            if log || eval || save {
+                self.tell(&mut metrics, &mut clock, on)?;
+            }
+            if eval {
+                self.evaluate(&mut metrics, on)?;
+                clock.skip();
+            }
+            if save {
+                self.save(&mut metrics, on)?;
+                saved = self.position.step;
+                clock.skip();
+            }
+        }
+        self.sample(on)
+    }
+
+    /// Reads the numbers of the steps made since the last time, and tells them.
+    fn tell(&mut self, metrics: &mut Metrics, clock: &mut Clock, on: &mut dyn FnMut(Event)) -> Result<()> {
+        let events: Vec<Result<StepEvent>> = self.unread.drain(..).map(Step::read).collect(); // waits
+        let (seconds, tokens_per_second) = clock.read(self.position);
+        let told = events.into_iter().try_for_each(|event| {
+            let event = StepEvent { seconds, tokens_per_second, ..event? };
+            metrics.step(&event)?;
+            on(Event::Step(event));
+            Ok(())
+        });
+        metrics.flush()?;
+        told
+    }
+
+    /// Measures the held-out text of every bucket of the mixture.
+    fn evaluate(&self, metrics: &mut Metrics, on: &mut dyn FnMut(Event)) -> Result<()> {
+        let Run { folder, config, tokenizer, manifest, stream, .. } = &self.run;
+        if config.eval_tokens == 0 {
+            return Ok(());
+        }
+        let token_bytes = tokenizer.token_bytes();
+        let mut buckets = Vec::new();
+        for bucket in stream.buckets() {
+            let held_out = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
+            buckets.extend(evaluate(&self.model, &held_out, bucket, &token_bytes, config.micro_batch(), config.eval_tokens)?);
+        }
+        if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
+            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss });
+        }
+        let event = EvalEvent { step: self.position.step, buckets };
+        metrics.eval(&event)?;
+        on(Event::Eval(event));
+        metrics.flush()
+    }
+
+    /// Writes a checkpoint and removes those that are too old. The curve is on the disk before.
+    fn save(&self, metrics: &mut Metrics, on: &mut dyn FnMut(Event)) -> Result<PathBuf> {
+        metrics.sync()?;
+        let root = self.run.folder.join(CHECKPOINTS_FOLDER);
+        let state = State {
+            version: CHECKPOINT_VERSION,
+            position: self.position,
+            seed: self.run.seed,
+            fingerprint: self.run.fingerprint.clone(),
+            tokenizer: Digest(self.run.tokenizer.fingerprint()),
+            vocab_size: self.model.vocab_size(),
+            model: self.model.config().clone(),
+        };
+        let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
+        Checkpoint::prune(&root, self.run.config.keep_checkpoints as usize)?;
+        on(Event::Checkpoint(path.clone()));
+        Ok(path)
+    }
+
+    /// Writes the recipe's samples.
+    fn sample(&self, on: &mut dyn FnMut(Event)) -> Result<()> {
+        let Some(config) = &self.run.config.sample else { return Ok(()) };
+        let tokenizer = self.run.tokenizer;
+        for prompt in &config.prompts {
+            let sampling = Sampling {
+                tokens: config.tokens,
+                temperature: config.temperature,
+                top_k: config.top_k,
+                context: self.run.config.sequence_length,
+                end: Some(tokenizer.eos()),
+                seed: self.run.seed,
+            };
+            let ids = generate(&self.model, &tokenizer.encode(prompt)?, &sampling)?;
+            on(Event::Sample(SampleEvent { prompt: prompt.clone(), text: tokenizer.decode(&ids)? }));
+        }
+        Ok(())
+    }
+
+    /// Steps made.
+    pub fn step_number(&self) -> u64 {
+        self.position.step
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> u64 {
+        self.run.stream.steps()
+    }
+
+    /// How far training is.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Trained numbers in all.
+    pub fn num_params(&self) -> u64 {
+        self.model.num_params()
+    }
+}
+
+#[cfg(test)]
+mod tests;
