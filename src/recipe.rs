@@ -151,7 +151,7 @@ impl Recipe {
         if let Some(train) = &self.train {
             train.validate().map_err(|cause| Problem::new("train", cause))?;
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
-            for (bucket, _) in &self.mixture.ratios {
+            for bucket in self.mixture.ratios.keys() {
                 if !buckets.contains(&bucket.as_str()) {
                     return Err(Problem {
                         place: format!("mixture.{bucket}"),

@@ -27,6 +27,7 @@ pub(crate) struct Kept {
 /// A line of `rejects/`: a document that a filter dropped, or a record that could not be read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "one is alive at a time, and nearly all are the large one")]
 pub(crate) enum Rejected {
     /// Dropped by a filter.
     Dropped {

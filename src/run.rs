@@ -17,6 +17,7 @@ use crate::record::PartStats;
 use crate::report::{Ui, Unit, bytes};
 use crate::stage::clean::Cleaner;
 use crate::stage::tokenize::Encoder;
+use crate::stage::train::Training;
 use crate::stage::{self, for_each};
 use crate::{CANCEL, layout, plan, report};
 
@@ -240,7 +241,9 @@ impl<'a> Run<'a> {
             stage::train::verify(&self.folder, manifest)?;
         }
         self.timed("train", mixture.tokens, usize::from(!current), 1, || {
-            let files = stage::train::train(&self.folder, &self.recipe, tokenizer, manifest, mixture, &self.device, &CANCEL, self.ui)?;
+            let (folder, recipe) = (self.folder.as_path(), &self.recipe);
+            let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device };
+            let files = stage::train::train(&training, &CANCEL, self.ui)?;
             self.lock.record("train", &print, &files)
         })
     }

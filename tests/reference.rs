@@ -1,4 +1,5 @@
 //! Real corpora of the optional data directory beside the project, where it is there.
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::path::Path;
 

@@ -42,7 +42,7 @@ fn the_demo_loads() {
 #[test]
 fn an_override_replaces_and_is_checked() {
     let recipe = parse(MINIMAL, &["seed=9", "sources.0.files=[\"b\", \"c\"]"]).unwrap();
-    assert_eq!((recipe.seed, recipe.sources[0].files.iter().count()), (9, 2));
+    assert_eq!((recipe.seed, recipe.sources[0].files.len()), (9, 2));
     assert!(parse(MINIMAL, &["sed=9"]).unwrap_err().message.contains("sed"));
 }
 

@@ -53,12 +53,10 @@ pub(super) fn duplicates(folder: &Path, parts: &[Part], shards: &[PartShards]) -
     Ok(Some(Duplicates { kinds, clusters: summary.clusters, largest }))
 }
 
-/// Source and start of the text of each of these documents.
-fn texts<'a>(
-    folder: &Path,
-    parts: &'a [Part],
-    members: impl Iterator<Item = &'a ClusterMember>,
-) -> Result<BTreeMap<(&'a str, u64), (String, String)>> {
+/// By part and row of a document, its source and the start of its text.
+type Texts<'a> = BTreeMap<(&'a str, u64), (String, String)>;
+
+fn texts<'a>(folder: &Path, parts: &'a [Part], members: impl Iterator<Item = &'a ClusterMember>) -> Result<Texts<'a>> {
     let wanted: BTreeSet<(&str, u64)> = members.map(|member| (member.part.as_str(), member.row)).collect();
     let mut found = BTreeMap::new();
     for part in parts {

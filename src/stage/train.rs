@@ -21,17 +21,19 @@ pub(crate) fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan)
     fingerprint("train", &json!({ "train": recipe.train, "seed": recipe.seed, "manifest": manifest, "mixture": plan }))
 }
 
+/// What a training starts from.
+pub(crate) struct Training<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) tokenizer: &'a Tokenizer,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) plan: &'a MixturePlan,
+    pub(crate) device: DeviceSpec,
+}
+
 /// Trains to the end, from the last checkpoint if there is one. Gives the files written.
-pub(crate) fn train(
-    folder: &Path,
-    recipe: &Recipe,
-    tokenizer: &Tokenizer,
-    manifest: &Manifest,
-    plan: &MixturePlan,
-    device: &DeviceSpec,
-    cancel: &AtomicBool,
-    ui: &Ui,
-) -> Result<Vec<String>> {
+pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
+    let Training { folder, recipe, tokenizer, manifest, plan, device } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
     verify(folder, manifest)?;
     let stream = TokenStream::with_manifest(
@@ -46,7 +48,7 @@ pub(crate) fn train(
         tokenizer,
         manifest,
         stream: &stream,
-        device: *device,
+        device,
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan)?,
     };

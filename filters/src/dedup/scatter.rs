@@ -104,8 +104,11 @@ pub(super) fn check(file: &ScatterFile, part_index: u32, partitions: u32, reader
     Err(Error::mismatch(file.path(), detail))
 }
 
+/// Links with the partition they go to.
+type PlacedLinks = Vec<(u32, Link)>;
+
 /// Which documents are compared with other parts, and for the others the copy that is.
-fn best_copies(reader: &SignatureReader, keys: &Keys<'_>, partitions: u32, cancel: &AtomicBool) -> Result<(Vec<bool>, Vec<(u32, Link)>)> {
+fn best_copies(reader: &SignatureReader, keys: &Keys<'_>, partitions: u32, cancel: &AtomicBool) -> Result<(Vec<bool>, PlacedLinks)> {
     let mut compared = vec![false; reader.len() as usize]; // one for each record that is there
     let mut texts: Vec<(Key, u32)> = Vec::with_capacity(compared.len());
     for (index, record) in (0_u32..).zip(reader.iter()) {

@@ -114,9 +114,7 @@ fn sound_checksums_do_not_make_sound_records() {
     for (size, records, sections) in
         [(0, 1, 2), (63, 1, 2), (66, 1, 2), (64, 2, 2), (64, 1, 1), (64, 0, 2), (64, u64::MAX, 2), (u32::MAX, 1, 2)]
     {
-        let sections = [good.as_slice(), b""];
-        let sections = if sections.len() > 1 && size == 64 && records == 1 { &sections[..1] } else { &sections[..] };
-        assert!(write(size, records, sections).is_err(), "{size} {records}");
+        assert!(write(size, records, &[good.as_slice(), b""][..sections]).is_err(), "{size} {records} {sections}");
     }
 }
 

@@ -48,7 +48,7 @@ fn near_duplicates_by_hand() {
         Planted::new("short", "낱말0 낱말1"),
     ];
     // "near" has fewer bytes than the other two, and of their names "copy" is the smaller.
-    let (_, removed) = dedup(&[documents.clone()], &config("minhash = {}"), 1);
+    let (_, removed) = dedup(std::slice::from_ref(&documents), &config("minhash = {}"), 1);
     assert_eq!(told(&removed), ["near minhash copy 3", "original exact copy 3"]);
     assert!((removed["near"].similarity - 0.950).abs() < 0.08, "{}", removed["near"].similarity);
     let (_, removed) = dedup(&[documents], &config("exact = false\nsimhash = {}"), 1);
@@ -64,7 +64,7 @@ fn without_exact_only_what_a_method_compares_is_removed() {
         Planted::new("c", "too short"),
         Planted::new("d", "too short"),
     ];
-    let (_, removed) = dedup(&[documents.clone()], &config("exact = false\nminhash = {}"), 1);
+    let (_, removed) = dedup(std::slice::from_ref(&documents), &config("exact = false\nminhash = {}"), 1);
     assert_eq!(told(&removed), ["b minhash a 2"]);
     // In two parts the shuffle finds what one part found by itself.
     let (_, apart) = dedup(
@@ -73,7 +73,7 @@ fn without_exact_only_what_a_method_compares_is_removed() {
         1,
     );
     assert_eq!(told(&apart), ["b minhash a 2"]);
-    let (summary, removed) = dedup(&[documents.clone()], &config("exact = false"), 1);
+    let (summary, removed) = dedup(std::slice::from_ref(&documents), &config("exact = false"), 1);
     assert_eq!((summary.clusters, removed.len()), (0, 0));
     let (_, removed) = dedup(&[documents], &config("minhash = {}"), 1);
     assert_eq!(told(&removed), ["b exact a 2", "d exact c 2"]);
@@ -87,7 +87,7 @@ fn buckets_meet_only_if_they_may() {
     near[60] = "바뀐".into();
     let of = |id: &str, words: &[String], bucket| Planted { bucket, ..Planted::new(id, &words.join(" ")) };
     let documents = vec![of("a", &words, 0), of("b", &words, 1), of("c", &near, 1), of("d", &near, 2)];
-    let (_, together) = dedup(&[documents.clone()], &config("minhash = {}\nsimhash = {}"), 2);
+    let (_, together) = dedup(std::slice::from_ref(&documents), &config("minhash = {}\nsimhash = {}"), 2);
     assert_eq!(together.len(), 3);
     let (_, apart) = dedup(&[documents], &config("minhash = {}\nsimhash = {}\nacross-buckets = false"), 2);
     assert_eq!(apart.len(), 1);
@@ -170,7 +170,7 @@ fn korean_that_shares_only_its_particles_stays() {
     };
     let documents: Vec<Planted> = (0..60).map(&mut document).collect();
     for text in ["minhash = {}\nsimhash = {}", "minhash = { shingle = \"char\" }", "minhash = { shingle = \"char\", ngram = 3 }"] {
-        let (_, removed) = dedup(&[documents.clone()], &config(text), 2);
+        let (_, removed) = dedup(std::slice::from_ref(&documents), &config(text), 2);
         assert_eq!(told(&removed), Vec::<String>::new(), "{text}");
     }
 }
@@ -187,7 +187,7 @@ fn a_huge_group_is_one_cluster() {
             Planted::new(&format!("{number:04}"), &own.join(" "))
         })
         .collect();
-    let (summary, removed) = dedup(&[documents.clone()], &config("minhash = {}"), 4);
+    let (summary, removed) = dedup(std::slice::from_ref(&documents), &config("minhash = {}"), 4);
     assert_eq!((summary.clusters, summary.minhash, removed.len()), (1, 1499, 1499));
     assert!(removed.values().all(|duplicate| duplicate.of == "0000" && duplicate.cluster == 1500));
     assert_eq!(summary.largest[0].removed[0].id, "0001");
