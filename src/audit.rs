@@ -2,15 +2,17 @@
 //!
 //! Every check reads the files anew; nothing is taken from a summary without being counted again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use corpora::{JsonlReader, Part};
 use serde_json::{Value, json};
-use shards::{Manifest, MixturePlan, ShardReader, Split, StreamConfig, TokenStream, Tokenizer};
+use shards::{Manifest, MixturePlan, ShardReader, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
+use trainer::Checkpoint;
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
+use crate::lock::Snapshot;
 use crate::recipe::Recipe;
 use crate::record::{Count, Duplicate, Kept, PartStats, Rejected};
 use crate::report::Ui;
@@ -63,6 +65,9 @@ struct Totals {
     encoded: Count,
     tokens: u64,
     held_out_tokens: u64,
+    /// By part, the rows that are encoded. One bit for each record of the input.
+    #[serde(skip)]
+    encoded_rows: BTreeMap<String, Rows>,
 }
 
 /// `malmoi audit RUN`.
@@ -78,7 +83,12 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
             ledger.fault(error.message);
         }
     }
-    if let Err(error) = token_ledger(folder, &recipe, &mut totals, &mut ledger) {
+    for part in &parts {
+        if let Err(error) = survivors(folder, part, &totals, &mut ledger) {
+            ledger.fault(error.message);
+        }
+    }
+    if let Err(error) = token_ledger(folder, &recipe, tokenizer.as_ref(), &totals, &mut ledger) {
         ledger.fault(error.message);
     }
     summary(&totals, &ledger);
@@ -118,17 +128,17 @@ fn part_ledger(
     let name = &part.name;
     let stats: PartStats = layout::read_json(folder, &layout::stats(name))?;
     ledger.check(stats.balances(), || format!("{name}: {} does not balance", layout::stats(name)));
-    let mut rows = Rows::default();
+    let mut rows = Rows::new(stats.input.documents);
     let mut kept = Count::default();
-    let mut kept_rows = BTreeSet::new();
+    let mut kept_rows = Rows::new(stats.input.documents);
     for line in JsonlReader::<Kept>::open(&folder.join(layout::documents(name)))? {
         let line = line?;
         rows.add(line.row);
-        kept_rows.insert(line.row);
+        kept_rows.add(line.row);
         kept.add(line.text.len() as u64);
     }
     let mut unreadable = 0;
-    let mut rejected = std::collections::BTreeMap::<String, u64>::new();
+    let mut rejected = BTreeMap::<String, u64>::new();
     for line in JsonlReader::<Rejected>::open(&folder.join(layout::rejects(name)))? {
         match line? {
             Rejected::Dropped { row, reason, .. } => {
@@ -141,9 +151,8 @@ fn part_ledger(
             }
         }
     }
-    ledger.check(rows.complete(stats.input.documents), || {
-        format!("{name}: the rows of documents and rejects are not 0 to {}, each once", stats.input.documents)
-    });
+    ledger
+        .check(rows.complete(), || format!("{name}: the rows of documents and rejects are not 0 to {}, each once", stats.input.documents));
     ledger.equal(&format!("{name}: kept documents"), &kept.documents, &stats.kept.documents);
     ledger.equal(&format!("{name}: kept bytes"), &kept.bytes, &stats.text_bytes);
     ledger.equal(&format!("{name}: unreadable rows"), &unreadable, &stats.unreadable);
@@ -152,6 +161,8 @@ fn part_ledger(
         &rejected,
         &stats.rejected.iter().map(|(rule, count)| (rule.clone(), count.documents)).collect(),
     );
+    let table = corpora::table::read(&folder.join(layout::table(name)))?;
+    ledger.equal(&format!("{}: rows", layout::table(name)), &(table.height() as u64), &stats.input.documents);
     if deep {
         let source = &recipe.sources[part.source];
         let mut input = Count::default();
@@ -170,7 +181,7 @@ fn part_ledger(
     let mut duplicates = 0;
     for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(name)))? {
         let line = line?;
-        ledger.check(kept_rows.contains(&line.row) && previous.is_none_or(|row| row < line.row), || {
+        ledger.check(kept_rows.remove(line.row) && previous.is_none_or(|row| row < line.row), || {
             format!("{name}: duplicate row {} is no kept row, or out of order", line.row)
         });
         previous = Some(line.row);
@@ -187,6 +198,19 @@ fn part_ledger(
     stats.rejected.values().for_each(|count| totals.rejected.merge(*count));
     totals.duplicate.merge(left.duplicate());
     totals.encoded.merge(left.encoded);
+    totals.encoded_rows.insert(name.clone(), kept_rows);
+    Ok(())
+}
+
+/// Each duplicate of a part is one of a document that is encoded: nothing is dropped in favour of
+/// something that is not there.
+fn survivors(folder: &Path, part: &Part, totals: &Totals, ledger: &mut Ledger<'_>) -> Result<()> {
+    for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(&part.name)))? {
+        let Duplicate { row, of, of_part, of_row, .. } = line?;
+        ledger.check(totals.encoded_rows.get(&of_part).is_some_and(|rows| rows.contains(of_row)), || {
+            format!("{}: row {row} is a duplicate of `{of}`, row {of_row} of {of_part}, which is not encoded", part.name)
+        });
+    }
     Ok(())
 }
 
@@ -249,13 +273,19 @@ fn shards_ledger(
 }
 
 /// The manifest, the mixture and the training curve against the shards.
-fn token_ledger(folder: &Path, recipe: &Recipe, totals: &mut Totals, ledger: &mut Ledger<'_>) -> Result<()> {
+fn token_ledger(folder: &Path, recipe: &Recipe, tokenizer: Option<&Tokenizer>, totals: &Totals, ledger: &mut Ledger<'_>) -> Result<()> {
     let manifest = Manifest::load(folder.join(layout::MANIFEST))?;
+    ledger.take(manifest.verify(folder));
+    if let Some(tokenizer) = tokenizer {
+        ledger.equal("manifest: tokenizer", &manifest.tokenizer, &TokenizerEntry::of(tokenizer));
+    }
     let of = |split: Split| manifest.shards.iter().filter(|shard| shard.split == split).map(|shard| shard.tokens).sum::<u64>();
     ledger.equal("manifest: tokens to train on", &of(Split::Train), &totals.tokens);
     ledger.equal("manifest: held-out tokens", &of(Split::HeldOut), &totals.held_out_tokens);
     let Some(train) = &recipe.train else { return Ok(()) };
     let plan = MixturePlan::load(folder.join(layout::MIXTURE))?;
+    let again = stage::mix::planned(recipe, &manifest)?;
+    ledger.check(again.as_ref() == Some(&plan), || format!("{} is not what the recipe and the shards give", layout::MIXTURE));
     let stream = TokenStream::with_manifest(
         folder,
         &manifest,
@@ -263,7 +293,9 @@ fn token_ledger(folder: &Path, recipe: &Recipe, totals: &mut Totals, ledger: &mu
         StreamConfig { seq_len: train.sequence_length, batch: train.batch, seed: recipe.seed },
     )?;
     let account = stream.account(0..stream.steps())?;
-    ledger.equal("stream: trained + masked = drawn tokens", &(account.trainable + account.masked), &account.drawn);
+    for (bucket, drawn) in plan.buckets.iter().filter(|bucket| bucket.windows > 0).zip(&account.buckets) {
+        ledger.equal("stream: windows drawn of a bucket", &(&drawn.bucket, drawn.windows), &(&bucket.bucket, bucket.windows));
+    }
     let path = folder.join(layout::METRICS);
     if !path.exists() {
         ledger.ui.say("training has not begun: its part of the ledger was not checked");
@@ -294,25 +326,60 @@ fn token_ledger(folder: &Path, recipe: &Recipe, totals: &mut Totals, ledger: &mu
         ledger.equal("training: drawn tokens", &drawn, &account.drawn);
         ledger.equal("training: trained tokens", &trained, &account.trainable);
     } else {
+        let finished = Snapshot::read(folder)?.was_finished("train", &stage::train::unit(recipe, &manifest, &plan)?);
+        ledger.check(!finished, || format!("training is finished, but {} ends at step {steps} of {}", layout::METRICS, stream.steps()));
         ledger.ui.say(format!("training stands at step {steps} of {}", stream.steps()));
+    }
+    if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(Error::new)? {
+        ledger.take(Checkpoint::open(&checkpoint).and_then(|checkpoint| checkpoint.verify()));
     }
     Ok(())
 }
 
-/// Row numbers of one part, to see that each comes exactly once. A part is bounded, so is this.
+/// A set of row numbers of one part, below a known count: one bit each.
 #[derive(Default)]
 struct Rows {
-    seen: BTreeSet<u64>,
-    repeated: bool,
+    bits: Vec<u64>,
+    count: u64,
+    seen: u64,
+    /// A row that came twice, or that is none of the part.
+    wrong: bool,
 }
 
 impl Rows {
-    fn add(&mut self, row: u64) {
-        self.repeated |= !self.seen.insert(row);
+    fn new(count: u64) -> Self {
+        // A summary that claims more rows than memory holds is found out by what is missing.
+        let words = count.div_ceil(64).min(1 << 26);
+        Self { bits: vec![0; words as usize], count, ..Self::default() }
     }
 
-    fn complete(&self, count: u64) -> bool {
-        !self.repeated && self.seen.len() as u64 == count && self.seen.last().is_none_or(|last| last + 1 == count)
+    fn add(&mut self, row: u64) {
+        match self.bits.get_mut((row / 64) as usize) {
+            Some(word) if row < self.count && *word & (1 << (row % 64)) == 0 => {
+                *word |= 1 << (row % 64);
+                self.seen += 1;
+            }
+            _ => self.wrong = true,
+        }
+    }
+
+    /// Whether the row was there.
+    fn remove(&mut self, row: u64) -> bool {
+        let there = self.contains(row);
+        if there {
+            self.bits[(row / 64) as usize] &= !(1 << (row % 64));
+            self.seen -= 1;
+        }
+        there
+    }
+
+    fn contains(&self, row: u64) -> bool {
+        self.bits.get((row / 64) as usize).is_some_and(|word| word & (1 << (row % 64)) != 0)
+    }
+
+    /// Whether every row came, each once.
+    fn complete(&self) -> bool {
+        !self.wrong && self.seen == self.count
     }
 }
 
@@ -323,11 +390,20 @@ mod tests {
     #[test]
     fn rows_must_be_there_each_once() {
         let complete = |rows: &[u64], count| {
-            let mut all = Rows::default();
+            let mut all = Rows::new(count);
             rows.iter().for_each(|row| all.add(*row));
-            all.complete(count)
+            all.complete()
         };
         assert!(complete(&[2, 0, 1], 3) && complete(&[], 0));
-        assert!(!complete(&[0, 1], 3) && !complete(&[0, 2, 2], 3) && !complete(&[0, 1, 3], 3));
+        assert!(!complete(&[0, 1], 3) && !complete(&[0, 2, 2], 3) && !complete(&[0, 1, 3], 3) && !complete(&[u64::MAX], 1));
+        assert!(!complete(&[0], u64::MAX));
+    }
+
+    #[test]
+    fn a_row_is_removed_once() {
+        let mut rows = Rows::new(70);
+        rows.add(69);
+        assert!(rows.contains(69) && !rows.contains(68) && !rows.contains(700));
+        assert!(rows.remove(69) && !rows.remove(69) && !rows.contains(69));
     }
 }

@@ -108,7 +108,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ID", requires = "run")]
         doc: Option<String>,
         /// The run folder that saw the document.
-        #[arg(long, value_name = "RUN")]
+        #[arg(long, value_name = "RUN", requires = "doc")]
         run: Option<PathBuf>,
     },
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.

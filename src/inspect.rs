@@ -197,10 +197,15 @@ fn text(path: &Path, name: &str, records: usize, ui: &Ui) -> Result<()> {
     if name.ends_with(".jsonl") || name.ends_with(".lock") {
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         // Of a curve, the end is of interest.
-        lines.iter().skip(lines.len().saturating_sub(records)).for_each(|line| ui.data(line));
+        for line in lines.iter().skip(lines.len().saturating_sub(records)) {
+            ui.data(line);
+            ui.event("record", &serde_json::from_str(line).unwrap_or_else(|_| json!(line)));
+        }
         ui.data(format!("{} records, the last {} shown", lines.len(), records.min(lines.len())));
     } else {
         ui.data(text.trim_end());
+        let content = serde_json::from_str(&text).unwrap_or_else(|_| json!(text));
+        ui.event("file", &json!({ "path": path, "content": content }));
     }
     Ok(())
 }

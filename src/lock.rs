@@ -5,7 +5,7 @@
 //! torn by a crash is ignored, which only means that its unit is made again.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -73,6 +73,11 @@ impl Snapshot {
         Ok(Self { folder: folder.to_path_buf(), entries: read(&folder.join(FILE))? })
     }
 
+    /// Whether `unit` was finished with this fingerprint, whatever became of its files.
+    pub(crate) fn was_finished(&self, unit: &str, fingerprint: &str) -> bool {
+        self.entries.get(unit).is_some_and(|entry| entry.fingerprint == fingerprint)
+    }
+
     /// Whether `unit` was finished with this fingerprint and its files are still there.
     pub(crate) fn is_current(&self, unit: &str, fingerprint: &str) -> bool {
         current(&self.entries, &self.folder, unit, fingerprint)
@@ -84,13 +89,15 @@ fn current(entries: &Entries, folder: &Path, unit: &str, fingerprint: &str) -> b
 }
 
 const FILE: &str = "recipe.lock";
+const GUARD: &str = ".lock";
 
 impl Lock {
     /// Opens the journal and takes the run folder for this process, until dropped. Whoever is
     /// alone also clears away what killed writers left half done.
     pub(crate) fn open(folder: &Path, access: Access) -> Result<Self> {
         std::fs::create_dir_all(folder).context(|| format!("cannot create the run folder {}", folder.display()))?;
-        let path = folder.join(".lock");
+        refuse_foreign(folder)?;
+        let path = folder.join(GUARD);
         let guard = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -101,8 +108,12 @@ impl Lock {
             Access::Alone => guard.try_lock(),
             Access::Together => guard.try_lock_shared(),
         };
-        taken.map_err(|_| {
-            Error::new(format!("another malmoi is running in {}", folder.display())).hint("wait for it, or choose another `output`")
+        taken.map_err(|cause| match cause {
+            TryLockError::WouldBlock => {
+                Error::new(format!("another malmoi is running in {}", folder.display())).hint("wait for it, or choose another `output`")
+            }
+            TryLockError::Error(cause) => Error::new(format!("cannot lock {}: {cause}", path.display()))
+                .hint("the file system must know locks; choose an `output` on another one"),
         })?;
         if access == Access::Alone {
             remove_strays(folder, 3).context(|| format!("cannot clear away unfinished files in {}", folder.display()))?;
@@ -168,6 +179,16 @@ fn present(folder: &Path, entry: &Entry) -> bool {
     entry.files.iter().all(|(file, length)| std::fs::metadata(folder.join(file)).is_ok_and(|found| found.len() == *length))
 }
 
+/// Refuses a folder that holds something, but no run: a run writes, prunes and clears away there.
+fn refuse_foreign(folder: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(folder).context(|| format!("cannot list {}", folder.display()))?;
+    let names: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    if names.iter().any(|name| name == FILE) || names.iter().all(|name| name == GUARD) {
+        return Ok(());
+    }
+    Err(Error::new(format!("{} is neither empty nor a run folder", folder.display())).hint("choose an `output` that does not exist yet"))
+}
+
 /// Removes files named `.NAME.tmp`, which only exist while they are written.
 fn remove_strays(folder: &Path, depth: u32) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
@@ -185,8 +206,9 @@ fn remove_strays(folder: &Path, depth: u32) -> std::io::Result<()> {
 }
 
 fn read(path: &Path) -> Result<Entries> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    // A torn line can end inside a character.
+    let text = match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(cause) => return Err(Error::new(format!("cannot read {}: {cause}", path.display()))),
     };

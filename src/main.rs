@@ -50,13 +50,10 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     if let Some(jobs) = common.jobs {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }
-    ctrlc::set_handler(|| {
-        // The second one does not wait for the end of a chunk; finished units are safe either way.
-        if CANCEL.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    })
-    .context(|| "cannot listen for Ctrl-C".to_owned())?;
+    // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
+    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. }) {
+        listen()?;
+    }
     match &cli.command {
         Command::Init { path } => init::init(path, ui),
         Command::Plan { recipe } => plan::show(&recipe::Recipe::load(recipe, &common.set)?, ui),
@@ -77,4 +74,15 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Report { run } => report::rewrite(run, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }
+}
+
+/// From here on Ctrl-C asks the work to stop where it can be continued.
+fn listen() -> Result<()> {
+    ctrlc::set_handler(|| {
+        // The second one does not wait for the end of a chunk; finished units are safe either way.
+        if CANCEL.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .context(|| "cannot listen for Ctrl-C".to_owned())
 }

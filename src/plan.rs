@@ -6,13 +6,13 @@ use std::path::Path;
 use corpora::Part;
 use filters::FilterSpec;
 use serde_json::{Value, json};
-use shards::{MixtureConfig, TokenizerConfig, TokenizerSource};
+use shards::{Manifest, MixtureConfig, TokenizerConfig, TokenizerSource};
 
 use crate::error::{Context, Error, Result};
-use crate::layout;
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, bytes};
+use crate::{layout, stage};
 
 /// A recipe with its input cut into parts.
 pub(crate) struct Plan {
@@ -133,6 +133,9 @@ pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
     let _ = writeln!(text, "├─ tokenize: {} parts, {done} current", plan.parts.len());
     ui.event("plan", &json!({ "stage": "tokenize", "parts": plan.parts.len(), "current-parts": done }));
     let _ = writeln!(text, "├─ mix: {}", mixture_words(&recipe.mixture));
+    if done == plan.parts.len() {
+        preview(recipe, &mut text, ui)?;
+    }
     match &recipe.train {
         Some(train) => {
             let _ = writeln!(text, "├─ train: {}", train.describe());
@@ -143,6 +146,33 @@ pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
     ui.event("plan", &json!({ "stage": "mix", "ratios": recipe.mixture }));
     ui.event("plan", &json!({ "stage": "train", "settings": recipe.train }));
     ui.data(text);
+    Ok(())
+}
+
+/// What the mixture takes from shards that are there already: how much of each bucket, and how often.
+fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
+    let path = recipe.output.join(layout::MANIFEST);
+    if !path.exists() {
+        return Ok(());
+    }
+    match stage::mix::planned(recipe, &Manifest::load(path)?) {
+        Ok(Some(mixture)) => {
+            for bucket in &mixture.buckets {
+                let _ = writeln!(
+                    text,
+                    "│  ├─ {} {} tokens of {} available, {:.2} epochs, {} seen again",
+                    bucket.bucket, bucket.tokens, bucket.available_tokens, bucket.epochs, bucket.repeated_tokens
+                );
+            }
+            ui.event("plan", &json!({ "stage": "mix", "mixture": mixture }));
+        }
+        Ok(None) => {}
+        // A run would stop here; a plan says so and goes on.
+        Err(error) => {
+            let _ = writeln!(text, "│  ├─ cannot be met: {}", error.message);
+            ui.event("plan", &json!({ "stage": "mix", "refused": error.message }));
+        }
+    }
     Ok(())
 }
 

@@ -10,8 +10,8 @@ mod paths;
 use std::path::{Path, PathBuf};
 
 use corpora::Source;
-use filters::FilterSpec;
 use filters::dedup::DedupConfig;
+use filters::{Chain, FilterSpec};
 use serde::{Deserialize, Serialize};
 use shards::{MixtureConfig, TokenizerConfig};
 use trainer::TrainConfig;
@@ -141,6 +141,17 @@ impl Recipe {
             })?;
         }
         self.dedup.validate().map_err(|cause| Problem::new("dedup", cause))?;
+        if let Some(metric) = &self.dedup.prefer {
+            let chain = Chain::new(&self.filters).map_err(|cause| Problem::new("filters", cause))?;
+            let names = chain.metric_names();
+            if !names.contains(&metric.as_str()) {
+                return Err(Problem {
+                    place: "dedup.prefer".to_owned(),
+                    message: format!("`prefer` names `{metric}`, which no filter of the recipe measures"),
+                    hint: Some(format!("the filters measure: {}", names.join(", "))),
+                });
+            }
+        }
         self.tokenizer.check().map_err(|cause| Problem::new("tokenizer.train", cause))?;
         if self.part_bytes == 0 {
             return Err(Problem::new("part-bytes", "`part-bytes` must be at least 1"));
@@ -150,6 +161,8 @@ impl Recipe {
         }
         if let Some(train) = &self.train {
             train.validate().map_err(|cause| Problem::new("train", cause))?;
+        }
+        if self.train.is_some() || self.mixture != MixtureConfig::default() {
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
             for bucket in self.mixture.ratios.keys() {
                 if !buckets.contains(&bucket.as_str()) {

@@ -89,6 +89,10 @@ pub(crate) struct PartStats {
     /// By rule.
     pub(crate) rejected: BTreeMap<String, Count>,
     pub(crate) unreadable: u64,
+    /// Those after which more of a file is missing: a compressed stream that breaks off, a damaged
+    /// row group.
+    #[serde(default)]
+    pub(crate) broken: u64,
 }
 
 impl PartStats {

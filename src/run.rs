@@ -1,6 +1,7 @@
 //! A run: the stages in order, skipping what is current.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,10 @@ use crate::stage::train::Training;
 use crate::stage::{self, for_each};
 use crate::{CANCEL, layout, plan, report};
 
-/// Seconds of work that a stage took, added up over interruptions; what was current took none.
+/// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Timings {
-    /// (stage, seconds, bytes or steps of work), in the order of the stages.
+    /// (stage, seconds, bytes of text gone through), in the order of the stages.
     pub(crate) stages: Vec<(String, f64, u64)>,
 }
 
@@ -33,6 +34,7 @@ pub(crate) struct Run<'a> {
     recipe: Recipe,
     folder: PathBuf,
     plan: Plan,
+    access: Access,
     lock: Lock,
     device: DeviceSpec,
     lang: Language,
@@ -40,7 +42,7 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Loads the recipe, cuts the input into parts, and takes the run folder.
+    /// Loads the recipe, cuts the input into parts, and takes the run folder. Writes nothing yet.
     pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
         let recipe = Recipe::load(recipe, &common.set)?;
         let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
@@ -50,16 +52,21 @@ impl<'a> Run<'a> {
         let plan = Plan::new(&recipe)?;
         let folder = recipe.output.clone();
         let lock = Lock::open(&folder, access)?;
-        if access == Access::Alone {
-            lock.prune(&|unit| plan::has_unit(&plan.parts, unit))?;
+        Ok(Self { recipe, folder, plan, access, lock, device, lang: common.lang, ui })
+    }
+
+    /// Makes the run folder that of this recipe.
+    fn begin(&self) -> Result<()> {
+        if self.access == Access::Alone {
+            self.lock.prune(&|unit| plan::has_unit(&self.plan.parts, unit))?;
         }
-        layout::write(&folder, layout::RECIPE, recipe.to_toml()?.as_bytes())?;
-        layout::write_json(&folder, layout::PLAN, &plan.parts)?;
-        Ok(Self { recipe, folder, plan, lock, device, lang: common.lang, ui })
+        layout::write(&self.folder, layout::RECIPE, self.recipe.to_toml()?.as_bytes())?;
+        layout::write_json(&self.folder, layout::PLAN, &self.plan.parts)
     }
 
     /// `malmoi run`: everything.
     pub(crate) fn all(&self) -> Result<()> {
+        self.begin()?;
         let (tokenizer, manifest, mixture) = self.shards()?;
         if let Some(mixture) = &mixture {
             self.train(&tokenizer, &manifest, mixture)?;
@@ -69,6 +76,7 @@ impl<'a> Run<'a> {
 
     /// `malmoi build`: up to the shards.
     pub(crate) fn build(&self) -> Result<()> {
+        self.begin()?;
         self.shards()?;
         self.report()
     }
@@ -78,11 +86,23 @@ impl<'a> Run<'a> {
         if self.recipe.train.is_none() {
             return Err(Error::new("the recipe has no [train]").hint("`malmoi init` shows one"));
         }
-        let tokenizer_print = self.plan.tokenizer(&self.recipe)?;
-        if !self.lock.is_current("dedup", &self.plan.dedup) || !self.lock.is_current("tokenizer", &tokenizer_print) {
+        if !self.shards_are_current()? {
             return Err(Error::new(format!("the shards in {} are not current", self.folder.display())).hint("`malmoi build` makes them"));
         }
         self.all()
+    }
+
+    fn shards_are_current(&self) -> Result<bool> {
+        let tokenizer = self.plan.tokenizer(&self.recipe)?;
+        if !self.lock.is_current("dedup", &self.plan.dedup) || !self.lock.is_current("tokenizer", &tokenizer) {
+            return Ok(false);
+        }
+        for at in 0..self.plan.parts.len() {
+            if !self.lock.is_current(&self.unit("tokenize", at), &self.plan.tokenize(&self.folder, &self.recipe, at, &tokenizer)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// `malmoi stage`: one unit.
@@ -98,6 +118,7 @@ impl<'a> Run<'a> {
         if part.is_some() && !matches!(name, StageName::Clean | StageName::Tokenize) {
             return Err(Error::new("--part is for stages that work part by part: clean, tokenize"));
         }
+        self.begin()?;
         match name {
             StageName::Clean => self.clean(&parts),
             StageName::Dedup => self.dedup(),
@@ -128,12 +149,13 @@ impl<'a> Run<'a> {
             .map(|source| Cleaner::new(source, &buckets, &self.recipe.filters, &self.recipe.dedup))
             .collect::<Result<Vec<_>>>()?;
         let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
-        self.timed("clean", total, todo.len(), parts.len(), || {
+        self.timed("clean", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("clean", Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
                 let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
                 self.lock.record(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;
+                text.fetch_add(stats.input.bytes, Ordering::Relaxed);
                 self.ui.event("clean", &stats);
                 Ok(())
             })
@@ -143,10 +165,13 @@ impl<'a> Run<'a> {
 
     /// The run goes on over a few unreadable rows, but not over many: the result would be another corpus.
     fn check_bad_rows(&self) -> Result<()> {
-        let mut unreadable = 0;
+        let (mut unreadable, mut broken) = (0, 0);
         for part in &self.plan.parts {
             match layout::read_json::<PartStats>(&self.folder, &layout::stats(&part.name)) {
-                Ok(stats) => unreadable += stats.unreadable,
+                Ok(stats) => {
+                    unreadable += stats.unreadable;
+                    broken += stats.broken;
+                }
                 // With `stage clean --part` the others may not be there yet.
                 Err(_) if !self.folder.join(layout::stats(&part.name)).exists() => {}
                 Err(error) => return Err(error),
@@ -165,6 +190,9 @@ impl<'a> Run<'a> {
         if unreadable > 0 {
             self.ui.warn(format!("{unreadable} unreadable rows are quarantined in {}", self.folder.join("rejects").display()));
         }
+        if broken > 0 {
+            self.ui.warn(format!("{broken} of these break off a file or a row group: what stood behind them is missing from the corpus"));
+        }
         Ok(())
     }
 
@@ -177,7 +205,7 @@ impl<'a> Run<'a> {
             }
         }
         let current = self.lock.is_current("dedup", &self.plan.dedup);
-        self.timed("dedup", 0, usize::from(!current), 1, || {
+        self.timed("dedup", usize::from(!current), 1, |_| {
             let (summary, files) = stage::dedup::dedup(&self.folder, &self.plan.parts, &self.recipe.dedup, &CANCEL, self.ui)?;
             self.lock.record("dedup", &self.plan.dedup, &files)?;
             self.ui.event("dedup", &summary);
@@ -191,7 +219,7 @@ impl<'a> Run<'a> {
             return stage::tokenizer::open(&self.folder, &self.recipe.tokenizer);
         }
         let mut made = None;
-        self.timed("tokenizer", 0, 1, 1, || {
+        self.timed("tokenizer", 1, 1, |_| {
             let tokenizer = stage::tokenizer::make(&self.folder, &self.plan.parts, &self.recipe.tokenizer, &CANCEL, self.ui)?;
             let files = [format!("{}/{}", layout::TOKENIZER, tokenizer.file_name())];
             self.lock.record("tokenizer", &print, &files)?;
@@ -213,13 +241,14 @@ impl<'a> Run<'a> {
             }
         }
         let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
-        self.timed("tokenize", total, todo.len(), parts.len(), || {
+        self.timed("tokenize", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("tokenize", Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
                 let part = &self.plan.parts[*at];
                 let source = &self.recipe.sources[part.source];
                 let (left, files) = encoder.tokenize(&self.folder, part, &source.name, &source.bucket, &CANCEL, &progress)?;
                 self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
+                text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
                 self.ui.event("tokenize", &left);
                 Ok(())
             })
@@ -234,13 +263,13 @@ impl<'a> Run<'a> {
     }
 
     fn train(&self, tokenizer: &Tokenizer, manifest: &Manifest, mixture: &MixturePlan) -> Result<()> {
-        let print = stage::train::identity(&self.recipe, manifest, mixture)?;
+        let print = stage::train::unit(&self.recipe, manifest, mixture)?;
         let current = self.lock.is_current("train", &print);
         if current {
             // Trained already, but a damaged shard must not go unnoticed.
-            stage::train::verify(&self.folder, manifest)?;
+            stage::train::verify(&self.folder, manifest, &CANCEL)?;
         }
-        self.timed("train", mixture.tokens, usize::from(!current), 1, || {
+        self.timed("train", usize::from(!current), 1, |_| {
             let (folder, recipe) = (self.folder.as_path(), &self.recipe);
             let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device };
             let files = stage::train::train(&training, &CANCEL, self.ui)?;
@@ -259,25 +288,27 @@ impl<'a> Run<'a> {
         format!("{stage} {}", self.plan.parts[at].name)
     }
 
-    /// Runs `work` unless nothing is to do; says what happened and adds the time to `timings.json`.
-    fn timed(&self, name: &str, amount: u64, todo: usize, all: usize, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    /// Runs `work` unless nothing is to do; says what happened and adds the time, and the bytes of
+    /// text that `work` counted, to `timings.json`.
+    fn timed(&self, name: &str, todo: usize, all: usize, work: impl FnOnce(&AtomicU64) -> Result<()>) -> Result<()> {
         stage::check(&CANCEL)?;
         if todo == 0 {
             self.ui.say(format!("{name}: current"));
             return Ok(());
         }
         let start = Instant::now();
-        let result = work();
-        let seconds = start.elapsed().as_secs_f64();
+        let text = AtomicU64::new(0);
+        let result = work(&text);
+        let (seconds, text) = (start.elapsed().as_secs_f64(), text.into_inner());
         let mut timings: Timings = layout::read_json(&self.folder, layout::TIMINGS).unwrap_or_default();
         match timings.stages.iter_mut().find(|(stage, ..)| stage == name) {
-            Some(entry) => (entry.1, entry.2) = (entry.1 + seconds, entry.2.max(amount)),
-            None => timings.stages.push((name.to_owned(), seconds, amount)),
+            Some(entry) => (entry.1, entry.2) = (entry.1 + seconds, entry.2 + text),
+            None => timings.stages.push((name.to_owned(), seconds, text)),
         }
         layout::write_json(&self.folder, layout::TIMINGS, &timings)?;
         result?;
         let skipped = all - todo;
-        let size = if amount > 0 && name != "train" { format!(" of {}", bytes(amount)) } else { String::new() };
+        let size = if text > 0 { format!(", {} of text", bytes(text)) } else { String::new() };
         let note = if skipped > 0 { format!(" ({skipped} were current)") } else { String::new() };
         self.ui.say(format!("{name}: {todo} done{size} in {seconds:.1}s{note}"));
         Ok(())

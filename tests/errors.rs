@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::corpus::{Corpus, RECIPE, jsonl, korean};
-use crate::malmoi::{Outcome, all_lines, call, done};
+use crate::malmoi::{Outcome, all_lines, call, done, files};
 
 fn with(from: &str, to: &str) -> Outcome {
     assert!(RECIPE.contains(from), "the recipe has no {from:?}");
@@ -161,11 +161,98 @@ fn one_wrong_byte_in_a_shard_stops_audit_and_training_with_file_and_offset() {
         let outcome = call(corpus.path(), &command);
         assert_eq!(outcome.code, 1, "{command:?}: {}", outcome.stderr);
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!(said.contains("en-00000.shard") && said.contains("byte"), "{said}");
+        assert!(said.contains("en-00000.shard") && said.contains("byte 4096"), "{said}");
     }
     // Removing the file is the way out: only that part is encoded again.
     std::fs::remove_file(&path).unwrap();
     let again = done(corpus.path(), &["build", "recipe.toml"]);
     assert!(again.stderr.contains("tokenize: 1 done"), "{}", again.stderr);
+    done(corpus.path(), &["audit", "out/run"]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_fails_stops_the_run_and_nothing_is_recorded_as_done() {
+    let corpus = Corpus::new();
+    // A file that opens and cannot be read.
+    let outcome = call(corpus.path(), &["build", "recipe.toml", "--set", "sources.0.files=/proc/self/mem"]);
+    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: cannot read /proc/self/mem") && outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+    assert!(!corpus.out("run").join("stats/ko-00000.json").exists());
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_left_alone() {
+    let corpus = Corpus::new();
+    let before = std::fs::read(corpus.path().join("recipe.toml")).unwrap();
+    let outcome = call(corpus.path(), &["run", "recipe.toml", "--set", "output=."]);
+    assert_eq!(outcome.code, 2);
+    assert!(outcome.stderr.contains("neither empty nor a run folder"), "{}", outcome.stderr);
+    assert_eq!(std::fs::read(corpus.path().join("recipe.toml")).unwrap(), before);
+}
+
+#[test]
+fn a_refused_training_leaves_the_run_as_it_was() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let before = files(&corpus.out("run"), &|name| name != "recipe.lock");
+    let refused = call(corpus.path(), &["train", "recipe.toml", "--set", "part-bytes=9000"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("not current"), "{}", refused.stderr);
+    assert!(files(&corpus.out("run"), &|name| name != "recipe.lock") == before, "the refused command changed the run");
+    done(corpus.path(), &["audit", "out/run"]);
+}
+
+#[test]
+fn an_unknown_metric_to_prefer_is_refused() {
+    let error = with("exact = true", "exact = true\nprefer = \"mean-word-lenght\"").stderr;
+    assert!(error.contains("mean-word-lenght") && error.contains("hint: the filters measure:"), "{error}");
+}
+
+/// Whatever is changed behind the program's back, the audit says so.
+#[test]
+fn the_audit_misses_no_change_of_a_file() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml"]);
+    let run = corpus.out("run");
+    done(corpus.path(), &["audit", "out/run"]);
+    let cut_lines = |bytes: &[u8]| {
+        bytes[..bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| bytes[..at].iter().rposition(|byte| *byte == b'\n').unwrap() + 1)]
+            .to_vec()
+    };
+    let recoded = |bytes: &[u8], from: &str, to: &str| {
+        let text = String::from_utf8(zstd::decode_all(bytes).unwrap()).unwrap();
+        assert!(text.contains(from), "{from} is not there");
+        zstd::encode_all(text.replacen(from, to, 1).as_bytes(), 3).unwrap()
+    };
+    let replaced = |bytes: &[u8], from: &str, to: &str| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(text.contains(from), "{from} is not there");
+        text.replacen(from, to, 1).into_bytes()
+    };
+    type Change<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let last = std::fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).max();
+    let weights = format!("checkpoints/{}/model.safetensors", last.unwrap());
+    let changes: [(&str, Change<'_>); 8] = [
+        ("metrics.jsonl", &cut_lines),
+        ("mixture.json", &|bytes| replaced(bytes, "\"windows\": ", "\"windows\": 1")),
+        ("manifest.json", &|bytes| replaced(bytes, "\"checksum\": \"", "\"checksum\": \"0")),
+        ("documents/ko-00000.jsonl.zst", &|bytes| recoded(bytes, "이야기", "이야귀")),
+        ("rejects/ko-00000.jsonl.zst", &|bytes| recoded(bytes, "\"row\":122", "\"row\":3")),
+        ("duplicates/ko-00000.jsonl.zst", &|bytes| recoded(bytes, "\"of-row\":5,", "\"of-row\":120,")),
+        ("stats/en-00000.json", &|bytes| replaced(bytes, "\"unreadable\": 1", "\"unreadable\": 0")),
+        (&weights, &|bytes| [&bytes[..bytes.len() - 1], &[bytes[bytes.len() - 1] ^ 1]].concat()),
+    ];
+    for (name, change) in changes {
+        let path = run.join(name);
+        let before = std::fs::read(&path).unwrap();
+        std::fs::write(&path, change(&before)).unwrap();
+        let outcome = call(corpus.path(), &["audit", "out/run"]);
+        assert_eq!(outcome.code, 1, "{name} was changed and the audit found nothing:\n{}", outcome.stdout);
+        std::fs::write(&path, before).unwrap();
+    }
     done(corpus.path(), &["audit", "out/run"]);
 }

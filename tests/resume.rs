@@ -42,10 +42,11 @@ fn killed_in_every_stage_and_continued_gives_the_same_bytes_and_curve() {
         "tokenizer/tokenizer.json",
         "shards/korean/ko-00000.json",
         "metrics.jsonl",
-        "checkpoints/step-00000004",
-        "checkpoints/step-00000008",
+        "checkpoints/step-000004",
+        "checkpoints/step-000012",
     ] {
-        interrupt(&corpus, &arguments, "-KILL", &|| broken.join(sign).exists());
+        let code = interrupt(&corpus, &arguments, "-KILL", &|| broken.join(sign).exists());
+        assert_eq!(code, None, "the run was over before it could be killed at {sign}");
     }
     done(corpus.path(), &arguments);
     assert_same_run(&corpus.out("unbroken"), &broken);
@@ -79,4 +80,20 @@ fn two_runs_in_one_folder_are_refused() {
     let refused = call(corpus.path(), &["run", "recipe.toml"]);
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("another malmoi is running"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_recipe_that_comes_back_finds_its_training_again() {
+    let corpus = Corpus::new();
+    let other = ["run", "recipe.toml", "--set", "train.learning-rate=1e-3"];
+    done(corpus.path(), &["run", "recipe.toml"]);
+    let first = curve(&corpus.out("run"));
+    for _ in 0..2 {
+        let away = done(corpus.path(), &other);
+        assert!(away.stderr.contains("the recipe or its data changed"), "{}", away.stderr);
+        assert_ne!(curve(&corpus.out("run")), first);
+        done(corpus.path(), &["run", "recipe.toml"]);
+        assert_eq!(curve(&corpus.out("run")), first);
+    }
+    assert!(call(corpus.path(), &["audit", "out/run"]).code == 0);
 }

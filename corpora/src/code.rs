@@ -82,6 +82,9 @@ const LANGUAGES: &[(&str, &str)] = &[
 /// Files that are code by their whole name.
 const NAMED: &[(&str, &str)] = &[("CMakeLists.txt", "cmake"), ("Dockerfile", "dockerfile"), ("Makefile", "makefile")];
 
+/// The language of code in a file whose name tells none.
+pub(crate) const UNKNOWN: &str = "code";
+
 /// Folders that hold other projects' code or build products.
 const VENDORED: &[&str] =
     &["__pycache__", "bower_components", "node_modules", "site-packages", "third-party", "third_party", "thirdparty", "vendor", "vendored"];
@@ -117,6 +120,12 @@ pub(crate) fn language(relative: &str) -> Option<&'static str> {
     }
     let extension = extension(name)?.to_ascii_lowercase();
     LANGUAGES.iter().find(|(known, _)| *known == extension).map(|(_, language)| *language)
+}
+
+/// Whether a name, in any case, is that of a programming language. None is a code of ISO 639.
+pub(crate) fn is_language(name: &str) -> bool {
+    let known = LANGUAGES.iter().chain(NAMED).map(|(_, language)| *language);
+    known.chain([UNKNOWN]).any(|language| language.eq_ignore_ascii_case(name))
 }
 
 /// Whether a file of a tree is code to read: of a wanted extension (of a known language where none

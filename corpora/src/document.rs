@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::code;
+
 /// One text and what is known about it.
 ///
 /// Serialized field order is the declaration order, so a written document has the same bytes on
@@ -28,4 +30,56 @@ pub struct Document {
     /// Fields of the source that the recipe asked to keep.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
+}
+
+impl Document {
+    /// About how many bytes of memory the document takes: text, id, url and meta.
+    pub fn size(&self) -> usize {
+        let meta: usize = self.meta.iter().map(|(name, value)| name.len() + value_size(value)).sum();
+        self.text.len() + self.id.len() + self.url.as_ref().map_or(0, String::len) + meta
+    }
+
+    /// Whether the text is source code, by its language: one that the code reader gives, or that the
+    /// field of a table names (`Python` as well as `python`).
+    pub fn is_code(&self) -> bool {
+        self.lang.as_deref().is_some_and(code::is_language)
+    }
+}
+
+/// A value of JSON is large for what it says: a list of small numbers takes many times its text.
+fn value_size(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(value_size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + value_size(value)).sum(),
+    };
+    size_of::<Value>() + inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(json: &str) -> Document {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn size_counts_what_a_document_carries() {
+        let plain = document(r#"{ "id": "ab", "text": "가나", "source": "s", "bucket": "b", "url": "u" }"#);
+        assert_eq!(plain.size(), 2 + 6 + 1);
+        let value = size_of::<Value>();
+        let mut kept = plain.clone();
+        kept.meta = serde_json::from_str(r#"{ "k": [1, "xy", { "n": null }] }"#).unwrap();
+        // k, the list, 1, xy, the object, n and null
+        assert_eq!(kept.size(), plain.size() + 1 + value + value + (value + 2) + value + (1 + value));
+    }
+
+    #[test]
+    fn code_is_told_by_its_language() {
+        let of = |lang: &str| document(&format!(r#"{{ "id": "", "text": "", "source": "s", "bucket": "b", "lang": {lang} }}"#)).is_code();
+        assert!(of("\"rust\"") && of("\"Python\"") && of("\"dockerfile\"") && of("\"code\""));
+        assert!(!of("\"ko\"") && !of("\"en\"") && !of("\"und\"") && !of("null"));
+    }
 }

@@ -97,6 +97,14 @@ pub enum Cause {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A field longer than any record may have it.
+    #[error("field `{field}` longer than {limit} bytes")]
+    FieldTooLong {
+        /// The field as the recipe names it.
+        field: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A compressed stream or a table that breaks off or contradicts itself. Nothing more is read
     /// from this slice (or, in a table, from this row group).
     #[error("damaged: {0}")]

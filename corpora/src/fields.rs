@@ -1,13 +1,19 @@
 //! Fields of a record: which ones a source wants, and the document that their values make.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::document::Document;
 use crate::error::Cause;
 use crate::source::Source;
+
+/// Longest id in bytes. Ids are held for many documents at once, in signatures and in reports.
+const MAX_ID_BYTES: usize = 4096;
 
 /// The fields a source names, resolved once for all its records.
 #[derive(Debug)]
@@ -19,8 +25,7 @@ pub(crate) struct Fields {
     pub(crate) url: Option<String>,
     pub(crate) lang: Option<String>,
     pub(crate) meta: Vec<String>,
-    /// Top-level names to keep while parsing: each name as it is, and the first step of its path.
-    top: Vec<String>,
+    wanted: Wanted,
     source: Arc<str>,
     bucket: Arc<str>,
 }
@@ -35,22 +40,15 @@ impl Fields {
             url: source.url_field.clone(),
             lang: source.lang_field.clone(),
             meta: source.keep_meta.clone(),
-            top: Vec::new(),
+            wanted: Wanted::default(),
             source: source.name.as_str().into(),
             bucket: source.bucket.as_str().into(),
         };
-        let mut top: Vec<String> =
-            fields.names().flat_map(|name| [name, name.split('.').next().unwrap_or(name)]).map(str::to_owned).collect();
-        top.sort();
-        top.dedup();
-        fields.top = top;
+        let optional = [&fields.url, &fields.lang].into_iter().flatten();
+        let scalars = [&fields.text, &fields.id].into_iter().chain(optional);
+        scalars.for_each(|name| fields.wanted.add(name, false));
+        fields.meta.iter().for_each(|name| fields.wanted.add(name, true));
         fields
-    }
-
-    /// All names, as the recipe writes them.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let optional = [&self.url, &self.lang].into_iter().flatten();
-        [&self.text, &self.id].into_iter().chain(optional).chain(&self.meta).map(String::as_str)
     }
 
     /// A document with a text and no field else.
@@ -71,9 +69,20 @@ impl Fields {
     pub(crate) fn parse(&self, json: &str) -> Result<Map<String, Value>, Cause> {
         let invalid = |error: serde_json::Error| Cause::InvalidJson(error.to_string());
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        let object = Wanted(&self.top).deserialize(&mut deserializer).map_err(invalid)?;
+        let value = self.wanted.deserialize(&mut deserializer).map_err(invalid)?;
         deserializer.end().map_err(invalid)?;
-        Ok(object)
+        match value {
+            Value::Object(object) => Ok(object),
+            _ => Err(Cause::InvalidJson("not an object".to_owned())),
+        }
+    }
+
+    /// Refuses an id that is too long to be carried along.
+    pub(crate) fn check_id(&self, id: &str) -> Result<(), Cause> {
+        if id.len() <= MAX_ID_BYTES {
+            return Ok(());
+        }
+        Err(Cause::FieldTooLong { field: self.id.clone(), limit: MAX_ID_BYTES as u64 })
     }
 
     /// The document of a parsed record; `fallback` gives the id of a record that has none.
@@ -85,11 +94,13 @@ impl Fields {
     ) -> Result<Document, Cause> {
         let id = match lookup(&record, &self.id) {
             Some(Value::String(id)) if !id.is_empty() => id.clone(),
-            Some(Value::Number(id)) => id.to_string(),
+            // A number that is none of 64 bits was rounded: other ids may have become the same.
+            Some(Value::Number(id)) if !id.is_f64() => id.to_string(),
             None | Some(Value::Null) if self.id_required => return Err(Cause::MissingField(self.id.clone())),
-            Some(other) if self.id_required => return Err(wrong(&self.id, other, "a string (not empty) or a number")),
+            Some(other) if self.id_required => return Err(wrong(&self.id, other, "a string (not empty) or an integer of 64 bits")),
             _ => fallback(),
         };
+        self.check_id(&id)?;
         let url = optional(&record, self.url.as_deref())?;
         let lang = optional(&record, self.lang.as_deref())?;
         let meta = self.meta.iter().filter_map(|name| Some((name.clone(), lookup(&record, name)?.clone()))).collect();
@@ -144,62 +155,112 @@ fn wrong(field: &str, value: &Value, wanted: &'static str) -> Cause {
     Cause::WrongType { field: field.to_owned(), found, wanted }
 }
 
-/// Builds an object of the wanted top-level fields. Of a repeated field the last one counts.
-struct Wanted<'a>(&'a [String]);
+/// What to build of a JSON value: a text, a number or a boolean always, of lists and objects no more
+/// than the source names. What is passed over leaves the type of its value, an empty list or object.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// All of it, lists and objects included.
+    whole: bool,
+    /// Fields of an object.
+    fields: BTreeMap<String, Wanted>,
+}
 
-impl<'de> DeserializeSeed<'de> for Wanted<'_> {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
+impl Wanted {
+    /// Adds a field: the whole name as it is, and the path that it may be.
+    fn add(&mut self, name: &str, whole: bool) {
+        self.fields.entry(name.to_owned()).or_default().whole |= whole;
+        if let Some((first, rest)) = name.split_once('.') {
+            self.fields.entry(first.to_owned()).or_default().add(rest, whole);
+        }
     }
 }
 
-impl<'de> Visitor<'de> for Wanted<'_> {
-    type Value = Map<String, Value>;
+impl<'de> DeserializeSeed<'de> for &Wanted {
+    type Value = Value;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON object")
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.whole { Value::deserialize(deserializer) } else { deserializer.deserialize_any(self) }
+    }
+}
+
+impl<'de> Visitor<'de> for &Wanted {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Array(Vec::new()))
+    }
+
+    /// Of a repeated field the last one counts.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut out = Map::new();
-        while let Some(name) = map.next_key_seed(Name(self.0))? {
-            match name {
-                Some(name) => {
-                    let value = map.next_value()?;
-                    out.insert(name.to_owned(), value);
+        while let Some(field) = map.next_key_seed(Name(&self.fields))? {
+            match field {
+                Some((name, wanted)) => {
+                    let value = map.next_value_seed(wanted)?;
+                    out.insert(name.clone(), value);
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
         }
-        Ok(out)
+        Ok(Value::Object(out))
     }
 }
 
-/// Reads a field's name without keeping it: the wanted name that it is, or none of them.
-struct Name<'a>(&'a [String]);
+/// Reads a field's name without keeping it: the wanted field that it is, or none of them.
+struct Name<'a>(&'a BTreeMap<String, Wanted>);
 
 impl<'de, 'a> DeserializeSeed<'de> for Name<'a> {
-    type Value = Option<&'a str>;
+    type Value = Option<(&'a String, &'a Wanted)>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl<'a> Visitor<'_> for Name<'a> {
-    type Value = Option<&'a str>;
+    type Value = Option<(&'a String, &'a Wanted)>;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field name")
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        let found = self.0.binary_search_by(|wanted| wanted.as_str().cmp(name));
-        Ok(found.ok().map(|at| self.0[at].as_str()))
+        Ok(self.0.get_key_value(name))
     }
 }
 

@@ -24,7 +24,8 @@ const GLOB: MatchOptions = MatchOptions { case_sensitive: true, require_literal_
 
 /// The files of a source, sorted by their relative path, each once.
 ///
-/// Paths that are relative start at `root`. Names are relative to the fixed part of the pattern
+/// Paths that are relative start at `root`. What is there under the very name that a pattern begins
+/// with is meant itself, whatever characters it has; a glob is what comes after it. Names are relative to the fixed part of the pattern
 /// that found the file; where that would name two files alike, all are relative to the folder
 /// that they have in common.
 pub(crate) fn expand(source: &Source, root: &Path) -> Result<Vec<Found>> {
@@ -74,12 +75,14 @@ impl Search<'_> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("look at", &path)(error)),
             Err(_) => {}
         }
-        let Some(pattern) = path.to_str() else { return Err(not_utf8(&path)) };
-        if !pattern.contains(['*', '?', '[']) {
+        let fixed = there(&path);
+        let rest = path.strip_prefix(&fixed).unwrap_or(&path);
+        let (Some(folder), Some(rest)) = (fixed.to_str(), rest.to_str()) else { return Err(not_utf8(&path)) };
+        if !rest.contains(['*', '?', '[']) {
             return Err(self.nothing());
         }
-        let fixed = fixed_prefix(&path);
-        let paths = glob::glob_with(pattern, GLOB)
+        let pattern = Path::new(&glob::Pattern::escape(folder)).join(rest);
+        let paths = glob::glob_with(&pattern.to_string_lossy(), GLOB)
             .map_err(|error| Error::source(&self.source.name, format!("`{}` is not a glob: {error}", self.pattern)))?;
         for path in paths {
             let path =
@@ -142,10 +145,9 @@ impl Search<'_> {
     }
 }
 
-/// The leading folders of a glob that hold no special character.
-fn fixed_prefix(pattern: &Path) -> PathBuf {
-    let is_fixed = |component: &Component<'_>| !component.as_os_str().to_string_lossy().contains(['*', '?', '[']);
-    pattern.components().take_while(is_fixed).collect()
+/// The leading folders of a glob that are there under these very names.
+fn there(pattern: &Path) -> PathBuf {
+    pattern.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("")).to_path_buf()
 }
 
 fn common_folder<'a>(mut paths: impl Iterator<Item = &'a PathBuf>) -> PathBuf {

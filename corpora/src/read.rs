@@ -18,8 +18,9 @@ pub(crate) use parquet::Table;
 
 /// The documents of a part, in file order, streaming.
 ///
-/// Memory is one record (at most `max-record-bytes`) and the buffers of one decompressor; for
-/// Parquet it is the wanted columns of one row group. A record that is no document is one `Err`
+/// Memory is one record (at most `max-record-bytes`; lists and objects that `keep-meta` names take
+/// many times their JSON, see [`Document::size`]) and the buffers of one decompressor; for Parquet
+/// it is the wanted columns of one row group. A record that is no document is one `Err`
 /// and reading goes on with the next. A stream that breaks off is one `Err` after the records
 /// before the break, and reading goes on with the next slice.
 pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Document>> + Send> {

@@ -24,8 +24,8 @@ pub struct Source {
     /// Field or column with the text; a dotted path reaches into objects. Default `text`.
     #[serde(default = "text")]
     pub text_field: String,
-    /// Field with the document's id, a string or an integer. Default: `id` where a record has a
-    /// usable one, else `name:path#position`.
+    /// Field with the document's id, a string of up to 4096 bytes or an integer of 64 bits. Default:
+    /// `id` where a record has a usable one, else `name:path#position`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_field: Option<String>,
     /// Field with the document's address. Default none.
@@ -44,7 +44,8 @@ pub struct Source {
     /// `md` for text, the extensions of the languages this crate knows for code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
-    /// A longer record is an error, and is skipped without being held in memory. Default 64 MiB.
+    /// A longer record (a line, a file, the wanted cells of a row) is an error, and is skipped
+    /// without being held in memory. Default 64 MiB.
     #[serde(default = "max_record_bytes")]
     pub max_record_bytes: u64,
     /// What to do with bytes that are not UTF-8. Default `quarantine`.

@@ -1,7 +1,7 @@
 //! Streams: a file opened as the bytes that its records are in, decompressed where it is compressed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -10,6 +10,10 @@ use crate::error::{Error, Result};
 
 /// Bytes read at a time, before and after decompression.
 const BUFFER: usize = 1 << 17;
+
+/// Most white space in a row that a stream may decompress to. Readers pass over blank lines without
+/// a record to show for it, and a file of a few kilobytes can hold hours of them.
+const MAX_BLANK: usize = 64 << 20;
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +78,37 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
     let file = BufReader::with_capacity(BUFFER, file);
     Ok(match compression {
         Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiGzDecoder::new(file)))),
         Compression::Zstd => {
             let decoder = zstd::Decoder::with_buffer(file).map_err(Error::io("decompress", path))?;
-            Box::new(BufReader::with_capacity(BUFFER, decoder))
+            Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(decoder)))
         }
     })
+}
+
+/// A decoder that gives up on endless white space.
+struct Decompressed<R> {
+    decoder: R,
+    /// White space since the last read that had anything else.
+    blank: usize,
+}
+
+impl<R> Decompressed<R> {
+    fn new(decoder: R) -> Self {
+        Self { decoder, blank: 0 }
+    }
+}
+
+impl<R: Read> Read for Decompressed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.decoder.read(buffer)?;
+        let is_blank = buffer[..length].iter().all(u8::is_ascii_whitespace);
+        self.blank = if is_blank { self.blank.saturating_add(length) } else { 0 };
+        if self.blank > MAX_BLANK {
+            return Err(io::Error::other(format!("more than {} MiB of nothing but white space", MAX_BLANK >> 20)));
+        }
+        Ok(length)
+    }
 }
 
 /// Opens a file that is not compressed at byte `start`.

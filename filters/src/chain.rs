@@ -4,11 +4,12 @@ use corpora::Document;
 
 use crate::{Filter, FilterSpec, Metrics, Reason, SpecError, Verdict};
 
-/// Largest text a chain looks at, 64 MiB; a larger one is dropped as `document/bytes`.
+/// Largest text a chain looks at, 16 MiB; a larger one is dropped as `document/bytes`.
 ///
-/// Tables and counters take several times the text, so this bounds the memory of a thread. No
-/// book comes near: such a document is a whole corpus that was read as one.
-pub const MAX_TEXT_BYTES: usize = 64 << 20;
+/// This bounds the memory of a thread: the tables of words, lines and n-grams take some 6 times a
+/// Korean text, and 40 times one of one-letter words on lines of their own (640 MiB). No book comes
+/// near: such a document is a whole corpus that was read as one.
+pub const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// Built filters with the buckets each is limited to.
 pub struct Chain {
@@ -61,7 +62,8 @@ impl Chain {
         (Verdict::Keep, metrics)
     }
 
-    /// Every metric name the chain can emit, sorted, each once.
+    /// Every metric name the chain can emit, sorted, each once: what `dedup.prefer` can name. A
+    /// document has those of the filters that concern its bucket.
     #[must_use]
     pub fn metric_names(&self) -> Vec<&'static str> {
         let mut names: Vec<_> = self.steps.iter().flat_map(|step| step.filter.metric_names()).collect();
@@ -146,7 +148,7 @@ mod tests {
         let mut huge = document(&"a".repeat(MAX_TEXT_BYTES + 1));
         let (verdict, _) = chain("filters = []").apply(&mut huge);
         let Verdict::Drop(reason) = verdict else { panic!("kept") };
-        assert_eq!(reason.to_string(), "document/bytes 67108865 > 67108864");
+        assert_eq!(reason.to_string(), "document/bytes 16777217 > 16777216");
     }
 
     proptest! {

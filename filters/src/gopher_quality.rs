@@ -178,7 +178,7 @@ impl Options for GopherQualityConfig {
         in_order::<Self>(("min-words", min_words), ("max-words", max_words))?;
         let [min_mean, max_mean] = limits.mean_word_length.map(on);
         in_order::<Self>(("min-mean-word-length", min_mean), ("max-mean-word-length", max_mean))?;
-        let listed = self.stop_words().len();
+        let listed = StopWords::new(&self.stop_words()).len();
         in_range::<Self>("min-stop-words", Some(limits.stop_words as f64), 0.0, listed as f64)
     }
 
@@ -287,7 +287,7 @@ impl Judge<'_> {
     }
 }
 
-/// Whole words by hash, endings by comparison.
+/// Whole words by hash, endings by comparison; each once, and none that is empty.
 struct StopWords {
     /// Hashes of the whole words, sorted.
     whole: Vec<u64>,
@@ -302,11 +302,17 @@ impl StopWords {
         endings.retain(|ending| !ending.is_empty());
         endings.sort_unstable();
         endings.dedup();
-        let mut whole: Vec<u64> = listed.iter().filter(|word| !word.starts_with('-')).map(|word| hash_bytes(word.as_bytes())).collect();
+        let whole = listed.iter().filter(|word| !word.is_empty() && !word.starts_with('-'));
+        let mut whole: Vec<u64> = whole.map(|word| hash_bytes(word.as_bytes())).collect();
         whole.sort_unstable();
         whole.dedup();
         let bloom = whole.iter().fold(0, |bits, hash| bits | 1 << (hash & 63));
         Self { whole, bloom, endings }
+    }
+
+    /// How many different ones there are.
+    fn len(&self) -> usize {
+        self.whole.len() + self.endings.len()
     }
 
     /// How many different stop words occur.
@@ -371,6 +377,11 @@ mod tests {
     #[test]
     fn more_stop_words_than_listed_cannot_be_asked_for() {
         let config = GopherQualityConfig { stop_words: Some(vec!["the".into()]), ..GopherQualityConfig::default() };
+        assert_eq!(config.check().unwrap_err().key(), "min-stop-words");
+        let repeated = ["the", "the", "", "-", "-은", "-은"].map(str::to_owned).to_vec();
+        let config = GopherQualityConfig { stop_words: Some(repeated), ..GopherQualityConfig::default() };
+        config.check().unwrap();
+        let config = GopherQualityConfig { min_stop_words: Some(3), ..config };
         assert_eq!(config.check().unwrap_err().key(), "min-stop-words");
     }
 }

@@ -173,7 +173,7 @@ impl GopherRepetition {
         let mut table = Table::default();
 
         if self.thresholds[0] > 0.0 || self.thresholds[1] > 0.0 {
-            let found = Duplicates::among(paragraphs(text), text, &mut table);
+            let found = Duplicates::among(paragraphs(text), &mut table);
             let verdict =
                 self.fails(0, metrics, || ratio(found.elements, found.of)).or_else(|| self.fails(1, metrics, || ratio(found.chars, chars)));
             if verdict.is_some() {
@@ -181,7 +181,7 @@ impl GopherRepetition {
             }
         }
         if self.thresholds[2] > 0.0 || self.thresholds[3] > 0.0 {
-            let found = Duplicates::among(lines(text), text, &mut table);
+            let found = Duplicates::among(lines(text), &mut table);
             let verdict =
                 self.fails(2, metrics, || ratio(found.elements, found.of)).or_else(|| self.fails(3, metrics, || ratio(found.chars, chars)));
             if verdict.is_some() {
@@ -229,12 +229,10 @@ struct Duplicates {
 }
 
 impl Duplicates {
-    fn among<'a>(pieces: impl Iterator<Item = &'a str>, text: &str, table: &mut Table) -> Self {
-        let mut found = Self::default();
-        // Pieces are separated by at least one line feed.
-        table.reset(text.bytes().filter(|&byte| byte == b'\n').count() + 1);
+    fn among<'a>(pieces: impl Iterator<Item = &'a str> + Clone, table: &mut Table) -> Self {
+        let mut found = Self { of: pieces.clone().count(), ..Self::default() };
+        table.reset(found.of);
         for piece in pieces {
-            found.of += 1;
             if table.seen(xxh3_64(piece.as_bytes())) {
                 found.elements += 1;
                 found.chars += piece.chars().count();
@@ -245,7 +243,7 @@ impl Duplicates {
 }
 
 /// Pieces of the trimmed text between two or more line feeds.
-fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
+fn paragraphs(text: &str) -> impl Iterator<Item = &str> + Clone {
     let mut first = true;
     text.trim_matches(is_space).split("\n\n").filter_map(move |piece| {
         let piece = piece.trim_start_matches('\n');
@@ -255,7 +253,7 @@ fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Pieces between one or more line feeds; a line feed at either end leaves an empty piece there.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+fn lines(text: &str) -> impl Iterator<Item = &str> + Clone {
     let end = text.len();
     let mut at = 0;
     text.split('\n').filter(move |piece| {
@@ -280,6 +278,14 @@ mod tests {
         let all = |text| paragraphs(text).collect::<Vec<_>>();
         assert_eq!(all("\na\nb\n\n\n\n\nc\n\n"), ["a\nb", "c"]);
         assert_eq!(all(" \n"), [""]);
+    }
+
+    #[test]
+    fn tables_have_room_for_the_pieces_and_not_for_every_line_feed() {
+        let text = "\n".repeat(10_000);
+        let mut table = Table::default();
+        assert_eq!((Duplicates::among(paragraphs(&text), &mut table).of, table.slots()), (1, 8));
+        assert_eq!((Duplicates::among(lines(&text), &mut table).of, table.slots()), (2, 8));
     }
 
     /// Texts and reasons of datatrove's own unit test of the filter.

@@ -102,7 +102,10 @@ impl Filter for Language {
 
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
         let ranking = rank(&document.text);
-        let Some(&(code, confidence)) = ranking.first() else {
+        let kept = |code: &str| self.keep.iter().any(|keep| keep == code);
+        // Of equals a kept one is the answer: the order among them says nothing of the text.
+        let mut equals = ranking.iter().take_while(|(_, confidence)| *confidence == ranking[0].1);
+        let Some(&(code, confidence)) = equals.find(|(code, _)| kept(code)).or(ranking.first()) else {
             metrics.insert("language-confidence", 0.0);
             document.lang = Some(UNDETERMINED.to_owned());
             let reason = Reason::below("language/letters", 0.0, 1.0);
@@ -112,7 +115,6 @@ impl Filter for Language {
         if document.lang.as_deref() != Some(code) {
             document.lang = Some(code.to_owned());
         }
-        let kept = |code: &str| self.keep.iter().any(|keep| keep == code);
         if !kept(code) {
             let best = ranking.iter().find(|(code, _)| kept(code)).map_or(0.0, |found| found.1);
             let reason = Reason::below("language/not-kept", best, confidence);
@@ -364,6 +366,58 @@ mod tests {
         assert_eq!(best("Привет мир"), ("und", 1.0));
         assert_eq!(best("ﾊﾝｶｸ"), ("ja", 1.0));
         assert!(rank("123 --- \u{3164}").is_empty());
+    }
+
+    #[test]
+    fn of_two_languages_that_tie_the_kept_one_is_found() {
+        // Three Hangul and three kana letters: half each.
+        for (keep, lang, kept) in [("ko", "ko", true), ("ja", "ja", true), ("en", "ko", false)] {
+            let filter = LanguageConfig { keep: vec![keep.to_owned()], min_confidence: 0.5, ..LanguageConfig::default() }.build();
+            let mut document = crate::pages::document("가나다 かなも");
+            assert_eq!(filter.apply(&mut document, &mut Metrics::new()).is_keep(), kept, "{keep}");
+            assert_eq!(document.lang.as_deref(), Some(lang));
+        }
+    }
+
+    /// The first article of the declaration of human rights (United Nations, public domain).
+    #[test]
+    fn article_one_in_every_language() {
+        let articles = [
+            (
+                "ko",
+                "모든 인간은 태어날 때부터 자유로우며 그 존엄과 권리에 있어 동등하다. 인간은 천부적으로 이성과 양심을 부여받았으며 서로 형제애의 정신으로 행동하여야 한다.",
+            ),
+            (
+                "en",
+                "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and should act towards one another in a spirit of brotherhood.",
+            ),
+            (
+                "ja",
+                "すべての人間は、生まれながらにして自由であり、かつ、尊厳と権利とについて平等である。人間は、理性と良心とを授けられており、互いに同胞の精神をもって行動しなければならない。",
+            ),
+            ("zh", "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。"),
+            (
+                "de",
+                "Alle Menschen sind frei und gleich an Würde und Rechten geboren. Sie sind mit Vernunft und Gewissen begabt und sollen einander im Geist der Brüderlichkeit begegnen.",
+            ),
+            (
+                "es",
+                "Todos los seres humanos nacen libres e iguales en dignidad y derechos y, dotados como están de razón y conciencia, deben comportarse fraternalmente los unos con los otros.",
+            ),
+            (
+                "fr",
+                "Tous les êtres humains naissent libres et égaux en dignité et en droits. Ils sont doués de raison et de conscience et doivent agir les uns envers les autres dans un esprit de fraternité.",
+            ),
+            (
+                "vi",
+                "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi. Mọi con người đều được tạo hoá ban cho lý trí và lương tâm và cần phải đối xử với nhau trong tình bằng hữu.",
+            ),
+        ];
+        assert_eq!(articles.len(), detectable().len());
+        for (lang, text) in articles {
+            let (found, confidence) = best(text);
+            assert!(found == lang && confidence >= 0.65, "{lang}: {found} {confidence}");
+        }
     }
 
     #[test]

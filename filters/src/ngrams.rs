@@ -77,6 +77,11 @@ impl Table {
         self.mask = slots - 1;
     }
 
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The value stored for the key; a key met for the first time stores `value` and gives `None`.
     pub(crate) fn get_or_insert(&mut self, key: u64, value: u32) -> Option<u32> {
         let key = key.max(1);
@@ -108,7 +113,7 @@ pub(crate) fn top_ngram_chars(words: &[Word], n: usize, table: &mut Table) -> Op
     if n == 0 || words.len() < n {
         return None;
     }
-    table.reset(words.len());
+    table.reset(words.len() + 1 - n);
     // (first word, count) in the order of first appearance
     let mut counts: Vec<(u32, u32)> = Vec::with_capacity(words.len() + 1 - n);
     for (at, window) in words.windows(n).enumerate() {
@@ -165,7 +170,7 @@ impl Runs {
     /// As in the reference the words are joined without a space, so `ab c` equals `a bc`.
     pub(crate) fn duplicate_chars(&self, n: usize, table: &mut Table) -> usize {
         let words = self.hashes.len() - 1;
-        table.reset(words);
+        table.reset((words + 1).saturating_sub(n));
         let (mut at, mut repeated) = (0, 0);
         while at + n <= words {
             let (from, to) = (self.lengths[at], self.lengths[at + n]);

@@ -1,6 +1,7 @@
 //! `normalize`: one way of writing the same text, without touching code.
 
 mod code;
+mod comments;
 mod invisible;
 mod rewrite;
 mod tags;
@@ -30,7 +31,7 @@ pub enum NormalizePreset {
     /// Tidy lines, keep paragraphs, indentation and tags.
     #[default]
     Tidy,
-    /// One line of text without HTML tags, fenced code set apart.
+    /// One line of text without HTML tags, fenced code set apart. Documents that are code stay.
     Seed,
 }
 
@@ -54,7 +55,7 @@ pub enum Whitespace {
 pub enum Tags {
     /// Nothing.
     Keep,
-    /// Tags of HTML elements, comments and declarations are removed.
+    /// Tags of HTML elements up to 1 KiB, comments up to 16 KiB and declarations are removed.
     Strip,
 }
 
@@ -139,7 +140,7 @@ const MAX_PASSES: usize = 8;
 
 impl Normalize {
     /// All steps once; `None` when nothing changes.
-    fn pass(&self, text: &str) -> Option<String> {
+    fn pass(&self, text: &str, is_code: bool) -> Option<String> {
         let mut changed = None;
         if self.invisible {
             changed = invisible::remove(text);
@@ -147,18 +148,18 @@ impl Normalize {
         if self.form == Form::Nfc {
             changed = compose(changed.as_deref().unwrap_or(text)).or(changed);
         }
-        self.rules.apply(changed.as_deref().unwrap_or(text)).or(changed)
+        self.rules.apply(changed.as_deref().unwrap_or(text), is_code).or(changed)
     }
 
     /// The normalized text, `None` when it is the text itself.
     ///
     /// A removed tag brings its neighbours together, and they may be a tag or a mark of code: such
     /// texts are looked at until nothing changes.
-    fn normalize(&self, text: &str) -> Option<String> {
-        let mut latest = self.pass(text)?;
-        if self.rules.may_uncover(text) {
+    fn normalize(&self, text: &str, is_code: bool) -> Option<String> {
+        let mut latest = self.pass(text, is_code)?;
+        if !is_code && self.rules.may_uncover(text) {
             for _ in 1..MAX_PASSES {
-                match self.pass(&latest) {
+                match self.pass(&latest, is_code) {
                     Some(next) => latest = next,
                     None => break,
                 }
@@ -178,7 +179,7 @@ impl Filter for Normalize {
     }
 
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
-        if let Some(text) = self.normalize(&document.text) {
+        if let Some(text) = self.normalize(&document.text, document.is_code()) {
             document.text = text;
             metrics.text_changed();
         }
@@ -240,6 +241,23 @@ mod tests {
         assert_eq!(compose("한글ㅋㅋ漢é"), None);
         // Old Hangul has no composed form: it is kept, not deleted.
         assert_eq!(compose("\u{1112}\u{119e}\u{11ab}"), None);
+    }
+
+    #[test]
+    fn a_document_of_code_is_code_altogether() {
+        let text = "<ul>\r\n\t<li>ㆍ  a</li>\n</ul>\n";
+        let seed = NormalizeConfig { preset: NormalizePreset::Seed, ..NormalizeConfig::default() };
+        for (config, lang, becomes) in [
+            (&seed, Some("html"), "<ul>\r\n\t<li>ㆍ  a</li>\n</ul>"),
+            (&NormalizeConfig::default(), Some("html"), "<ul>\n\t<li>ㆍ  a</li>\n</ul>"),
+            (&seed, Some("ko"), "· a"),
+            (&seed, None, "· a"),
+        ] {
+            let mut document = crate::pages::document(text);
+            document.lang = lang.map(str::to_owned);
+            built(config).apply(&mut document, &mut Metrics::new());
+            assert_eq!(document.text, becomes, "{lang:?}");
+        }
     }
 
     proptest! {

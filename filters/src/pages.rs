@@ -65,6 +65,8 @@ mod tests {
         /// Text repeated so many times.
         repeat: Option<usize>,
         bucket: Option<String>,
+        /// The language that the source gave.
+        lang_before: Option<String>,
         /// `true`, or `drop` says the rule.
         keep: Option<bool>,
         drop: Option<String>,
@@ -98,6 +100,7 @@ mod tests {
         if let Some(bucket) = &case.bucket {
             document.bucket = bucket.as_str().into();
         }
+        document.lang.clone_from(&case.lang_before);
         let (verdict, metrics) = chain.apply(&mut document);
         let place = format!("{filter}: {}", case.name);
         match (case.keep, &case.drop, &verdict) {

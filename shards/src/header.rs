@@ -136,6 +136,13 @@ impl Header {
             return Err(bad(128, detail));
         }
         let bucket = std::str::from_utf8(&page[BUCKET..BUCKET + name]).map_err(|_| bad(BUCKET, "bucket name is not UTF-8".to_owned()))?;
+        let rows = TABLE + count * ENTRY_BYTES;
+        let unused = (TABLE..rows).step_by(ENTRY_BYTES).map(|row| row + 4..row + 8);
+        for zeros in [BUCKET + name..TABLE, rows..HEADER_BYTES].into_iter().chain(unused) {
+            if let Some(at) = page[zeros.clone()].iter().position(|&byte| byte != 0) {
+                return Err(bad(zeros.start + at, "a byte that is not zero where nothing is stored".to_owned()));
+            }
+        }
         let mut hash = [0; 32];
         hash.copy_from_slice(&page[96..128]);
         let header = Header {
@@ -161,7 +168,14 @@ impl Header {
     }
 
     pub(crate) fn section(&self, kind: u32, path: &Path) -> Result<&Section> {
-        self.find(kind).ok_or_else(|| Error::corrupt(path, TABLE as u64, format!("section {kind} is missing")))
+        self.find(kind).ok_or_else(|| Error::corrupt(path, self.row(kind), format!("section {kind} is missing")))
+    }
+
+    /// Where the row of a section stands in the file, for messages; where it is missing, the place
+    /// behind the table.
+    pub(crate) fn row(&self, kind: u32) -> u64 {
+        let index = self.sections.iter().position(|section| section.kind == kind);
+        (TABLE + index.unwrap_or(self.sections.len()) * ENTRY_BYTES) as u64
     }
 }
 

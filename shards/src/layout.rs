@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, META_BYTES, TABLE, align, kind, width_for};
+use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, META_BYTES, Section, TABLE, align, kind, width_for};
 
 impl Header {
     /// Numbers that hold without looking at the sections.
@@ -13,9 +13,9 @@ impl Header {
             let promised = self.file_bytes;
             return bad(file_bytes.min(promised), format!("the file has {file_bytes} bytes, its header says {promised}"));
         }
-        if self.vocab_size == 0 || self.eos >= self.vocab_size {
+        if self.eos >= self.vocab_size {
             let (eos, size) = (self.eos, self.vocab_size);
-            return bad(88, format!("end token {eos} in a vocabulary of {size}"));
+            return bad(if size == 0 { 88 } else { 92 }, format!("end token {eos} in a vocabulary of {size}"));
         }
         if self.width != width_for(self.vocab_size) {
             return bad(48, format!("{} bytes per token", self.width));
@@ -31,18 +31,18 @@ impl Header {
     pub(crate) fn check_layout(&self, path: &Path) -> Result<()> {
         let mut end = HEADER_BYTES as u64;
         for (index, section) in self.sections.iter().enumerate() {
-            let at = (TABLE + index * ENTRY_BYTES) as u64;
-            let bad = |detail: String| Err(Error::corrupt(path, at, detail));
+            let row = (TABLE + index * ENTRY_BYTES) as u64;
+            let bad = |field: u64, detail: String| Err(Error::corrupt(path, row + field, detail));
             let kind = section.kind;
             if self.sections[..index].iter().any(|other| other.kind == kind) {
-                return bad(format!("section {kind} is listed twice"));
+                return bad(0, format!("section {kind} is listed twice"));
             }
             if align(end) != Some(section.offset) {
-                return bad(format!("section {kind} starts at {}", section.offset));
+                return bad(8, format!("section {kind} starts at {}", section.offset));
             }
             match section.offset.checked_add(section.bytes) {
                 Some(next) if next <= self.file_bytes => end = next,
-                _ => return bad(format!("section {kind} reaches past the end of the file")),
+                _ => return bad(16, format!("section {kind} reaches past the end of the file")),
             }
         }
         if end != self.file_bytes {
@@ -56,35 +56,36 @@ impl Header {
         let token_bytes = self.tokens.checked_mul(u64::from(self.width));
         let blocks = token_bytes.map(|bytes| bytes.div_ceil(BLOCK_BYTES));
         let ends = self.documents.checked_add(1);
+        let index = ends.and_then(|n| n.checked_mul(8));
         let exact = [
             (kind::TOKENS, Some(self.tokens), token_bytes),
-            (kind::DOC_ENDS, ends, ends.and_then(|n| n.checked_mul(8))),
+            (kind::DOC_ENDS, ends, index),
             (kind::DOC_META, Some(self.documents), self.documents.checked_mul(META_BYTES)),
             (kind::BLOCK_HASH, blocks, blocks.and_then(|n| n.checked_mul(32))),
         ];
         for (kind, items, bytes) in exact {
             let section = self.section(kind, path)?;
-            if Some(section.items) != items || Some(section.bytes) != bytes {
-                let detail = format!("section {kind} has {} bytes", section.bytes);
-                return Err(Error::corrupt(path, TABLE as u64, detail));
-            }
+            self.agree(section, Some(section.items) == items, Some(section.bytes) == bytes, path)?;
         }
-        let strings = |items: u64| items.checked_add(1).and_then(|n| n.checked_mul(8));
-        let ids = self.section(kind::IDS, path)?;
-        let sources = self.section(kind::SOURCES, path)?;
-        let mut tables = vec![(ids, Some(ids.items) == Some(self.documents), strings(ids.items)), (sources, true, strings(sources.items))];
+        let strings = |section: &Section| section.items.checked_add(1)?.checked_mul(8).filter(|&least| least <= section.bytes);
+        let (ids, sources) = (self.section(kind::IDS, path)?, self.section(kind::SOURCES, path)?);
+        self.agree(ids, ids.items == self.documents, strings(ids).is_some(), path)?;
+        self.agree(sources, true, strings(sources).is_some(), path)?;
         if let Some(loss) = self.find(kind::LOSS) {
-            let spans = loss.items.checked_mul(8);
-            let index = ends.and_then(|n| n.checked_mul(8));
-            let whole = index.zip(spans).and_then(|(a, b)| a.checked_add(b));
-            tables.push((loss, whole == Some(loss.bytes), whole));
-        }
-        for (section, agrees, least) in tables {
-            if !agrees || least.is_none_or(|least| least > section.bytes) {
-                let detail = format!("section {} has {} bytes", section.kind, section.bytes);
-                return Err(Error::corrupt(path, TABLE as u64, detail));
-            }
+            let whole = index.zip(loss.items.checked_mul(8)).and_then(|(index, spans)| index.checked_add(spans));
+            self.agree(loss, true, whole == Some(loss.bytes), path)?;
         }
         Ok(())
+    }
+
+    /// An error at the field of the section's row that is wrong.
+    fn agree(&self, section: &Section, items: bool, bytes: bool, path: &Path) -> Result<()> {
+        let Section { kind, items: count, bytes: length, .. } = section;
+        let detail = format!("section {kind} has {count} items in {length} bytes");
+        match (items, bytes) {
+            (false, _) => Err(Error::corrupt(path, self.row(*kind) + 24, detail)),
+            (true, false) => Err(Error::corrupt(path, self.row(*kind) + 16, detail)),
+            (true, true) => Ok(()),
+        }
     }
 }

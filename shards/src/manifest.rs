@@ -246,8 +246,8 @@ impl Manifest {
                         == (&listed.name, listed.documents, listed.tokens, listed.text_bytes)
                 });
             if !same {
-                let detail = "counts per source differ from the manifest";
-                return Err(Error::corrupt(reader.path(), 0, detail));
+                // The shard is the listed one to the last byte, so it is the list that is wrong.
+                return Err(Error::invalid(reader.path(), "the manifest lists other counts per source"));
             }
         }
         Ok(())
@@ -257,27 +257,22 @@ impl Manifest {
 /// Opens a shard and compares it with its line in the manifest.
 pub(crate) fn open_listed(folder: &Path, tokenizer: &TokenizerEntry, shard: &ShardEntry) -> Result<ShardReader> {
     let reader = ShardReader::open(Manifest::path_of(folder, shard))?;
-    let differs = |what: &str| {
-        let detail = format!("{what} in the shard and in the manifest differ");
-        Err(Error::corrupt(reader.path(), 0, detail))
-    };
-    if reader.tokenizer() != tokenizer.fingerprint.0 {
-        return differs("tokenizer");
+    // Fields of the header with their offsets; the checksum, which covers them all, is the last.
+    let fields = [
+        (96, "the tokenizer", reader.tokenizer() == tokenizer.fingerprint.0),
+        (88, "the vocabulary size", reader.vocab_size() == tokenizer.vocab_size),
+        (92, "the end token", reader.eos() == tokenizer.eos),
+        (128, "the bucket", reader.bucket() == shard.bucket),
+        (56, "the number of tokens", reader.token_count() == shard.tokens),
+        (64, "the number of documents", reader.len() == shard.documents),
+        (72, "the number of text bytes", reader.text_bytes() == shard.text_bytes),
+        (80, "the length", reader.file_bytes() == shard.file_bytes),
+        (16, "the checksum", reader.checksum() == shard.checksum.0),
+    ];
+    match fields.iter().find(|(.., same)| !same) {
+        Some((offset, what, _)) => Err(Error::corrupt(reader.path(), *offset, format!("{what} is not that in the manifest"))),
+        None => Ok(reader),
     }
-    if (reader.vocab_size(), reader.eos()) != (tokenizer.vocab_size, tokenizer.eos) {
-        return differs("vocabulary size or end token");
-    }
-    if reader.bucket() != shard.bucket {
-        return differs("bucket");
-    }
-    let counts = (reader.len(), reader.token_count(), reader.text_bytes());
-    if counts != (shard.documents, shard.tokens, shard.text_bytes) {
-        return differs("counts");
-    }
-    if reader.checksum() != shard.checksum.0 || reader.file_bytes() != shard.file_bytes {
-        return differs("checksum");
-    }
-    Ok(reader)
 }
 
 fn add(a: (u64, u64, u64), b: (u64, u64, u64)) -> Option<(u64, u64, u64)> {

@@ -76,7 +76,7 @@ impl ShardReader {
         }
         if previous != Some(self.header.tokens) {
             let detail = format!("documents end at token {}, the shard has {}", previous.unwrap_or(0), self.header.tokens);
-            return Err(Error::corrupt(&self.path, section.offset, detail));
+            return Err(Error::corrupt(&self.path, section.offset + self.header.documents * 8, detail));
         }
         Ok(())
     }
@@ -252,16 +252,17 @@ impl ShardReader {
         let (first, last) = (u64_at(bytes, at), u64_at(bytes, at + 8));
         let bad = |offset: u64, detail: String| Error::corrupt(&self.path, offset, detail);
         if first > last || last > section.items {
-            let offset = section.offset + at as u64;
+            let offset = section.offset + at as u64 + 8;
             return Err(bad(offset, format!("loss spans {first}..{last} of {}", section.items)));
         }
         let base = (self.header.documents as usize + 1) * 8;
         let mut free = 0;
         let mut spans = Vec::new();
-        for span in bytes[base + first as usize * 8..base + last as usize * 8].chunks_exact(8) {
+        for (place, span) in (first..).zip(bytes[base + first as usize * 8..base + last as usize * 8].chunks_exact(8)) {
             let (start, end) = (u32_at(span, 0), u32_at(span, 4));
             if start < free || start >= end || u64::from(end) > tokens.end - tokens.start {
-                let offset = section.offset + base as u64 + first * 8;
+                let field = if start < free { 0 } else { 4 };
+                let offset = section.offset + base as u64 + place * 8 + field;
                 return Err(bad(offset, format!("loss span {start}..{end} of document {index}")));
             }
             free = end;
@@ -276,15 +277,15 @@ impl ShardReader {
             self.sources.iter().map(|name| SourceCount { name: name.clone(), documents: 0, tokens: 0, text_bytes: 0 }).collect();
         let (section, records) = self.section(kind::DOC_META)?;
         for (index, record) in records.chunks_exact(META_BYTES as usize).enumerate() {
-            let bad = |detail: &str| {
-                let offset = section.offset + index as u64 * META_BYTES;
+            let bad = |field: u64, detail: &str| {
+                let offset = section.offset + index as u64 * META_BYTES + field;
                 Error::corrupt(&self.path, offset, detail)
             };
-            let count = counts.get_mut(u32_at(record, 0) as usize).ok_or_else(|| bad("a source that the shard does not list"))?;
+            let count = counts.get_mut(u32_at(record, 0) as usize).ok_or_else(|| bad(0, "a source that the shard does not list"))?;
             let tokens = self.token_range(index as u64)?;
             count.documents += 1;
             count.tokens += tokens.end - tokens.start;
-            count.text_bytes = count.text_bytes.checked_add(u64_at(record, 8)).ok_or_else(|| bad("text bytes overflow"))?;
+            count.text_bytes = count.text_bytes.checked_add(u64_at(record, 8)).ok_or_else(|| bad(8, "text bytes overflow"))?;
         }
         Ok(counts)
     }

@@ -119,26 +119,41 @@ proptest! {
     /// Damage with all checksums made right again: nothing is trusted for its checksum alone.
     #[test]
     fn resealed_damage_never_panics(
-        loss: bool, edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        loss: bool, edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 1usize..9), 1..6),
     ) {
         let (_folder, path, mut bytes) = small(loss);
-        for (index, byte) in edits {
-            let at = index.index(bytes.len() - 48) + 48; // behind magic and checksum
-            bytes[at] = byte;
+        for (index, number, length) in edits {
+            let at = index.index(bytes.len() - 56) + 48; // behind magic and checksum
+            bytes[at..at + length].copy_from_slice(&number.to_le_bytes()[..length]);
         }
         reseal(&mut bytes);
         fs::write(&path, &bytes).unwrap();
         read_everything(&path);
     }
 
+    /// Whole pages, some with everything right that is looked at before the numbers: magic, version,
+    /// checksum, zeros, and as many sections as fit.
     #[test]
-    fn arbitrary_bytes_never_panic(bytes: Vec<u8>, magic: bool) {
+    fn arbitrary_bytes_never_panic(mut file in proptest::collection::vec(any::<u8>(), 0..6000), level in 0..3) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.shard");
-        let mut file = if magic { b"MALMTOK\x01\x01\0\0\0".to_vec() } else { Vec::new() };
-        file.extend(bytes);
+        if level > 0 {
+            file.resize(file.len().max(HEADER_BYTES), 7);
+            file[..16].copy_from_slice(b"MALMTOK\x01\x01\0\0\0\0\0\0\0");
+            reseal_header(&mut file);
+        }
+        if level > 1 {
+            let (length, sections) = (file.len() as u64, u32::from(file[52]) % 33);
+            file[52..56].copy_from_slice(&sections.to_le_bytes());
+            file[80..88].copy_from_slice(&length.to_le_bytes());
+            file[128..256].fill(0);
+            (file[128], file[132]) = (1, b'b');
+            (0..32).for_each(|row| file[256 + row * 64 + 4..][..4].fill(0));
+            file[256 + sections as usize * 64..HEADER_BYTES].fill(0);
+            reseal_header(&mut file);
+        }
         fs::write(&path, &file).unwrap();
-        prop_assert!(ShardReader::open(&path).is_err());
+        prop_assert!(!read_everything(&path));
     }
 }
 
@@ -263,6 +278,52 @@ fn damage_is_reported_with_file_and_block() {
                 assert_eq!((named, offset), (path.clone(), 4096 + (3 << 20)));
             }
             other => panic!("{other}"),
+        }
+    }
+}
+
+/// Numbers that are wrong under right checksums, each reported at its own place.
+#[test]
+fn wrong_fields_are_reported_where_they_stand() {
+    let (_folder, path, bytes) = small(true);
+    let header = Header::decode(&bytes, bytes.len() as u64, &path).unwrap();
+    let start = |kind: u32| header.find(kind).unwrap().offset;
+    let row = |kind: u32| header.row(kind);
+    let (meta, ids, loss) = (start(kind::DOC_META), start(kind::IDS), start(kind::LOSS));
+    // Three documents, so four ends of 8 bytes each before the strings and the spans.
+    let cases: [(u64, &[u8], u64); 22] = [
+        (48, &[4], 48),                                             // bytes per token
+        (64, &[200], 64),                                           // documents
+        (88, &[0, 0], 88),                                          // vocabulary
+        (92, &[44, 1], 92),                                         // end token 300
+        (132 + 10, &[1], 132 + 10),                                 // behind the name
+        (256 + 64 * 8 + 9, &[1], 256 + 64 * 8 + 9),                 // behind the table
+        (row(kind::DOC_META) + 5, &[1], row(kind::DOC_META) + 5),   // behind the kind
+        (row(kind::IDS), &[2], row(kind::IDS)),                     // a kind that is there already
+        (row(kind::IDS) + 8, &[1], row(kind::IDS) + 8),             // start
+        (row(kind::LOSS) + 16, &[255], row(kind::LOSS) + 16),       // bytes
+        (row(kind::DOC_ENDS) + 24, &[9], row(kind::DOC_ENDS) + 24), // items
+        (row(kind::LOSS) + 24, &[9], row(kind::LOSS) + 16),         // as many need other bytes
+        (start(kind::DOC_ENDS) + 16, &[1], start(kind::DOC_ENDS) + 16),
+        (start(kind::DOC_ENDS) + 24, &[99], start(kind::DOC_ENDS) + 24),
+        (meta + 32, &[9], meta + 32),                    // source of the second document
+        (meta + 32 + 6, &[1], meta + 32 + 4),            // its zeros
+        (meta + 64 + 20, &[0, 0, 0, 0], meta + 64 + 16), // the third document's id hash
+        (ids + 8, &[99], ids + 8),                       // end of the first id
+        (ids + 32 + 1, &[0xff], ids + 32),               // in its first character
+        (loss + 8, &[99], loss + 8),                     // spans of the first document
+        (loss + 32, &[7], loss + 36),                    // a span from 7 to 4
+        (72, &[0xff], 72),                               // text bytes
+    ];
+    for (at, change, place) in cases {
+        let mut changed = bytes.clone();
+        changed[at as usize..at as usize + change.len()].copy_from_slice(change);
+        assert_ne!(changed, bytes, "nothing changed at {at}");
+        reseal(&mut changed);
+        fs::write(&path, &changed).unwrap();
+        match ShardReader::open(&path).and_then(|reader| reader.verify()).unwrap_err() {
+            Error::Corrupt { offset, detail, .. } => assert_eq!(offset, place, "changed at {at}: {detail}"),
+            other => panic!("{at}: {other}"),
         }
     }
 }

@@ -18,13 +18,15 @@ pub(crate) struct Strings<'a> {
 impl<'a> Strings<'a> {
     pub(crate) fn get(&self, index: u64) -> Result<&'a str> {
         let at = index as usize * 8;
-        let text = &self.bytes[(self.items as usize + 1) * 8..];
+        let base = (self.items as usize + 1) * 8;
+        let text = &self.bytes[base..];
         let (start, end) = (u64_at(self.bytes, at), u64_at(self.bytes, at + 8));
-        let bad = |detail: String| Error::corrupt(self.path, self.offset + at as u64, detail);
+        let bad = |place: usize, detail: String| Error::corrupt(self.path, self.offset + place as u64, detail);
         if start > end || end > text.len() as u64 {
-            return Err(bad(format!("string {start}..{end} of {} bytes", text.len())));
+            return Err(bad(at + 8, format!("string {start}..{end} of {} bytes", text.len())));
         }
-        std::str::from_utf8(&text[start as usize..end as usize]).map_err(|_| bad(format!("string {index} is not UTF-8")))
+        std::str::from_utf8(&text[start as usize..end as usize])
+            .map_err(|error| bad(base + start as usize + error.valid_up_to(), format!("string {index} is not UTF-8")))
     }
 
     /// Checks that the strings fill the table without gaps.
@@ -32,9 +34,11 @@ impl<'a> Strings<'a> {
         let index = (self.items as usize + 1) * 8;
         let text = (self.bytes.len() - index) as u64;
         let last = u64_at(self.bytes, index - 8);
-        if u64_at(self.bytes, 0) != 0 || last != text {
-            let detail = format!("strings end at {last} of {text} bytes");
-            return Err(Error::corrupt(self.path, self.offset, detail));
+        let first = u64_at(self.bytes, 0);
+        if first != 0 || last != text {
+            let place = if first != 0 { 0 } else { index - 8 };
+            let detail = format!("strings from {first} to {last} of {text} bytes");
+            return Err(Error::corrupt(self.path, self.offset + place as u64, detail));
         }
         (0..self.items).try_for_each(|index| self.get(index).map(drop))
     }

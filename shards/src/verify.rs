@@ -3,13 +3,14 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, HEADER_BYTES, kind, u64_at};
+use crate::header::{BLOCK_BYTES, HEADER_BYTES, META_BYTES, kind, u32_at, u64_at};
 use crate::reader::ShardReader;
 use crate::writer::id_hash;
 
 impl ShardReader {
-    /// Recomputes all hashes and relations between sections. The first damaged place in the file
-    /// is reported with its byte offset, on any number of threads.
+    /// Recomputes all hashes and relations between sections: tokens first, then tables, then what
+    /// they say of each other. The first damage met is reported with its byte offset, the same on
+    /// any number of threads.
     pub fn verify(&self) -> Result<()> {
         self.verify_tokens()?;
         self.verify_tables()?;
@@ -25,7 +26,7 @@ impl ShardReader {
         let (tokens, bytes) = self.section(kind::TOKENS)?;
         if tokens.hash != hashes.hash {
             let detail = "token checksum and block hashes differ";
-            return Err(Error::corrupt(&self.path, tokens.offset, detail));
+            return Err(Error::corrupt(&self.path, self.header.row(kind::TOKENS) + 32, detail));
         }
         let (width, size) = (self.header.width as usize, self.header.vocab_size);
         let damage =
@@ -68,12 +69,17 @@ impl ShardReader {
         self.strings(kind::SOURCES)?.check()?;
         self.strings(kind::IDS)?.check()?;
         let (tokens, _) = self.section(kind::TOKENS)?;
-        let (records, _) = self.section(kind::DOC_META)?;
+        let (records, meta) = self.section(kind::DOC_META)?;
         let mut last = Vec::with_capacity(1);
         for index in 0..self.len() {
             let document = self.document(index)?;
+            let record = index * META_BYTES;
+            if u32_at(meta, record as usize + 4) != 0 {
+                let detail = format!("the record of document {index} is not zero where nothing is stored");
+                return Err(Error::corrupt(&self.path, records.offset + record + 4, detail));
+            }
             if document.id_hash != id_hash(document.id) {
-                let offset = records.offset + index * crate::header::META_BYTES;
+                let offset = records.offset + record + 16;
                 let detail = format!("document {index} has another id than its record");
                 return Err(Error::corrupt(&self.path, offset, detail));
             }
@@ -99,10 +105,11 @@ impl ShardReader {
             return Ok(());
         };
         let ends = self.bytes(section);
-        let last = u64_at(ends, self.len() as usize * 8);
-        if u64_at(ends, 0) != 0 || last != section.items {
-            let detail = format!("loss spans end at {last} of {}", section.items);
-            return Err(Error::corrupt(&self.path, section.offset, detail));
+        let (first, last) = (u64_at(ends, 0), u64_at(ends, self.len() as usize * 8));
+        if first != 0 || last != section.items {
+            let place = if first != 0 { 0 } else { self.len() * 8 };
+            let detail = format!("loss spans from {first} to {last} of {}", section.items);
+            return Err(Error::corrupt(&self.path, section.offset + place, detail));
         }
         (0..self.len()).try_for_each(|index| self.loss_spans(index).map(drop))
     }

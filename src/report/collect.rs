@@ -44,11 +44,7 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     data.timings = timings
         .stages
         .iter()
-        .map(|(stage, seconds, amount)| Timing {
-            stage: stage.clone(),
-            seconds: *seconds,
-            bytes: (*amount > 0 && stage != "train").then_some(*amount),
-        })
+        .map(|(stage, seconds, bytes)| Timing { stage: stage.clone(), seconds: *seconds, bytes: (*bytes > 0).then_some(*bytes) })
         .collect();
     data.elapsed_seconds = (!data.timings.is_empty()).then(|| data.timings.iter().map(|timing| timing.seconds).sum());
     let Some(stats) = every::<PartStats>(folder, parts.iter().map(|part| layout::stats(&part.name)))? else { return Ok(data) };

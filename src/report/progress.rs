@@ -1,6 +1,6 @@
 //! The progress line of a stage: how far, how fast, how long still.
-#![allow(clippy::print_stderr, reason = "this is the printer")]
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -23,8 +23,10 @@ pub(crate) struct Progress {
 struct State {
     stage: String,
     unit: Unit,
-    total: u64,
+    total: AtomicU64,
     done: AtomicU64,
+    /// What was done before this process began: it counts as done, not as speed.
+    before: AtomicU64,
     finished: AtomicBool,
     start: Instant,
 }
@@ -34,8 +36,9 @@ impl Progress {
         let state = Arc::new(State {
             stage: stage.to_owned(),
             unit,
-            total,
+            total: AtomicU64::new(total),
             done: AtomicU64::new(0),
+            before: AtomicU64::new(0),
             finished: AtomicBool::new(false),
             start: Instant::now(),
         });
@@ -50,6 +53,17 @@ impl Progress {
 
     pub(crate) fn set(&self, amount: u64) {
         self.state.done.store(amount, Ordering::Relaxed);
+    }
+
+    /// The total, where it is only known on the way.
+    pub(crate) fn set_total(&self, total: u64) {
+        self.state.total.store(total, Ordering::Relaxed);
+    }
+
+    /// What an earlier process did already.
+    pub(crate) fn set_before(&self, amount: u64) {
+        self.state.before.store(amount, Ordering::Relaxed);
+        self.set(amount);
     }
 }
 
@@ -74,11 +88,12 @@ fn print(state: &State, terminal: bool) {
         }
         let finished = state.finished.load(Ordering::SeqCst);
         match (terminal, finished) {
-            (true, false) => eprint!("\r\x1b[2K{}", state.line()),
-            (true, true) => eprint!("\r\x1b[2K"),
-            (false, false) => eprintln!("{}", state.line()),
-            (false, true) => {}
+            (true, false) => write!(std::io::stderr(), "\r\x1b[2K{}", state.line()),
+            (true, true) => write!(std::io::stderr(), "\r\x1b[2K"),
+            (false, false) => writeln!(std::io::stderr(), "{}", state.line()),
+            (false, true) => Ok(()),
         }
+        .unwrap_or_default(); // where nobody listens, nothing is lost
         if finished {
             return;
         }
@@ -87,19 +102,20 @@ fn print(state: &State, terminal: bool) {
 
 impl State {
     fn line(&self) -> String {
-        line(&self.stage, self.unit, self.done.load(Ordering::Relaxed), self.total, self.start.elapsed().as_secs_f64())
+        let [done, before, total] = [&self.done, &self.before, &self.total].map(|count| count.load(Ordering::Relaxed));
+        line(&self.stage, self.unit, [done, before, total], self.start.elapsed().as_secs_f64())
     }
 }
 
-fn line(stage: &str, unit: Unit, done: u64, total: u64, seconds: f64) -> String {
-    let rate = done as f64 / seconds.max(1e-9);
+fn line(stage: &str, unit: Unit, [done, before, total]: [u64; 3], seconds: f64) -> String {
+    let rate = done.saturating_sub(before) as f64 / seconds.max(1e-9);
     let mut line = format!("{stage:>9}  {} of {}", amount(unit, done), amount(unit, total));
     if total > 0 {
         line.push_str(&format!("  {:>3}%", (100 * u128::from(done) / u128::from(total)).min(100)));
     }
     line.push_str(&format!("  {}/s", amount(unit, rate as u64)));
-    if done > 0 && done < total {
-        line.push_str(&format!("  ETA {}", duration(((total - done) as f64 / rate.max(1e-9)) as u64)));
+    if rate > 0.0 && done < total {
+        line.push_str(&format!("  ETA {}", duration(((total - done) as f64 / rate) as u64)));
     }
     line
 }
@@ -139,9 +155,11 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long() {
-        assert_eq!(line("clean", Unit::Bytes, 500_000, 2_000_000, 2.0), "    clean  500.0 kB of 2.0 MB   25%  250.0 kB/s  ETA 6s");
-        assert_eq!(line("train", Unit::Steps, 10, 10, 5.0), "    train  10 steps of 10 steps  100%  2 steps/s");
-        assert_eq!(line("x", Unit::Tasks, 0, 0, 0.0), "        x  0 tasks of 0 tasks  0 tasks/s");
+        assert_eq!(line("clean", Unit::Bytes, [500_000, 0, 2_000_000], 2.0), "    clean  500.0 kB of 2.0 MB   25%  250.0 kB/s  ETA 6s");
+        assert_eq!(line("train", Unit::Steps, [10, 0, 10], 5.0), "    train  10 steps of 10 steps  100%  2 steps/s");
+        // What an earlier process did is no speed of this one.
+        assert_eq!(line("train", Unit::Steps, [95, 90, 100], 5.0), "    train  95 steps of 100 steps   95%  1 steps/s  ETA 5s");
+        assert_eq!(line("x", Unit::Tasks, [0, 0, 0], 0.0), "        x  0 tasks of 0 tasks  0 tasks/s");
     }
 
     #[test]

@@ -1,5 +1,4 @@
 //! The printer: stdout is data, stderr is talk. Nothing else in the program writes to either.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
 
 use std::io::{IsTerminal, Write};
 
@@ -58,25 +57,25 @@ impl Ui {
     /// A line of talk.
     pub(crate) fn say(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{text}");
+            write_err(&text.to_string());
         }
     }
 
     /// A line of talk that only `-v` wants.
     pub(crate) fn detail(&self, text: impl std::fmt::Display) {
         if self.verbose {
-            eprintln!("{text}");
+            write_err(&text.to_string());
         }
     }
 
     /// Something the reader should know, said even under `-q`.
     pub(crate) fn warn(&self, text: impl std::fmt::Display) {
-        eprintln!("warning: {text}");
+        write_err(&format!("warning: {text}"));
         self.event("warning", &json!({ "message": text.to_string() }));
     }
 
     pub(crate) fn error(&self, error: &Error) {
-        eprintln!("{error}");
+        write_err(&error.to_string());
         let kind = match error.kind {
             Kind::BadResult => "bad-result",
             Kind::CouldNotRun => "could-not-run",
@@ -91,10 +90,20 @@ impl Ui {
     }
 }
 
-/// Writes to stdout; a reader that closed the pipe (`| head`) ends the program in peace.
+/// Writes to stdout. A reader that went away (`| head`) is no reason to stop working; a full disk
+/// is, because the data would be lost without a word.
 fn write_out(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+            write_err(&format!("error: cannot write to stdout: {cause}"));
+            std::process::exit(2);
+        }
+        _ => {}
     }
+}
+
+/// Writes a line to stderr; where nobody listens, nothing is lost.
+pub(super) fn write_err(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -14,7 +14,7 @@ use filters::dedup::{DedupConfig, Signature, SignatureWriter, Signer};
 use filters::{Chain, FilterSpec, Metrics, Reason, Verdict};
 use rayon::prelude::*;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::layout;
 use crate::record::{Kept, PartStats, Rejected};
 use crate::report::Progress;
@@ -34,7 +34,7 @@ pub(crate) struct Cleaner<'a> {
 
 /// What became of one record.
 enum Outgoing {
-    Unreadable(String),
+    Unreadable { message: String, breaks_off: bool },
     Dropped { document: Document, bytes: u64, metrics: Metrics, reason: Reason },
     Kept { document: Document, bytes: u64, metrics: Metrics, signature: Signature },
 }
@@ -66,7 +66,7 @@ impl<'a> Cleaner<'a> {
         let (mut reported, mut seen) = (0, 0);
         loop {
             super::check(cancel)?;
-            let chunk = take_chunk(&mut records);
+            let chunk = take_chunk(&mut records)?;
             if chunk.is_empty() {
                 break;
             }
@@ -92,7 +92,7 @@ impl<'a> Cleaner<'a> {
     fn judge(&self, record: Result<Document, corpora::Error>) -> Outgoing {
         let mut document = match record {
             Ok(document) => document,
-            Err(error) => return Outgoing::Unreadable(error.to_string()),
+            Err(error) => return Outgoing::Unreadable { message: error.to_string(), breaks_off: error.loses_more_than_a_record() },
         };
         let bytes = document.text.len() as u64;
         match self.chain.apply(&mut document) {
@@ -108,21 +108,28 @@ impl<'a> Cleaner<'a> {
 impl Outgoing {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Unreadable(_) => 0,
+            Self::Unreadable { .. } => 0,
             Self::Dropped { bytes, .. } | Self::Kept { bytes, .. } => *bytes,
         }
     }
 }
 
-fn take_chunk(records: &mut dyn Iterator<Item = Result<Document, corpora::Error>>) -> Vec<Result<Document, corpora::Error>> {
+type Record = Result<Document, corpora::Error>;
+
+/// A disk that does not answer or a file that cannot be opened ends the stage: to go on would be to
+/// leave out a part of the corpus for good because of a passing fault.
+fn take_chunk(records: &mut dyn Iterator<Item = Record>) -> Result<Vec<Record>> {
     let mut chunk = Vec::new();
     let mut bytes = 0;
     while chunk.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
         let Some(record) = records.next() else { break };
-        bytes += record.as_ref().map_or(0, |document| document.text.len());
+        if let Err(error @ corpora::Error::Io { .. }) = record {
+            return Err(Error::new(error).hint("make the file readable, then run the same command again"));
+        }
+        bytes += record.as_ref().map_or(0, |document| document.size());
         chunk.push(record);
     }
-    chunk
+    Ok(chunk)
 }
 
 struct Writers {
@@ -153,8 +160,9 @@ impl Writers {
     fn write(&mut self, row: u64, record: Outgoing, bucket: u32, priority: u32, dedup: &DedupConfig, stats: &mut PartStats) -> Result<()> {
         stats.input.documents += 1;
         match record {
-            Outgoing::Unreadable(unreadable) => {
+            Outgoing::Unreadable { message: unreadable, breaks_off } => {
                 stats.unreadable += 1;
+                stats.broken += u64::from(breaks_off);
                 self.table.push(&StatsRow { outcome: Outcome::Unreadable, ..empty_row(row, stats) })?;
                 self.rejects.push(&Rejected::Unreadable { row, unreadable })?;
             }

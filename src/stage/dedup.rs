@@ -18,7 +18,10 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
     let out = layout::prepare(folder, layout::DEDUP)?;
     let out = out.parent().unwrap_or(folder);
     let progress = ui.progress("dedup", Unit::Tasks, 0);
-    let summary = dedup::run(&signatures, &shuffle, out, config, cancel, &|done, _| progress.set(done));
+    let summary = dedup::run(&signatures, &shuffle, out, config, cancel, &|done, total| {
+        progress.set_total(total);
+        progress.set(done);
+    });
     let summary = match summary {
         Ok(summary) => summary,
         Err(dedup::Error::Cancelled) => return Err(Error::interrupted()),

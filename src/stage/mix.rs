@@ -24,8 +24,8 @@ pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer
     Ok(manifest)
 }
 
-/// Plans the mixture and writes it; says what repeats.
-pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &Ui) -> Result<Option<MixturePlan>> {
+/// What a recipe asks of these shards; None without `[train]`.
+pub(crate) fn planned(recipe: &Recipe, manifest: &Manifest) -> Result<Option<MixturePlan>> {
     let Some(train) = &recipe.train else { return Ok(None) };
     let tokens_of = |bucket: &str| {
         manifest.shards.iter().filter(|shard| shard.split == Split::Train && shard.bucket == bucket).map(|shard| shard.tokens).sum()
@@ -34,6 +34,33 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
     let plan = MixturePlan::new(&recipe.mixture, &available, train.tokens, train.sequence_length).map_err(|error| {
         Error::new(error).hint("lower `train.tokens`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\"")
     })?;
+    Ok(Some(plan))
+}
+
+/// Plans the mixture and writes it; says what repeats, what is left out, and what was reduced.
+pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &Ui) -> Result<Option<MixturePlan>> {
+    let Some(plan) = planned(recipe, manifest)? else {
+        // One of an earlier recipe would be shown in the report as if it were this one's.
+        match std::fs::remove_file(folder.join(layout::MIXTURE)) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::new(format!("cannot remove the outdated {}: {cause}", layout::MIXTURE)));
+            }
+            _ => return Ok(None),
+        }
+    };
+    if plan.reduced {
+        ui.warn(format!(
+            "the mixture is reduced to {} tokens of {} asked for: more would exceed `mixture.max-epochs`",
+            plan.tokens,
+            plan.requested_tokens.unwrap_or(plan.tokens)
+        ));
+    }
+    for bucket in plan.buckets.iter().filter(|bucket| bucket.ratio == 0.0 && bucket.available_tokens > 0) {
+        ui.warn(format!(
+            "bucket `{}` has no ratio in the mixture: its {} tokens are not trained on",
+            bucket.bucket, bucket.available_tokens
+        ));
+    }
     for bucket in &plan.buckets {
         if bucket.repeated_tokens > 0 {
             ui.warn(format!(
@@ -41,6 +68,12 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
                 bucket.bucket, bucket.tokens, bucket.available_tokens, bucket.epochs, bucket.repeated_tokens
             ));
         }
+    }
+    for bucket in plan.buckets.iter().filter(|bucket| bucket.padding_tokens * 20 > bucket.tokens) {
+        ui.warn(format!(
+            "bucket `{}` has only {} tokens: in windows of {}, {} places stay empty and its share of the tokens is smaller than its ratio",
+            bucket.bucket, bucket.available_tokens, plan.seq_len, bucket.padding_tokens
+        ));
     }
     plan.save(layout::prepare(folder, layout::MIXTURE)?)?;
     Ok(Some(plan))

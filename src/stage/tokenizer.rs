@@ -39,9 +39,21 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
         TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, std::iter::empty())?,
     };
     let path = layout::prepare(folder, &format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()))?;
+    // The folder holds one tokenizer: that of an earlier recipe must not be taken for this one.
+    for other in FILES.map(|name| path.with_file_name(name)).iter().filter(|other| **other != path) {
+        match std::fs::remove_file(other) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::new(format!("cannot remove the outdated {}: {cause}", other.display())));
+            }
+            _ => {}
+        }
+    }
     tokenizer.save(&path)?;
     Ok(tokenizer)
 }
+
+/// What a tokenizer's file can be called.
+const FILES: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 
 /// The tokenizer of a run folder.
 pub(crate) fn open(folder: &Path, config: &TokenizerConfig) -> Result<Tokenizer> {
@@ -49,7 +61,7 @@ pub(crate) fn open(folder: &Path, config: &TokenizerConfig) -> Result<Tokenizer>
     // A trained tokenizer's end token is the first special token it was trained with.
     let trained = config.train.as_ref().and_then(|train| train.special_tokens.first());
     let eos = config.eos.as_ref().or(trained).map(String::as_str);
-    match ["tokenizer.json", "tokenizer.model"].iter().map(|name| place.join(name)).find(|path| path.exists()) {
+    match FILES.iter().map(|name| place.join(name)).find(|path| path.exists()) {
         Some(path) => Ok(Tokenizer::load(path, eos)?),
         None => Err(Error::new(format!("there is no tokenizer in {}", place.display())).hint("`malmoi build` makes it")),
     }

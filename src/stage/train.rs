@@ -6,8 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shards::{Manifest, MixturePlan, ShardReader, StreamConfig, TokenStream, Tokenizer};
-use trainer::{DeviceSpec, Event, Trainer};
+use shards::{Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
+use trainer::{Checkpoint, DeviceSpec, Event, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
@@ -15,10 +15,18 @@ use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
 
-/// Everything training depends on, as one fingerprint. `tokens` and the schedule are in it: a
-/// longer run is another run, because its learning rate was another at every step.
-pub(crate) fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan) -> Result<Fingerprint> {
-    fingerprint("train", &json!({ "train": recipe.train, "seed": recipe.seed, "manifest": manifest, "mixture": plan }))
+/// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
+/// longer run is another run, because its learning rate was another at every step. How often is
+/// looked or saved is not.
+fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan) -> Result<Fingerprint> {
+    let train = recipe.train.as_ref().map(TrainConfig::identity);
+    fingerprint("train", &json!({ "train": train, "seed": recipe.seed, "manifest": manifest, "mixture": plan }))
+}
+
+/// Fingerprint of the finished unit: what is looked at on the way does not change the weights, but
+/// it changes the curve and the samples.
+pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan) -> Result<Fingerprint> {
+    fingerprint("training", &json!({ "weights": identity(recipe, manifest, plan)?, "train": recipe.train }))
 }
 
 /// What a training starts from.
@@ -35,7 +43,7 @@ pub(crate) struct Training<'a> {
 pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
     let Training { folder, recipe, tokenizer, manifest, plan, device } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
-    verify(folder, manifest)?;
+    verify(folder, manifest, cancel)?;
     let stream = TokenStream::with_manifest(
         folder,
         manifest,
@@ -52,9 +60,11 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan)?,
     };
+    take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
         Err(trainer::Error::OtherRun { theirs, .. }) => {
             set_aside(folder, &theirs, ui)?;
+            take_back(folder, &run.fingerprint)?;
             Trainer::open(run)
         }
         opened => opened,
@@ -70,7 +80,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         if trainer.step_number() > 0 { format!(", continuing at step {}", trainer.step_number()) } else { String::new() },
     ));
     let progress = ui.progress("train", Unit::Steps, stream.steps());
-    progress.set(trainer.step_number());
+    progress.set_before(trainer.step_number());
     let mut samples = Vec::new();
     trainer
         .run(cancel, &mut |event| {
@@ -106,7 +116,13 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         lines.write_all(b"\n").context(|| "cannot write a sample".to_owned())?;
     }
     layout::write(folder, layout::SAMPLES, &lines)?;
-    Ok(vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()])
+    let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()];
+    // Without its last checkpoint a training is not done, whatever the journal says.
+    if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(train_error)? {
+        let name = checkpoint.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.extend(Checkpoint::FILES.map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
+    }
+    Ok(files)
 }
 
 /// What the report says about a training beside its curve.
@@ -117,34 +133,54 @@ pub(crate) struct Facts {
     pub(crate) steps: u64,
 }
 
-/// Moves the checkpoints and the curve of another recipe out of the way. They may have cost days,
-/// so they are kept.
+/// What a training leaves, and its name while another recipe's training is in the run folder. The
+/// checkpoints come last: as long as they are in their place, a move that was cut short is repeated.
+fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 3] {
+    let short: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    [
+        (layout::METRICS, format!("metrics.{short}.jsonl")),
+        (layout::SAMPLES, format!("samples.{short}.jsonl")),
+        (layout::CHECKPOINTS, format!("checkpoints.{short}")),
+    ]
+}
+
+/// Moves what another recipe's training left out of the way. It may have cost days, so it is kept.
 fn set_aside(folder: &Path, fingerprint: &str, ui: &Ui) -> Result<()> {
-    let name: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    for (from, to) in
-        [(layout::CHECKPOINTS.to_owned(), format!("checkpoints.{name}")), (layout::METRICS.to_owned(), format!("metrics.{name}.jsonl"))]
-    {
-        match std::fs::rename(folder.join(&from), folder.join(&to)) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                return Err(
-                    Error::new(format!("cannot move {from} to {to} in {}: {cause}", folder.display())).hint("move or remove it by hand")
-                );
-            }
-            _ => {}
-        }
+    for (name, aside) in set_aside_names(fingerprint) {
+        rename(&folder.join(name), &folder.join(aside))?;
     }
+    let [.., (_, checkpoints)] = set_aside_names(fingerprint);
     ui.warn(format!(
         "the recipe or its data changed since the last training: its checkpoints are now in {}",
-        folder.join(format!("checkpoints.{name}")).display()
+        folder.join(checkpoints).display()
     ));
     Ok(())
 }
 
+/// Puts back what was set aside of this very training, when its recipe comes back.
+fn take_back(folder: &Path, fingerprint: &str) -> Result<()> {
+    let names = set_aside_names(fingerprint);
+    if names.iter().all(|(_, aside)| !folder.join(aside).exists()) || folder.join(layout::CHECKPOINTS).exists() {
+        return Ok(());
+    }
+    names.iter().try_for_each(|(name, aside)| rename(&folder.join(aside), &folder.join(name)))
+}
+
+/// Renames what is there; what is not there needs no new name.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    match std::fs::rename(from, to) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::new(format!("cannot move {} to {}: {cause}", from.display(), to.display())).hint("move or remove it by hand"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Checks every shard against its checksums before a token of it is trained on.
-pub(crate) fn verify(folder: &Path, manifest: &Manifest) -> Result<()> {
+pub(crate) fn verify(folder: &Path, manifest: &Manifest, cancel: &AtomicBool) -> Result<()> {
     for shard in &manifest.shards {
-        let reader = ShardReader::open(folder.join(&shard.path)).map_err(damaged)?;
-        reader.verify().map_err(damaged)?;
+        super::check(cancel)?;
+        manifest.open_shard(folder, shard).and_then(|reader| reader.verify()).map_err(damaged)?;
     }
     Ok(())
 }

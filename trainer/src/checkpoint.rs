@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use shards::Digest;
 
 use crate::error::{Error, Result};
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, Parameter, Wanted};
 use crate::optimizer::AdamW;
-use crate::tensors::{self, Entry, read_at_most};
+use crate::tensors::{self, Entry, Tensors, read_at_most};
 use crate::trainer::Position;
 
 /// Version of the folder's layout; another one is refused.
@@ -26,7 +26,9 @@ const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const STATE: &str = "state.json";
 const SUMS: &str = "BLAKE3SUMS";
-const FILES: [&str; 3] = [MODEL, OPTIMIZER, STATE];
+/// What follows a parameter's name in the optimizer's file, as in PyTorch.
+const MEAN: &str = "exp_avg";
+const SQUARE: &str = "exp_avg_sq";
 /// Longest text file of a checkpoint.
 const MAX_TEXT: u64 = 1 << 20;
 
@@ -59,6 +61,23 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// The files of a checkpoint, besides the list of their checksums.
+    pub const FILES: [&'static str; 3] = [MODEL, OPTIMIZER, STATE];
+
+    /// Reads every byte and compares it with the checksums.
+    pub fn verify(&self) -> Result<()> {
+        for file in Self::FILES {
+            let path = self.folder.join(file);
+            let mut hasher = blake3::Hasher::new();
+            let open = File::open(&path).map_err(Error::io("open", &path))?;
+            hasher.update_reader(open).map_err(Error::io("read", &path))?;
+            if self.sums.get(file) != Some(&Digest(*hasher.finalize().as_bytes())) {
+                return Err(Error::invalid(&path, format!("its BLAKE3 hash is not the one in {SUMS}: the file is damaged")));
+            }
+        }
+        Ok(())
+    }
+
     /// Writes `root/step-NNNNNN` and gives its path. An older folder of that name is replaced.
     pub(crate) fn save(root: &Path, state: &State, model: &Model, optimizer: &AdamW) -> Result<PathBuf> {
         fs::create_dir_all(root).map_err(Error::io("create", root))?;
@@ -139,38 +158,42 @@ impl Checkpoint {
 
     /// The model. Every name, shape and byte is checked.
     pub fn model(&self, device: &Device) -> Result<Model> {
-        let mut model = self.state.model.init(device, self.state.vocab_size, self.state.seed)?;
-        let expected = names_and_shapes(&weights(&model));
-        let mut parameters = model.parameters_mut();
-        self.read(MODEL, &expected, |index, values| parameters[index].fill(values))?;
-        Ok(model)
+        let State { model, vocab_size, .. } = &self.state;
+        self.read(MODEL, model.num_params(*vocab_size)?, |file| {
+            Model::build(model, *vocab_size, &mut |Wanted { name, shape, .. }| {
+                let values = file.take(&name, &shape)?;
+                Ok(Parameter::new(name, shape, values, device))
+            })
+        })
     }
 
     /// Puts the optimizer, new for this model, where it was.
     pub(crate) fn optimizer(&self, model: &Model, optimizer: &mut AdamW) -> Result<()> {
-        let expected = names_and_shapes(&moments(model, optimizer));
         let device = model.device();
-        let shapes: Vec<[usize; 2]> = model.parameters().iter().map(|parameter| parameter.value().dims()).collect();
-        let mut read: Vec<Tensor<2>> = Vec::with_capacity(expected.len());
-        self.read(OPTIMIZER, &expected, |index, values| {
-            read.push(Tensor::from_data(TensorData::new(values, shapes[index / 2]), &device));
+        let moments = self.read(OPTIMIZER, 2 * model.num_params(), |file| {
+            let pair = |parameter: &Parameter| {
+                let mut moment = |name| -> Result<Tensor<2>> {
+                    let values = file.take(&format!("{}.{name}", parameter.name()), parameter.shape())?;
+                    Ok(Tensor::from_data(TensorData::new(values, parameter.value().dims()), &device))
+                };
+                Ok((moment(MEAN)?, moment(SQUARE)?))
+            };
+            model.parameters().into_iter().map(pair).collect()
         })?;
-        let mut read = read.into_iter();
-        let pairs = std::iter::from_fn(|| Some((read.next()?, read.next()?)));
-        optimizer.restore(self.state.position.updates, pairs.collect());
+        optimizer.restore(self.state.position.updates, moments);
         Ok(())
     }
 
-    fn read(&self, file: &str, expected: &[(String, Vec<usize>)], take: impl FnMut(usize, Vec<f32>)) -> Result<()> {
+    fn read<T>(&self, file: &str, numbers: u64, take: impl FnOnce(&mut Tensors<'_>) -> Result<T>) -> Result<T> {
         let Some(&digest) = self.sums.get(file) else {
             return Err(Error::invalid(&self.folder.join(SUMS), format!("has no line for {file}")));
         };
-        tensors::read(&self.folder.join(file), digest, expected, take)
+        tensors::read(&self.folder.join(file), digest, numbers, take)
     }
 }
 
 fn weights(model: &Model) -> Vec<Entry> {
-    let entry = |p: &crate::model::Parameter| Entry { name: p.name().to_owned(), shape: p.shape().to_vec(), value: p.value() };
+    let entry = |p: &Parameter| Entry { name: p.name().to_owned(), shape: p.shape().to_vec(), value: p.value() };
     model.parameters().into_iter().map(entry).collect()
 }
 
@@ -179,17 +202,13 @@ fn moments(model: &Model, optimizer: &AdamW) -> Vec<Entry> {
     let pairs = model.parameters().into_iter().zip(optimizer.moments());
     pairs
         .flat_map(|(parameter, (mean, square))| {
-            [("exp_avg", mean), ("exp_avg_sq", square)].map(|(moment, value)| Entry {
+            [(MEAN, mean), (SQUARE, square)].map(|(moment, value)| Entry {
                 name: format!("{}.{moment}", parameter.name()),
                 shape: parameter.shape().to_vec(),
                 value: value.clone(),
             })
         })
         .collect()
-}
-
-fn names_and_shapes(entries: &[Entry]) -> Vec<(String, Vec<usize>)> {
-    entries.iter().map(|entry| (entry.name.clone(), entry.shape.clone())).collect()
 }
 
 fn name(step: u64) -> String {
@@ -227,7 +246,7 @@ fn read_sums(path: &Path) -> Result<BTreeMap<String, Digest>> {
     let mut sums = BTreeMap::new();
     for (number, line) in String::from_utf8_lossy(&bytes).lines().enumerate() {
         let entry = line.split_once("  ").and_then(|(digest, file)| Some((digest.parse().ok()?, file)));
-        match entry.filter(|(_, file)| FILES.contains(file)) {
+        match entry.filter(|(_, file)| Checkpoint::FILES.contains(file)) {
             Some((digest, file)) => drop(sums.insert(file.to_owned(), digest)),
             None => return Err(Error::invalid(path, format!("line {} is not a hash and a file of a checkpoint", number + 1))),
         }

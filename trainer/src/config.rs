@@ -7,6 +7,8 @@ use crate::model::ModelConfig;
 
 /// Largest step in tokens; what one step may allocate for on the host.
 const MAX_STEP_TOKENS: u64 = 1 << 30;
+/// Largest attention scores of one layer in bytes, 8 GiB. A step holds several such tensors.
+const MAX_SCORES: u128 = 8 << 30;
 
 /// The recipe's `[train]`. Every key has a default except the objective.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +16,8 @@ const MAX_STEP_TOKENS: u64 = 1 << 30;
 pub struct TrainConfig {
     /// What is learned from the tokens: `cpt`, the next token of plain text.
     pub objective: ObjectiveKind,
-    /// Tokens to draw in all. Default: every token of the mixture once.
+    /// Tokens to draw in all. Default: as many as the mixture's ratios allow without drawing from
+    /// any bucket twice; the scarcest bucket is then drawn whole, the others in part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
     /// Tokens of one sequence. Default 256.
@@ -60,8 +63,8 @@ pub struct TrainConfig {
     /// Held-out tokens that an evaluation reads of each bucket; 0: no evaluation. Default 65,536.
     #[serde(default = "default::eval_tokens")]
     pub eval_tokens: u64,
-    /// Steps between checkpoints; 0: only at the end and when interrupted. Default 0.
-    #[serde(default)]
+    /// Steps between checkpoints; 0: only at the end and when interrupted. Default 1000.
+    #[serde(default = "default::checkpoint_every")]
     pub checkpoint_every: u64,
     /// Checkpoints kept, the newest ones. Default 2.
     #[serde(default = "default::keep_checkpoints")]
@@ -141,6 +144,9 @@ mod default {
     pub(super) fn eval_tokens() -> u64 {
         65_536
     }
+    pub(super) fn checkpoint_every() -> u64 {
+        1000
+    }
     pub(super) fn keep_checkpoints() -> u32 {
         2
     }
@@ -177,7 +183,7 @@ impl Default for TrainConfig {
             clip_norm: default::clip_norm(),
             eval_every: 0,
             eval_tokens: default::eval_tokens(),
-            checkpoint_every: 0,
+            checkpoint_every: default::checkpoint_every(),
             keep_checkpoints: default::keep_checkpoints(),
             log_every: default::log_every(),
             model: ModelConfig::default(),
@@ -204,7 +210,7 @@ impl TrainConfig {
             return refuse("micro-batch", format!("{micro}, not 1 to `batch` = {}", self.batch));
         }
         if self.tokens == Some(0) {
-            return refuse("tokens", "0, at least 1 (leave it out to draw every token once)");
+            return refuse("tokens", "0, at least 1 (leave it out to draw what the mixture gives without repeating a bucket)");
         }
         within("learning-rate", self.learning_rate, self.learning_rate > 0.0, "above 0")?;
         let lowest = self.min_learning_rate();
@@ -221,7 +227,31 @@ impl TrainConfig {
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
+        self.check_scores()?;
         self.sample.as_ref().map_or(Ok(()), SampleConfig::validate)
+    }
+
+    /// Every layer scores every pair of positions, for each head, and masks them once more.
+    fn check_scores(&self) -> Result<()> {
+        let [micro, length] = [self.micro_batch(), self.sequence_length].map(u128::from);
+        let bytes = micro * (self.model.heads as u128 + 1) * length * length * size_of::<f32>() as u128;
+        if bytes <= MAX_SCORES {
+            return Ok(());
+        }
+        let detail = format!(
+            "{length}: with `micro-batch` = {micro} and `model.heads` = {} the attention scores of one layer take {bytes} bytes, at most {MAX_SCORES}",
+            self.model.heads
+        );
+        refuse("sequence-length", detail)
+    }
+
+    /// The same run looked at in the usual way: the options that change nothing in the weights or
+    /// the curve (`log-every`, `checkpoint-every`, `keep-checkpoints`, `sample`) have their defaults.
+    /// Two configs whose identities are equal train the same model step by step, so one continues
+    /// the other's checkpoints.
+    pub fn identity(&self) -> Self {
+        let Self { log_every, checkpoint_every, keep_checkpoints, sample, .. } = Self::default();
+        Self { log_every, checkpoint_every, keep_checkpoints, sample, ..self.clone() }
     }
 
     /// Sequences that go through the model at a time.
@@ -236,7 +266,7 @@ impl TrainConfig {
 
     /// The settings that matter most, on one line.
     pub fn describe(&self) -> String {
-        let tokens = self.tokens.map_or("every token once".to_owned(), |tokens| format!("{tokens} tokens"));
+        let tokens = self.tokens.map_or("tokens until a bucket would repeat".to_owned(), |tokens| format!("{tokens} tokens"));
         let model = &self.model;
         format!(
             "next-token objective, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
@@ -292,6 +322,16 @@ mod tests {
     }
 
     #[test]
+    fn what_only_looks_is_not_part_of_the_identity() {
+        let config = parse("objective = 'cpt'\nbatch = 4\neval-every = 3").unwrap();
+        let looks = "log-every = 7\ncheckpoint-every = 0\nkeep-checkpoints = 9\nsample = { prompts = ['a'] }";
+        let looked = parse(&format!("objective = 'cpt'\nbatch = 4\neval-every = 3\n{looks}")).unwrap();
+        assert_ne!(looked, config);
+        assert_eq!(looked.identity(), config);
+        assert_ne!(looked.identity(), TrainConfig::default());
+    }
+
+    #[test]
     fn values_are_checked() {
         let refused = |change: &str| {
             let config = parse(&format!("objective = 'cpt'\n{change}")).unwrap();
@@ -304,6 +344,12 @@ mod tests {
         assert_eq!(refused("beta2 = 1.0"), "`beta2` is 1, not 0 to below 1");
         assert_eq!(refused("log-every = 0"), "`log-every` is 0, at least 1");
         assert!(refused("batch = 4294967295\nsequence-length = 4294967295").contains("tokens a step"));
+        // 1 × (4 + 1) × 30000² × 4 bytes.
+        assert_eq!(
+            refused("micro-batch = 1\nsequence-length = 30000"),
+            "`sequence-length` is 30000: with `micro-batch` = 1 and `model.heads` = 4 the attention scores of one layer take 18000000000 bytes, at most 8589934592"
+        );
+        assert!(refused("batch = 1048576\nmicro-batch = 1048576").contains("`micro-batch` = 1048576"));
         assert!(refused("sample = { prompts = [''] }").starts_with("`sample.prompts` is empty"));
         assert!(refused("model = { heads = 3 }").contains("`model.heads`"));
     }

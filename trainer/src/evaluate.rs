@@ -17,70 +17,64 @@ pub struct BucketLoss {
     pub bucket: String,
     /// Targets measured: all but the first token of each document.
     pub tokens: u64,
-    /// UTF-8 bytes that the measured targets stand for.
+    /// UTF-8 bytes of text that the measured targets stand for, rounded; see `bits_per_byte`.
     pub bytes: u64,
     /// Nats per target.
     pub loss: f64,
-    /// Bits to predict the targets that stand for text, divided by its bytes. End tokens, which
-    /// stand for no byte, are in `loss` but not here.
+    /// Bits per token of text, divided by the bytes per token of all held-out text of the bucket.
+    ///
+    /// Every token that is not an end token is text, unknown ones too, and bytes are those of the
+    /// documents, not of the ids: a tokenizer that drops or changes characters gains nothing by it.
     pub bits_per_byte: f64,
 }
 
-/// Measures up to about `max_tokens` targets, from the first held-out window on, `rows` windows at a
-/// time. `token_bytes` is the tokenizer's table of bytes by id. None when there is no text to
-/// measure.
-pub fn evaluate(
-    model: &Model,
-    held_out: &HeldOut,
-    bucket: &str,
-    token_bytes: &[u32],
-    rows: u32,
-    max_tokens: u64,
-) -> Result<Option<BucketLoss>> {
+/// Measures about `max_tokens` targets in windows spread evenly over the held-out text, `rows` of
+/// them at a time. None when there is no text to measure.
+pub fn evaluate(model: &Model, held_out: &HeldOut, bucket: &str, rows: u32, max_tokens: u64) -> Result<Option<BucketLoss>> {
     let model = model.frozen();
     let mut sums = Sums::default();
-    for batch in held_out.batches(rows) {
-        if sums.tokens >= max_tokens {
-            break;
-        }
+    for batch in held_out.batches(rows, max_tokens.div_ceil(u64::from(held_out.seq_len()))) {
         let batch = batch?;
         let inputs = Inputs::new(&model, &batch)?;
         let targets_n = inputs::integers(&batch.targets, [batch.targets.len()], &model.device());
         let losses = token_losses(model.forward(&inputs), model.head(), targets_n);
         let losses = losses.try_into_vec_as::<f32>().map_err(Error::backend("read held-out losses"))?;
         for ((loss, target), _) in losses.iter().zip(&batch.targets).zip(&batch.mask).filter(|(_, counts)| **counts) {
-            sums.add(f64::from(*loss), token_bytes.get(*target as usize).copied().unwrap_or(0));
+            sums.add(f64::from(*loss), *target != held_out.eos());
         }
     }
-    Ok(sums.finish(bucket))
+    // Each document has one end token.
+    let text_tokens = held_out.tokens().saturating_sub(held_out.documents());
+    Ok(sums.finish(bucket, held_out.text_bytes() as f64 / text_tokens as f64))
 }
 
 #[derive(Default)]
 struct Sums {
     tokens: u64,
     nats: f64,
-    bytes: u64,
-    /// Of the targets that stand for bytes.
+    /// Of the targets that are text.
+    text_tokens: u64,
     text_nats: f64,
 }
 
 impl Sums {
-    fn add(&mut self, nats: f64, bytes: u32) {
+    fn add(&mut self, nats: f64, is_text: bool) {
         self.tokens += 1;
         self.nats += nats;
-        if bytes > 0 {
-            self.bytes += u64::from(bytes);
+        if is_text {
+            self.text_tokens += 1;
             self.text_nats += nats;
         }
     }
 
-    fn finish(self, bucket: &str) -> Option<BucketLoss> {
-        (self.bytes > 0).then(|| BucketLoss {
+    fn finish(self, bucket: &str, bytes_per_token: f64) -> Option<BucketLoss> {
+        let bytes = self.text_tokens as f64 * bytes_per_token;
+        (bytes > 0.0).then(|| BucketLoss {
             bucket: bucket.to_owned(),
             tokens: self.tokens,
-            bytes: self.bytes,
+            bytes: bytes.round() as u64,
             loss: self.nats / self.tokens as f64,
-            bits_per_byte: self.text_nats / LN_2 / self.bytes as f64,
+            bits_per_byte: self.text_nats / LN_2 / bytes,
         })
     }
 }
@@ -88,17 +82,49 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{ModelConfig, Parameter};
+    use burn::tensor::Device;
+    use shards::{Manifest, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 
     #[test]
     fn bits_per_byte_by_hand() {
         let mut sums = Sums::default();
-        sums.add(3.0 * LN_2, 3); // one Hangul syllable at 3 bits
-        sums.add(1.0 * LN_2, 1);
-        sums.add(8.0 * LN_2, 0); // an end token
-        let loss = sums.finish("korean").unwrap();
+        sums.add(3.0 * LN_2, true);
+        sums.add(1.0 * LN_2, true);
+        sums.add(8.0 * LN_2, false); // an end token
+        let loss = sums.finish("korean", 2.0).unwrap();
         assert_eq!((loss.tokens, loss.bytes), (3, 4));
         assert!((loss.bits_per_byte - 1.0).abs() < 1e-12);
         assert!((loss.loss - 4.0 * LN_2).abs() < 1e-12);
-        assert!(Sums::default().finish("empty").is_none());
+        assert!(Sums::default().finish("empty", f64::NAN).is_none());
+    }
+
+    /// A model of zeros gives each of its 257 ids the same probability: 8.005625 bits a token. Half of
+    /// the tokens are an unknown one, and the text has three bytes for each token, whatever the ids.
+    #[test]
+    fn unknown_tokens_and_lost_bytes_are_paid_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokenizer = Tokenizer::bytes();
+        let mut writer = ShardWriter::create(folder.path().join("a"), ShardMeta::new("a", &tokenizer)).unwrap();
+        for id in ["1", "2", "3", "4"] {
+            writer.push(TokenizedDocument { id, source: "s", text_bytes: 30, tokens: &[0, 7].repeat(5) }).unwrap();
+        }
+        let manifest = Manifest::new(&tokenizer, vec![ShardEntry::new("a", Split::HeldOut, &writer.finish().unwrap())]);
+        let held_out = HeldOut::new(folder.path(), &manifest, "a", 11).unwrap();
+        let config = ModelConfig { hidden: 4, layers: 1, heads: 1, kv_heads: 1, intermediate: 2, ..ModelConfig::default() };
+        let device = Device::flex();
+        let zeros = &mut |wanted: crate::model::Wanted| {
+            let count = wanted.shape.iter().product();
+            Ok(Parameter::new(wanted.name, wanted.shape, vec![0.0; count], &device))
+        };
+        let model = Model::build(&config, 257, zeros).unwrap();
+        // Every window is a document of 11 tokens: its first is no target, its last is the end token.
+        for (max_tokens, windows) in [(1, 1), (22, 2), (23, 3), (1000, 4)] {
+            let loss = evaluate(&model, &held_out, "a", 3, max_tokens).unwrap().unwrap();
+            assert_eq!((loss.tokens, loss.bytes), (windows * 10, windows * 27));
+            assert!((loss.loss - 257f64.ln()).abs() < 1e-5);
+            assert!((loss.bits_per_byte - 257f64.log2() / 3.0).abs() < 1e-5, "{loss:?}");
+        }
+        assert_eq!(evaluate(&model, &held_out, "a", 3, 0).unwrap(), None);
     }
 }

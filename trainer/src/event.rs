@@ -20,8 +20,8 @@ pub enum Event {
     Sample(SampleEvent),
 }
 
-/// One optimizer step. All but the last two fields are the same on every run
-/// of the same recipe on the same kind of machine.
+/// One optimizer step. All but the last two fields are the same each time the same recipe runs on
+/// the CPU of the same machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepEvent {

@@ -8,8 +8,9 @@
 //!    micro-batches never changes it.
 //! 5. [`AdamW`] moves the weights by a learning rate from [`LearningRate`].
 //! 6. [`Trainer`] puts these together: [`Trainer::step`] is one visible block, [`Trainer::run`]
-//!    adds evaluation, checkpoints and events. A run killed at any step and opened again ends in
-//!    the same bytes.
+//!    adds evaluation, checkpoints and events. On the CPU backend of one machine, a run ends in the
+//!    same bytes on any number of threads, and when it was killed at any step and opened again.
+//!    Nothing is promised between machines, whose processors may add in another order, or on CUDA.
 //! 7. [`evaluate()`] measures held-out bits per byte, [`generate()`] writes text.
 //!
 //! The crate prints nothing and reads no environment; what happens is told by [`Event`]s.

@@ -36,6 +36,8 @@ struct Head {
 pub(crate) struct Metrics {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Whether the step that it continues after has an evaluation.
+    pub(crate) evaluated: bool,
 }
 
 impl Metrics {
@@ -45,9 +47,9 @@ impl Metrics {
         let path = folder.join(METRICS_FILE);
         let mut file =
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(Error::io("open", &path))?;
-        let end = kept(&path, &file, step)?;
+        let (end, evaluated) = kept(&path, &file, step)?;
         file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(Error::io("cut", &path))?;
-        Ok(Self { path, file: BufWriter::new(file) })
+        Ok(Self { path, file: BufWriter::new(file), evaluated })
     }
 
     pub(crate) fn step(&mut self, event: &StepEvent) -> Result<()> {
@@ -75,13 +77,14 @@ impl Metrics {
     }
 }
 
-/// Bytes of the lines up to `step`, which must be there without a gap.
-fn kept(path: &Path, file: &File, step: u64) -> Result<u64> {
+/// Bytes of the lines up to `step`, which must be there without a gap, and whether `step` has been
+/// evaluated.
+fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, bool)> {
+    let (mut end, mut steps, mut evaluated) = (0, 0, false);
     if step == 0 {
-        return Ok(0);
+        return Ok((end, evaluated));
     }
     let mut reader = BufReader::new(file);
-    let (mut end, mut steps) = (0, 0);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -96,13 +99,14 @@ fn kept(path: &Path, file: &File, step: u64) -> Result<u64> {
             let detail = format!("a line of step {} after {steps} steps; the curve has been changed", head.step);
             return Err(Error::invalid(path, detail));
         }
+        evaluated |= head.reason == "eval" && head.step == step;
         end += length;
     }
     if steps < step {
         let detail = format!("ends at step {steps}, but the checkpoint is of step {step}; the curve has been changed");
         return Err(Error::invalid(path, detail));
     }
-    Ok(end)
+    Ok((end, evaluated))
 }
 
 #[cfg(test)]
@@ -147,6 +151,9 @@ mod tests {
         for from in [0, 2, 4, 5] {
             assert_eq!(write(folder.path(), from, 5).unwrap(), whole);
         }
+        let evaluated = [5, 2, 1].map(|step| Metrics::open(folder.path(), step).unwrap().evaluated);
+        assert_eq!(evaluated, [false, true, false]);
+        assert_eq!(write(folder.path(), 0, 5).unwrap(), whole);
         // A torn last line is the mark of a crash and is cut off.
         std::fs::write(folder.path().join(METRICS_FILE), &whole[..whole.len() - 9]).unwrap();
         assert_eq!(write(folder.path(), 4, 5).unwrap(), whole);

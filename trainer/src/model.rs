@@ -8,6 +8,7 @@ mod parameter;
 use burn::tensor::{Device, Tensor, activation};
 
 pub use config::ModelConfig;
+pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::tensor::Tensor;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use shards::Digest;
 
 use crate::error::{Error, Result};
@@ -67,29 +67,44 @@ fn header(path: &Path, entries: &[Entry]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a file that must have this hash and hold exactly these tensors, given as name and shape,
-/// and hands the numbers of each to `take` in the order given.
-pub(crate) fn read(path: &Path, digest: Digest, expected: &[(String, Vec<usize>)], mut take: impl FnMut(usize, Vec<f32>)) -> Result<()> {
-    let refuse = |detail: String| Err(Error::invalid(path, detail));
-    let data: usize = expected.iter().map(|(_, shape)| shape.iter().product::<usize>() * size_of::<f32>()).sum();
-    let bytes = read_at_most(path, data as u64 + MAX_HEADER)?;
-    if Digest(*blake3::hash(&bytes).as_bytes()) != digest {
-        return refuse(format!("its BLAKE3 hash is not {digest}: the file is damaged"));
-    }
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::invalid(path, format!("not a safetensors file: {error}")))?;
-    let found: BTreeMap<_, _> = file.iter().collect();
-    if let Some(name) = found.keys().find(|name| expected.iter().all(|(other, _)| other != *name)) {
-        return refuse(format!("tensor `{name}` is not one of the model's"));
-    }
-    for (index, (name, shape)) in expected.iter().enumerate() {
-        let Some(tensor) = found.get(name.as_str()) else { return refuse(format!("tensor `{name}` is missing")) };
+/// The tensors of a file that have not been taken yet.
+pub(crate) struct Tensors<'a> {
+    path: &'a Path,
+    left: BTreeMap<&'a str, TensorView<'a>>,
+}
+
+impl Tensors<'_> {
+    /// The numbers of the tensor of this name, which must have this shape.
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let refuse = |detail: String| Err(Error::invalid(self.path, detail));
+        let Some(tensor) = self.left.remove(name) else { return refuse(format!("tensor `{name}` is missing")) };
         if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
             return refuse(format!("tensor `{name}` is {:?} {:?}, not F32 {shape:?}", tensor.dtype(), tensor.shape()));
         }
         let (words, _) = tensor.data().as_chunks::<4>();
-        take(index, words.iter().map(|word| f32::from_le_bytes(*word)).collect());
+        Ok(words.iter().map(|word| f32::from_le_bytes(*word)).collect())
     }
-    Ok(())
+}
+
+/// Reads a file that must have this hash and hold `numbers` numbers, all of which `take` takes.
+/// Memory follows the file, never what is expected of it.
+pub(crate) fn read<T>(path: &Path, digest: Digest, numbers: u64, take: impl FnOnce(&mut Tensors<'_>) -> Result<T>) -> Result<T> {
+    let refuse = |detail: String| Err(Error::invalid(path, detail));
+    let data = numbers * size_of::<f32>() as u64;
+    let bytes = read_at_most(path, data + MAX_HEADER)?;
+    if Digest(*blake3::hash(&bytes).as_bytes()) != digest {
+        return refuse(format!("its BLAKE3 hash is not {digest}: the file is damaged"));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| Error::invalid(path, format!("not a safetensors file: {error}")))?;
+    if (bytes.len() as u64) < data {
+        return refuse(format!("{} bytes, too short for the {numbers} numbers of this model", bytes.len()));
+    }
+    let mut tensors = Tensors { path, left: file.iter().collect() };
+    let taken = take(&mut tensors)?;
+    match tensors.left.keys().next() {
+        Some(name) => refuse(format!("tensor `{name}` is not one of the model's")),
+        None => Ok(taken),
+    }
 }
 
 /// Room for the header of any model that the config allows.
@@ -120,8 +135,16 @@ mod tests {
         ]
     }
 
-    fn expected() -> Vec<(String, Vec<usize>)> {
-        entries().into_iter().map(|entry| (entry.name, entry.shape)).collect()
+    type Expected = Vec<(&'static str, Vec<usize>)>;
+
+    fn expected() -> Expected {
+        vec![("b.weight", vec![2, 3]), ("a.bias", vec![2])]
+    }
+
+    fn take(path: &Path, digest: Digest, expected: &Expected) -> Result<Vec<f32>> {
+        let numbers = expected.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum();
+        let all = |file: &mut Tensors<'_>| expected.iter().map(|(name, shape)| file.take(name, shape)).collect::<Result<Vec<_>>>();
+        Ok(read(path, digest, numbers, all)?.concat())
     }
 
     #[test]
@@ -129,8 +152,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let digest = write(&path, &entries()).unwrap();
-        let mut values = Vec::new();
-        read(&path, digest, &expected(), |_, tensor| values.extend(tensor)).unwrap();
+        let values = take(&path, digest, &expected()).unwrap();
         let bits: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
         assert_eq!(bits, [1.0, 2.0, 3.0, 4.0, 5.0, 6.5, -0.0f32, 1e-40].map(f32::to_bits));
         // Another reader of the format finds the same.
@@ -145,14 +167,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
         let digest = write(&path, &entries()).unwrap();
-        let refused = |digest, expected: &[(String, Vec<usize>)]| read(&path, digest, expected, |_, _| ()).unwrap_err().to_string();
+        let refused = |digest, expected: &Expected| take(&path, digest, expected).unwrap_err().to_string();
         let mut shapes = expected();
         shapes[0].1 = vec![3, 2];
         assert!(refused(digest, &shapes).contains("F32 [2, 3], not F32 [3, 2]"));
-        assert!(refused(digest, &expected()[..1]).contains("`a.bias` is not one"));
+        assert!(refused(digest, &expected()[..1].to_vec()).contains("`a.bias` is not one"));
         let mut more = expected();
-        more.push(("c".to_owned(), vec![1]));
+        more.push(("c", vec![1]));
         assert!(refused(digest, &more).contains("`c` is missing"));
+        more.push(("d", vec![1 << 40]));
+        assert!(refused(digest, &more).contains("too short for the 1099511627785 numbers"));
         assert!(refused(Digest([0; 32]), &expected()).contains("damaged"));
         // Damage with a matching hash: the parser's own checks.
         let good = std::fs::read(&path).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
-use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, World};
+use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
 use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
@@ -72,6 +72,8 @@ pub struct Trainer<'a> {
     optimizer: AdamW,
     schedule: LearningRate,
     position: Position,
+    /// The held-out text of each bucket; nothing where it is not evaluated.
+    held_out: Vec<(&'a str, HeldOut)>,
     /// Steps whose numbers are still on the device.
     unread: Vec<Step>,
 }
@@ -123,20 +125,37 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
+    /// Checks that what the run consists of belongs together, and what is used at its end only: at
+    /// once, not after days of training.
     fn with(run: Run<'a>, model: Model) -> Result<Self> {
-        run.config.validate()?;
-        let objective = match run.config.objective {
+        let Run { folder, config, tokenizer, manifest, stream, .. } = run;
+        config.validate()?;
+        if TokenizerEntry::of(tokenizer) != manifest.tokenizer {
+            return Err(Error::invalid(folder, "its manifest lists shards of another tokenizer than the one given"));
+        }
+        let shape = stream.config();
+        for (option, ours, theirs) in [("sequence-length", config.sequence_length, shape.seq_len), ("batch", config.batch, shape.batch)] {
+            if ours != theirs {
+                return refuse(option, format!("{ours}, but the stream was opened with {theirs}"));
+            }
+        }
+        let objective = match config.objective {
             ObjectiveKind::Cpt => Box::new(Cpt),
         };
-        // At once, not after days of training.
-        for prompt in run.config.sample.iter().flat_map(|sample| &sample.prompts) {
-            if run.tokenizer.encode(prompt)?.is_empty() {
+        let mut held_out = Vec::new();
+        for bucket in stream.buckets().iter().filter(|_| config.eval_tokens > 0) {
+            let shards = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
+            shards.verify()?;
+            held_out.push((bucket.as_str(), shards));
+        }
+        for prompt in config.sample.iter().flat_map(|sample| &sample.prompts) {
+            if tokenizer.encode(prompt)?.is_empty() {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
-        let schedule = LearningRate::new(run.config, run.stream.steps())?;
-        let optimizer = AdamW::new(run.config, &model);
-        Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), unread: Vec::new() })
+        let schedule = LearningRate::new(config, stream.steps())?;
+        let optimizer = AdamW::new(config, &model);
+        Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), held_out, unread: Vec::new() })
     }
 
     /// One optimizer step, and the one place where everything meets. Its loss stays on the device
@@ -175,6 +194,9 @@ impl<'a> Trainer<'a> {
         let mut metrics = Metrics::open(self.run.folder, told)?;
         let mut clock = Clock::start(self.position);
         let mut saved = told;
+        if self.unread.is_empty() && told > 0 && self.due(config.eval_every) && !metrics.evaluated {
+            self.evaluate(&mut metrics, on)?; // it failed before the checkpoint was written
+        }
         while self.position.step < self.steps() {
             if cancel.load(Ordering::Relaxed) {
                 self.tell(&mut metrics, &mut clock, on)?;
@@ -184,23 +206,28 @@ impl<'a> Trainer<'a> {
                 return Err(Error::Interrupted);
             }
             self.step()?;
-            let last = self.position.step == self.steps();
-            let due = |every: u64| last || (every > 0 && self.position.step.is_multiple_of(every));
-            let (log, eval, save) = (due(config.log_every), due(config.eval_every), due(config.checkpoint_every));
+            let [log, eval, save] = [config.log_every, config.eval_every, config.checkpoint_every].map(|every| self.due(every));
             if log || eval || save {
                 self.tell(&mut metrics, &mut clock, on)?;
             }
-            if eval {
-                self.evaluate(&mut metrics, on)?;
-                clock.skip();
-            }
-            if save {
+            let evaluated = if eval { self.evaluate(&mut metrics, on) } else { Ok(()) };
+            // An evaluation that failed costs no step, unless it found the weights to be broken.
+            let broken = matches!(evaluated, Err(Error::NonFinite { .. }));
+            if save && !broken {
                 self.save(&mut metrics, on)?;
                 saved = self.position.step;
+            }
+            evaluated?;
+            if eval || save {
                 clock.skip();
             }
         }
         self.sample(on)
+    }
+
+    /// Whether something that is done every so many steps is due; at the end everything is.
+    fn due(&self, every: u64) -> bool {
+        self.position.step == self.steps() || (every > 0 && self.position.step.is_multiple_of(every))
     }
 
     /// Reads the numbers of the steps made since the last time, and tells them.
@@ -219,15 +246,13 @@ impl<'a> Trainer<'a> {
 
     /// Measures the held-out text of every bucket of the mixture.
     fn evaluate(&self, metrics: &mut Metrics, on: &mut dyn FnMut(Event)) -> Result<()> {
-        let Run { folder, config, tokenizer, manifest, stream, .. } = &self.run;
+        let config = self.run.config;
         if config.eval_tokens == 0 {
             return Ok(());
         }
-        let token_bytes = tokenizer.token_bytes();
         let mut buckets = Vec::new();
-        for bucket in stream.buckets() {
-            let held_out = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
-            buckets.extend(evaluate(&self.model, &held_out, bucket, &token_bytes, config.micro_batch(), config.eval_tokens)?);
+        for (bucket, held_out) in &self.held_out {
+            buckets.extend(evaluate(&self.model, held_out, bucket, config.micro_batch(), config.eval_tokens)?);
         }
         if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
             return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss });

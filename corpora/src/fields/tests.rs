@@ -75,5 +75,32 @@ fn of_a_repeated_field_the_last_counts_and_deep_nesting_is_no_crash() {
     let nested = "[".repeat(100_000) + &"]".repeat(100_000);
     // A wanted field is built, to a limited depth; an unwanted one is passed over without a stack.
     assert!(matches!(document(&fields, &format!(r#"{{"text": "t", "deep": {nested}}}"#)), Err(Cause::InvalidJson(_))));
+    let wrong = document(&fields, &format!(r#"{{"text": {nested}}}"#)).unwrap_err();
+    assert_eq!(wrong.to_string(), "field `text` is an array, not a string");
     assert_eq!(document(&fields, &format!(r#"{{"text": "t", "other": {nested}}}"#)).unwrap().text, "t");
+}
+
+#[test]
+fn of_lists_and_objects_only_what_is_kept_is_built() {
+    let fields = fields(r#", "url-field": "m.url", "keep-meta": ["m.kept"]"#);
+    let parsed =
+        fields.parse(r#"{"text": [0, [1], {"a": 2}], "id": {"a": 1}, "m": {"url": [5], "kept": [6, {"b": 7}], "x": [8]}}"#).unwrap();
+    assert_eq!(serde_json::to_string(&parsed).unwrap(), r#"{"text":[],"id":{},"m":{"url":[],"kept":[6,{"b":7}]}}"#);
+}
+
+#[test]
+fn ids_are_neither_long_nor_rounded() {
+    let named = fields(r#", "id-field": "key""#);
+    let key = |key: &str| document(&named, &format!(r#"{{"text": "t", "key": {key}}}"#)).map(|document| document.id);
+    assert_eq!(key(&format!("\"{}\"", "x".repeat(4096))), Ok("x".repeat(4096)));
+    assert_eq!(key(&format!("\"{}\"", "x".repeat(4097))).unwrap_err().to_string(), "field `key` longer than 4096 bytes");
+    assert_eq!((key("18446744073709551615").as_deref(), key("-5").as_deref()), (Ok("18446744073709551615"), Ok("-5")));
+    for rounded in ["18446744073709551616", "-9223372036854775809", "1.5"] {
+        assert_eq!(key(rounded).unwrap_err().to_string(), "field `key` is a number, not a string (not empty) or an integer of 64 bits");
+    }
+    // Without `id-field` such a record gets the id of its place, and one that is too long is told.
+    let unnamed = fields("");
+    assert_eq!(document(&unnamed, r#"{"text": "t", "id": 18446744073709551616}"#).unwrap().id, "fallback");
+    let long = format!(r#"{{"text": "t", "id": "{}"}}"#, "x".repeat(4097));
+    assert_eq!(document(&unnamed, &long).unwrap_err().to_string(), "field `id` longer than 4096 bytes");
 }

@@ -43,6 +43,17 @@ fn files_directories_and_globs() {
 }
 
 #[test]
+fn folders_may_be_named_like_globs() {
+    // The decoys are what the names would match as globs.
+    let tree = Tree::new(&["[ab] *?/d/1.jsonl", "[ab] *?/d/[2].jsonl", "a xy/d/decoy.jsonl", "[ab] xy/d/decoy.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["[ab] *?/d/1.jsonl"]).unwrap(), ["1.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["[ab] *?/d"]).unwrap(), ["1.jsonl", "[2].jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["[ab] *?/d/*.jsonl"]).unwrap(), ["1.jsonl", "[2].jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["[ab] *?/*/[0-9].jsonl"]).unwrap(), ["d/1.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["[a] */d/*"]).unwrap(), ["a xy/d/decoy.jsonl"]);
+}
+
+#[test]
 fn names_that_would_be_alike_start_at_the_common_folder() {
     let tree = Tree::new(&["p/a/0.jsonl", "p/b/0.jsonl", "p/b/1.jsonl"]);
     assert_eq!(tree.expand(JSONL, &["p/a", "p/b/*"]).unwrap(), ["a/0.jsonl", "b/0.jsonl", "b/1.jsonl"]);

@@ -18,7 +18,8 @@ use crate::document::Document;
 use crate::error::{Cause, Error, Position, Result};
 use crate::part::{Range, Slice};
 
-/// The rows of a slice. A row group that cannot be decoded is one error at its first row.
+/// The rows of a slice. A row group that cannot be decoded is one error at its first row, which
+/// says how many rows are lost with it.
 pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
     let mut table = Table::open(slice.path(), &reader.fields, &reader.source.name)?;
     let first_rows = table.first_rows();
@@ -51,7 +52,10 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
             next += 1;
             match table.group(next - 1) {
                 Ok(group) => current = Some((group, first, last)),
-                Err(detail) => return Some(Err(Error::record(slice.path(), Position::Row(first), Cause::Damaged(detail)))),
+                Err(detail) => {
+                    let cause = Cause::Damaged(format!("{detail}; its {} rows are lost", last - first));
+                    return Some(Err(Error::record(slice.path(), Position::Row(first), cause)));
+                }
             }
         }
     })))
@@ -60,8 +64,10 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
 impl Reader {
     fn row(&self, columns: &Columns, group: &Group, row: usize, fallback: impl FnOnce() -> String) -> std::result::Result<Document, Cause> {
         let fields = &self.fields;
+        if group.bytes(row) > self.source.max_record_bytes {
+            return Err(self.too_long());
+        }
         let text = match group.text.get(row) {
-            Cell::Bytes(bytes) if bytes.len() as u64 > self.source.max_record_bytes => return Err(self.too_long()),
             Cell::Bytes(bytes) => self.decode(bytes)?.into_owned(),
             Cell::Null | Cell::Other(_) => return Err(Cause::MissingField(fields.text.clone())),
         };
@@ -71,6 +77,7 @@ impl Reader {
             _ if fields.id_required => return Err(Cause::MissingField(fields.id.clone())),
             _ => fallback(),
         };
+        fields.check_id(&id)?;
         let mut document = fields.plain(id, text, None);
         document.url = self.string(group.url.as_ref(), row)?;
         document.lang = self.string(group.lang.as_ref(), row)?;

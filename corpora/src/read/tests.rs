@@ -197,6 +197,20 @@ fn a_decompression_bomb_is_one_long_line() {
 }
 
 #[test]
+fn a_bomb_of_blank_lines_ends_its_stream() {
+    let blank = |mib: usize| zstd(&[b"{\"text\": \"a\"}\n", "\n".repeat(mib << 20).as_bytes(), b"{\"text\": \"b\"}\n"].concat());
+    for settings in [JSONL, LINES, PARAGRAPHS] {
+        let corpus =
+            Corpus::new(settings).file("a.jsonl.zst", blank(1)).file("b.jsonl.zst", blank(70)).file("c.jsonl", "{\"text\": \"c\"}");
+        let records = corpus.read();
+        assert_eq!(records.len(), 5, "{settings}");
+        assert!(records[..3].iter().chain(&records[4..]).all(|record| record.is_ok()));
+        let error = records[3].as_ref().unwrap_err();
+        assert!(error.loses_more_than_a_record() && error.to_string().ends_with("damaged: more than 64 MiB of nothing but white space"));
+    }
+}
+
+#[test]
 fn text_by_file_line_and_paragraph() {
     let text = "\u{feff}첫 줄\r\n둘째 줄\r\n\r\n \n셋째\n\n\n넷째";
     let named = |settings: &str| Corpus::new(settings).file("d/a.txt", text).shown();
@@ -230,6 +244,9 @@ fn code_is_a_file_a_document_with_its_language() {
     let facts: Vec<_> =
         read.iter().map(|document| (document.id.as_str(), document.text.as_str(), document.lang.as_deref().unwrap())).collect();
     assert_eq!(facts, [("s:p/a.py#0", "", "python"), ("s:p/src/lib.rs#0", "fn main() {}\n", "rust")]);
+    let named = Corpus::new(&format!(r#"{CODE}, "extensions": ["toml"]"#)).file("Cargo.toml", "a = 1");
+    let document = named.read().remove(0).unwrap();
+    assert!(document.lang.as_deref() == Some("code") && document.is_code());
 }
 
 #[test]

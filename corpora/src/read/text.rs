@@ -31,7 +31,7 @@ pub(super) fn file(reader: Arc<Reader>, slice: Slice) -> Records {
             return Err(cause(reader.too_long()));
         }
         let lang = match reader.source.format {
-            Format::Code => code::language(&slice.relative),
+            Format::Code => Some(code::language(&slice.relative).unwrap_or(code::UNKNOWN)),
             _ => None,
         };
         let text = reader.decode(text).map_err(cause)?.into_owned();

@@ -21,13 +21,14 @@ use super::{minhash, simhash};
 const LARGEST: usize = 20;
 const SAMPLED: usize = 3;
 
-/// Memory for each document with an edge: address, best, size, and a set for each kind and the union.
-const NODE: u64 = 8 + 4 + 4 + 3 * 4 + 4;
+/// Memory for each document with an edge: address, best, size, lowest similarity, and a set for each
+/// kind and the union.
+const NODE: u64 = 8 + 4 + 4 + 4 + 3 * 4 + 4;
 
 /// Finds the clusters and writes `NAME.jsonl.zst` for every part to `out_dir`: one [`Duplicate`] a
 /// line, rows ascending, for each document but the best of every cluster.
 ///
-/// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 32
+/// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 36
 /// for each that has an edge.
 ///
 /// # Errors
@@ -90,27 +91,27 @@ struct Clusters<'a> {
     best: Vec<u32>,
     /// At the first node of a cluster: its number of documents.
     sizes: Vec<u32>,
+    /// At the first node of a cluster: the lowest similarity of its links.
+    lowest: Vec<f32>,
 }
 
 impl<'a> Clusters<'a> {
     fn of(files: &[EdgeFile], set: &'a SignatureSet, config: &DedupConfig, cancel: &AtomicBool) -> Result<Self> {
-        let budget = |needed: u64, what: &str| {
+        let budget = |needed: u64, raise_to: u64, what: &str| {
             let available = config.memory.0;
-            if needed <= available {
-                Ok(())
-            } else {
-                Err(Error::OverBudget { operation: what.to_owned(), needed, available, raise_to: needed })
-            }
+            if needed <= available { Ok(()) } else { Err(Error::OverBudget { operation: what.to_owned(), needed, available, raise_to }) }
         };
         let numbering = Nodes::memory(set.documents());
-        budget(numbering, "numbering the documents")?;
+        // How many of them are linked is not known before: no more than all.
+        budget(numbering, numbering.saturating_add(set.documents().saturating_mul(NODE)), "numbering the documents")?;
         let mut nodes = Nodes::new(set);
         each(files, cancel, |edge| {
             nodes.mark(edge.a)?;
             nodes.mark(edge.b)
         })?;
         let count = nodes.number()?;
-        budget(numbering + u64::from(count) * NODE, &format!("joining {count} linked documents"))?;
+        let joining = numbering + u64::from(count) * NODE;
+        budget(joining, joining, &format!("joining {count} linked documents"))?;
 
         let mut addresses = Vec::with_capacity(count as usize);
         for part in 0..set.parts() as u32 {
@@ -140,7 +141,13 @@ impl<'a> Clusters<'a> {
                 best[first] = node;
             }
         }
-        Ok(Self { set, nodes, addresses, levels, best, sizes })
+        let mut lowest = vec![1.0_f32; count as usize];
+        each(files, cancel, |edge| {
+            let lowest = &mut lowest[levels[2][nodes.of(edge.a)? as usize] as usize];
+            *lowest = lowest.min(edge.similarity);
+            Ok(())
+        })?;
+        Ok(Self { set, nodes, addresses, levels, best, sizes, lowest })
     }
 
     /// Writes the duplicates of a part; gives their counts.
@@ -172,17 +179,22 @@ impl<'a> Clusters<'a> {
         let (record, kept) = (self.set.record(self.addresses[node as usize])?, self.set.record(self.addresses[best as usize])?);
         let joined = |level: &Vec<u32>| level[node as usize] == level[best as usize];
         let kind = Kind::ALL.into_iter().zip(&self.levels).find(|(_, level)| joined(level)).map_or(Kind::Simhash, |(kind, _)| kind);
-        let similarity = if record.exact() == kept.exact() {
-            1.0
-        } else {
-            match kind {
-                Kind::Exact => 1.0,
-                Kind::Minhash => minhash::estimate(record.minhash_bytes().unwrap_or_default(), kept.minhash_bytes().unwrap_or_default()),
-                Kind::Simhash => simhash::similarity(record.simhash().unwrap_or_default(), kept.simhash().unwrap_or(u64::MAX)),
-            }
+        let measured = match kind {
+            _ if record.exact() == kept.exact() => Some(1.0),
+            Kind::Exact => Some(1.0),
+            Kind::Minhash => record.minhash_bytes().zip(kept.minhash_bytes()).map(|(a, b)| minhash::estimate(a, b) as f32),
+            Kind::Simhash => record.simhash().zip(kept.simhash()).map(|(a, b)| simhash::similarity(a, b)),
         };
-        let (id, of) = (record.id()?.to_owned(), kept.id()?.to_owned());
-        Ok(Some(Duplicate { row: record.row(), id, kind, similarity, of, cluster: u64::from(self.sizes[first]) }))
+        Ok(Some(Duplicate {
+            row: record.row(),
+            id: record.id()?.to_owned(),
+            kind,
+            similarity: measured.unwrap_or(self.lowest[first]),
+            of: kept.id()?.to_owned(),
+            of_part: self.set.name(self.addresses[best as usize].part()).to_owned(),
+            of_row: kept.row(),
+            cluster: u64::from(self.sizes[first]),
+        }))
     }
 
     fn largest(&self) -> Result<Vec<ClusterSample>> {

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use bytes::ByteSize;
 
 /// Raised when signatures or decisions of the same settings would differ from before.
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 
 /// How duplicates are found and which of them stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,8 @@ pub struct DedupConfig {
     pub simhash: Option<SimHashConfig>,
     /// Memory of the shuffle in bytes, as a number or text such as `"4GiB"`. Default 1 GiB.
     pub memory: ByteSize,
-    /// Metric of a filter; among documents of equal priority the one with the higher value stays.
-    /// Default: none.
+    /// Metric of a filter; among documents of equal priority the one with the higher value stays. A
+    /// document without it (the filter leaves its bucket alone) comes last. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefer: Option<String>,
     /// Whether documents of different buckets can be duplicates of each other. Default true.

@@ -50,7 +50,7 @@ pub enum Error {
         needed: u64,
         /// Bytes it may use.
         available: u64,
-        /// A sufficient value of `dedup.memory`.
+        /// A sufficient value of `dedup.memory` for this; from `reduce` alone, for its partition.
         raise_to: u64,
     },
     /// An argument that makes no sense.

@@ -29,16 +29,6 @@ pub(super) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// Refuses a group that has grown beyond a task's share of the memory.
-    pub(super) fn check_size(&self, members: usize) -> Result<()> {
-        let (needed, available) = (members as u64 * MEMBER, self.config.share());
-        if needed <= available {
-            return Ok(());
-        }
-        let operation = format!("a group of more than {members} texts under one key");
-        Err(Error::OverBudget { operation, needed, available, raise_to: needed.saturating_mul(2 * super::TASKS) })
-    }
-
     /// Gives the edges of a group, at most one fewer than members. The members' order has no
     /// influence.
     pub(super) fn edges(&self, meeting: Meeting, members: &[Address], mut found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
@@ -76,7 +66,7 @@ impl<'a> Groups<'a> {
         let signature = |rank: &Rank<'_>| Ok(self.set.record(rank.at)?.minhash_bytes().unwrap_or_default());
         let alike = |a: &&[u8], b: &&[u8]| {
             let estimate = minhash::estimate(a, b);
-            (f64::from(estimate) >= config.threshold).then_some(estimate)
+            (estimate >= config.threshold).then_some(estimate as f32)
         };
         link(texts, Kind::Minhash, MINHASH_REPRESENTATIVES, signature, alike, found)
     }
@@ -87,6 +77,16 @@ impl<'a> Groups<'a> {
         let alike = |a: &u64, b: &u64| ((a ^ b).count_ones() <= config.max_distance).then(|| simhash::similarity(*a, *b));
         link(texts, Kind::Simhash, SIMHASH_REPRESENTATIVES, signature, alike, found)
     }
+}
+
+/// Refuses a group of so many members that it takes more than a task's share of the memory.
+pub(super) fn check_size(members: u64, config: &DedupConfig) -> Result<()> {
+    let (needed, available) = (members.saturating_mul(MEMBER), config.share());
+    if needed <= available {
+        return Ok(());
+    }
+    let operation = format!("a group of {members} texts under one key");
+    Err(Error::OverBudget { operation, needed, available, raise_to: needed.saturating_mul(super::TASKS) })
 }
 
 /// Compares every text with the representatives before it, best first.

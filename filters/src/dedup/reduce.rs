@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::config::DedupConfig;
 use super::edge::{Edge, EdgeWriter};
 use super::error::{Error, Result};
-use super::group::Groups;
+use super::group::{self, Groups};
 use super::key::{Key, Keys};
 use super::scatter::{check, stop_if};
 use super::scatter_file::ScatterFile;
@@ -21,8 +22,9 @@ use super::set::{Address, SignatureSet};
 /// loaded: memory is one group of equal keys (160 bytes a member, within a task's share).
 ///
 /// # Errors
-/// If a scatter file is missing, damaged, or of other settings, signatures or partitions; if one
-/// group is larger than the memory allows; if writing fails; or on `cancel`.
+/// If a scatter file is missing, damaged, or of other settings, signatures or partitions; if a group
+/// is larger than the memory allows (then the error tells what the largest of this partition needs);
+/// if writing fails; or on `cancel`.
 pub fn reduce(
     partition: u32,
     scatter_files: &[PathBuf],
@@ -78,14 +80,8 @@ pub(super) fn reduce_files(
     }
     let keys = Keys::new(config);
     let groups = Groups { config, set: signatures, keys: &keys };
-    let mut streams = files.iter().map(|file| file.keys(partition)).collect::<Result<Vec<_>>>()?;
-    let mut heads = BinaryHeap::new();
-    for (part, stream) in (0_u32..).zip(&mut streams) {
-        heads.extend(stream.next().map(|(key, index)| Reverse((key, part, index))));
-    }
     let mut current: Option<Key> = None;
     let mut members: Vec<Address> = Vec::new();
-    let mut count = 0_u32;
     let mut finish = |key: Option<Key>, members: &mut Vec<Address>| -> Result<()> {
         if members.len() > 1
             && let Some(meeting) = key.and_then(Key::meeting)
@@ -95,22 +91,49 @@ pub(super) fn reduce_files(
         members.clear();
         Ok(())
     };
-    while let Some(mut head) = heads.peek_mut() {
-        let Reverse((key, part, index)) = *head;
-        // Replaced in place: one sift instead of a pop and a push.
-        match streams[part as usize].next() {
-            Some((next, index)) => *head = Reverse((next, part, index)),
-            None => drop(std::collections::binary_heap::PeekMut::pop(head)),
-        }
+    for (count, (key, at)) in (0_usize..).zip(merged(partition, files)?) {
+        stop_if(cancel, count as u32)?;
         if current != Some(key) {
             finish(current, &mut members)?;
             current = Some(key);
         }
-        members.push(Address::new(part, index));
-        groups.check_size(members.len())?;
-        stop_if(cancel, count)?;
-        count = count.wrapping_add(1);
+        members.push(at);
+        if group::check_size(members.len() as u64, config).is_err() {
+            // What would do is told by the whole group, and by all others.
+            return group::check_size(largest_group(partition, files, cancel)?, config);
+        }
     }
     finish(current, &mut members)?;
     writer.finish(label(partition, partitions, signatures, config))
+}
+
+/// Members of the largest group of a partition.
+pub(super) fn largest_group(partition: u32, files: &[ScatterFile], cancel: &AtomicBool) -> Result<u64> {
+    let (mut current, mut size, mut largest) = (None, 0, 0);
+    for (count, (key, _)) in (0_usize..).zip(merged(partition, files)?) {
+        stop_if(cancel, count as u32)?;
+        size = if current == Some(key) { size + 1 } else { 1 };
+        current = Some(key);
+        largest = largest.max(size);
+    }
+    Ok(largest)
+}
+
+/// The keys of a partition with their documents, of all parts, sorted.
+fn merged(partition: u32, files: &[ScatterFile]) -> Result<impl Iterator<Item = (Key, Address)>> {
+    let mut streams = files.iter().map(|file| file.keys(partition)).collect::<Result<Vec<_>>>()?;
+    let mut heads = BinaryHeap::new();
+    for (part, stream) in (0_u32..).zip(&mut streams) {
+        heads.extend(stream.next().map(|(key, index)| Reverse((key, part, index))));
+    }
+    Ok(std::iter::from_fn(move || {
+        let mut head = heads.peek_mut()?;
+        let Reverse((key, part, index)) = *head;
+        // Replaced in place: one sift instead of a pop and a push.
+        match streams[part as usize].next() {
+            Some((next, index)) => *head = Reverse((next, part, index)),
+            None => drop(PeekMut::pop(head)),
+        }
+        Some((key, Address::new(part, index)))
+    }))
 }

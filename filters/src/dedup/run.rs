@@ -10,7 +10,8 @@ use super::components::components;
 use super::config::DedupConfig;
 use super::edge::EdgeFile;
 use super::error::{Error, Result};
-use super::reduce::{check_all, label, reduce_files};
+use super::group;
+use super::reduce::{check_all, label, largest_group, reduce_files};
 use super::scatter::{check, partitions, scatter};
 use super::scatter_file::ScatterFile;
 use super::set::{PartSignatures, SignatureSet};
@@ -86,7 +87,13 @@ pub(super) fn run_partitioned(
                 step();
                 Ok(path)
             })
-            .collect::<Result<Vec<PathBuf>>>()?;
+            .collect::<Result<Vec<PathBuf>>>();
+        if let Err(Error::OverBudget { .. }) = edges {
+            // Of all partitions, so that nobody has to raise it twice.
+            let sizes = (0..partitions).into_par_iter().map(|partition| largest_group(partition, &files, cancel));
+            group::check_size(sizes.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or(0), config)?;
+        }
+        let edges = edges?;
         stop(cancel)?;
         let summary = components(&edges, set, out_dir, config, cancel)?;
         step();

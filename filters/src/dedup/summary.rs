@@ -16,10 +16,16 @@ pub struct Duplicate {
     pub kind: Kind,
     /// To the document that stays: 1 for the same text, the estimated Jaccard similarity for
     /// `minhash`, the share of equal bits for `simhash`. Documents that are linked through others
-    /// can be less similar than the threshold.
+    /// can be less similar than the threshold. Where one of the two is too short for such a
+    /// signature, so that only others link them, it is the lowest similarity of any two documents
+    /// that were linked in the cluster.
     pub similarity: f32,
-    /// Id of the document that stays.
+    /// Id of the document that stays. Ids of a source can repeat; part and row are exact.
     pub of: String,
+    /// Its part.
+    pub of_part: String,
+    /// Its row in that part.
+    pub of_row: u64,
     /// Documents in the cluster, the one that stays included.
     pub cluster: u64,
 }

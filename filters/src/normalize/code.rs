@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Inline,
     /// A fenced block from its opening line to the end of its closing one, without the line end.
     Fenced,
+    /// An HTML comment that begins and ends outside code, where they are looked for.
+    Comment,
 }
 
 /// Most visible characters between two inline marks. A stray backtick (`9 o`clock`) must not turn
@@ -23,9 +25,11 @@ pub(super) fn has_marks(text: &str) -> bool {
 
 /// The text as a sequence of pieces that joined give the text again.
 ///
-/// A fence is a line that begins, after any indentation, with three or more backticks or tildes;
-/// it reaches to a line of at least as many, or to the end. Inline code lies between two runs of
-/// equally many backticks and does not cross a fence.
+/// A fence is a line that begins, after any indentation, with three or more backticks or tildes and
+/// has no more of them; it reaches to a line of at least as many. One of backticks that is never
+/// closed reaches to the end; one of tildes is none, for in Korean they end a word (`좋아요~~~`) and
+/// frame a line. Inline code lies between two runs of equally many backticks and does not cross a
+/// fence.
 pub(super) fn pieces(text: &str) -> Vec<(Kind, &str)> {
     let mut pieces = Vec::new();
     if !has_marks(text) {
@@ -33,12 +37,13 @@ pub(super) fn pieces(text: &str) -> Vec<(Kind, &str)> {
         return pieces;
     }
     let (mut prose, mut fence): (usize, Option<(usize, Fence)>) = (0, None);
+    let tildes = tilde_lines(text);
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let end = at + line.trim_end_matches(['\n', '\r']).len();
         match &fence {
             None => {
-                if let Some(opened) = Fence::opened_by(line) {
+                if let Some(opened) = Fence::opened_by(line).filter(|fence| fence.mark == b'`' || fence.closes_among(&tildes, at)) {
                     inline(&text[prose..at], &mut pieces);
                     fence = Some((at, opened));
                 }
@@ -69,15 +74,39 @@ impl Fence {
         let mark = *line.as_bytes().first()?;
         let length = line.bytes().take_while(|&byte| byte == mark).count();
         let fences = matches!(mark, b'`' | b'~') && length >= 3;
-        // Three backticks and more on the same line are inline code.
-        let inline = mark == b'`' && line[length.min(line.len())..].contains('`');
-        (fences && !inline).then_some(Self { mark, length })
+        // Backticks again on the same line are inline code, tildes are ornament.
+        let again = line.bytes().skip(length).any(|byte| byte == mark);
+        (fences && !again).then_some(Self { mark, length })
+    }
+
+    /// Whether one of the lines of tildes after the fence, which stands at `at`, closes it.
+    fn closes_among(&self, tildes: &[(usize, usize)], at: usize) -> bool {
+        tildes.get(tildes.partition_point(|(line, _)| *line <= at)).is_some_and(|(_, longest)| *longest >= self.length)
     }
 
     fn closed_by(&self, line: &str) -> bool {
         let line = line.trim();
         line.len() >= self.length && line.bytes().all(|byte| byte == self.mark)
     }
+}
+
+/// Where the lines of tildes alone begin, each with the length of the longest from there on.
+fn tilde_lines(text: &str) -> Vec<(usize, usize)> {
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let tildes = line.trim();
+        if tildes.starts_with("~~~") && tildes.bytes().all(|byte| byte == b'~') {
+            lines.push((at, tildes.len()));
+        }
+        at += line.len();
+    }
+    let mut longest = 0;
+    for (_, length) in lines.iter_mut().rev() {
+        longest = longest.max(*length);
+        *length = longest;
+    }
+    lines
 }
 
 /// Splits a text without fences at its inline code.
@@ -148,10 +177,25 @@ mod tests {
 
     #[test]
     fn an_open_fence_reaches_the_end_and_a_stray_backtick_does_not() {
-        assert_eq!(pieces("a\n  ~~~~\nx\n~~~\n"), [(Kind::Prose, "a\n"), (Kind::Fenced, "  ~~~~\nx\n~~~\n")]);
+        assert_eq!(pieces("a\n  ````\nx\n```\n"), [(Kind::Prose, "a\n"), (Kind::Fenced, "  ````\nx\n```\n")]);
         let far = format!("9 o`clock {} `x`", "가 ".repeat(MAX_INLINE + 1));
         assert_eq!(pieces(&far).last(), Some(&(Kind::Inline, "`x`")));
         assert_eq!(pieces("```x``` y"), [(Kind::Inline, "```x```"), (Kind::Prose, " y")]);
+    }
+
+    #[test]
+    fn tildes_are_a_fence_when_a_line_of_them_closes_it() {
+        let closed = "a\n~~~ rust\nx\n~~~~\nb";
+        assert_eq!(pieces(closed), [(Kind::Prose, "a\n"), (Kind::Fenced, "~~~ rust\nx\n~~~~"), (Kind::Prose, "\nb")]);
+        for prose in ["~~~~ 오늘만 ~~~~\n싸다\n~~~~\n", "~~~ 오늘만\n싸다", "  ~~~~\nx\n~~~\n", "~~~\nx\n~~~~ 끝"] {
+            assert_eq!(pieces(prose), [(Kind::Prose, prose)], "{prose}");
+        }
+        // What never closes hides no fence after it.
+        let both = "~~~~ 오늘만\n```\nx\n```\n~~~\ny\n~~~";
+        assert_eq!(
+            pieces(both),
+            [(Kind::Prose, "~~~~ 오늘만\n"), (Kind::Fenced, "```\nx\n```"), (Kind::Prose, "\n"), (Kind::Fenced, "~~~\ny\n~~~")]
+        );
     }
 
     proptest! {

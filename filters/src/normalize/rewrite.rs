@@ -1,8 +1,8 @@
 //! White space, signs and tags in one pass over the pieces of a text.
 
-use super::Whitespace;
 use super::code::{Kind, has_marks, pieces};
-use super::tags::{Removed, strip_tail};
+use super::tags::{Removed, behind_sign};
+use super::{Whitespace, comments};
 use crate::chars::is_space;
 use crate::words::is_line_break;
 
@@ -14,21 +14,28 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rewritten text, `None` when nothing changes.
-    pub(super) fn apply(&self, text: &str) -> Option<String> {
+    /// The rewritten text, `None` when nothing changes. A text that is code altogether is one block
+    /// of it.
+    pub(super) fn apply(&self, text: &str, is_code: bool) -> Option<String> {
         if self.leaves(text) {
             return None;
         }
+        let pieces = match is_code {
+            true => vec![(Kind::Fenced, text)],
+            false if self.strip_tags => comments::apart(text, pieces(text)),
+            false => pieces(text),
+        };
         let mut writer = Writer { rules: self, out: String::with_capacity(text.len()), gap: Gap::default() };
-        for (kind, piece) in pieces(text) {
+        for (kind, piece) in pieces {
             match (kind, self.whitespace) {
                 (Kind::Prose, _) => writer.prose(piece),
+                (Kind::Comment, _) => writer.removed(Removed::Block),
                 (Kind::Inline, Whitespace::Collapse) => writer.verbatim(piece),
                 (Kind::Fenced, Whitespace::Collapse) => writer.block(piece),
                 (Kind::Inline | Kind::Fenced, _) => writer.code(piece),
             }
         }
-        let out = writer.finish();
+        let out = writer.out;
         (out != text).then_some(out)
     }
 
@@ -70,19 +77,19 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn prose(&mut self, text: &str) {
-        let floor = self.out.len();
-        for c in text.chars() {
-            let c = match c {
-                '\u{318D}' if self.rules.signs => '·',
-                '\u{FF5E}' if self.rules.signs => '~',
-                _ => c,
-            };
-            self.push(c);
-            if c == '>' && self.rules.strip_tags {
-                match strip_tail(&mut self.out, floor) {
-                    Some(Removed::Block) => self.separate(),
-                    Some(Removed::Inline) | None => {}
-                }
+        let mut rest = text.chars();
+        while let Some(c) = rest.next() {
+            match c {
+                '\u{318D}' if self.rules.signs => self.push('·'),
+                '\u{FF5E}' if self.rules.signs => self.push('~'),
+                '<' if self.rules.strip_tags => match behind_sign(rest.as_str()) {
+                    Some((removed, length)) => {
+                        rest = rest.as_str()[length..].chars();
+                        self.removed(removed);
+                    }
+                    None => self.push(c),
+                },
+                _ => self.push(c),
             }
         }
     }
@@ -147,23 +154,17 @@ impl Writer<'_> {
         (*line_feeds, *fence, self.gap.after_return) = (0, false, false);
     }
 
-    /// A block tag is gone: its neighbours must not become one word.
-    fn separate(&mut self) {
-        if self.out.ends_with(|c| !is_space(c)) && self.gap.spaces.is_empty() {
+    /// A tag is left out; the neighbours of a block must not become one word.
+    fn removed(&mut self, removed: Removed) {
+        self.gap.after_return = false;
+        let together = self.gap.line_feeds == 0 && self.gap.spaces.is_empty() && self.out.ends_with(|c| !is_space(c));
+        if removed == Removed::Block && together {
             if self.rules.whitespace == Whitespace::Keep {
                 self.out.push(' ');
             } else {
                 self.gap.spaces.push(' ');
             }
         }
-    }
-
-    fn finish(mut self) -> String {
-        // White space before a tag that was removed at the very end.
-        if self.rules.whitespace != Whitespace::Keep && self.rules.strip_tags {
-            self.out.truncate(self.out.trim_end_matches(is_space).len());
-        }
-        self.out
     }
 }
 

@@ -1,18 +1,7 @@
 //! HTML tags, told from `a < b`, `Vec<String>` and `<한국어>`.
 
-/// Longest tag or comment in bytes; a longer one stays.
-pub(super) const MAX_TAG: usize = 1024;
-
-/// Takes the tag off that ends `out`, whose last character is `>`; the tag must begin at or after
-/// `floor`. Returns whether the tag separated two blocks of text.
-pub(super) fn strip_tail(out: &mut String, floor: usize) -> Option<Removed> {
-    let bytes = out.as_bytes();
-    let from = floor.max(bytes.len().saturating_sub(MAX_TAG));
-    let start = from + bytes.get(from..)?.iter().rposition(|&byte| byte == b'<')?;
-    let removed = kind_of(&out[start..])?;
-    out.truncate(start);
-    Some(removed)
-}
+/// Longest tag in bytes behind its name; a longer one stays.
+const MAX_TAG: usize = 1024;
 
 /// What kind of tag was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,45 +12,51 @@ pub(super) enum Removed {
     Block,
 }
 
-/// Is `<...>` a tag of an HTML element, a comment or a declaration?
-fn kind_of(tag: &str) -> Option<Removed> {
-    let inner = tag.strip_prefix('<')?.strip_suffix('>')?;
-    if let Some(rest) = inner.strip_prefix('!') {
-        let comment = rest.len() >= 4 && rest.starts_with("--") && rest.ends_with("--");
-        let doctype = rest.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("doctype"));
-        return (comment || doctype).then_some(Removed::Block);
-    }
-    if inner.starts_with("?xml") && inner.ends_with('?') {
-        return Some(Removed::Block);
-    }
-    let name_on = inner.strip_prefix('/').unwrap_or(inner);
-    let length = name_on.bytes().take_while(u8::is_ascii_alphanumeric).count();
-    let (name, attributes) = name_on.split_at(length);
-    let separated = attributes.is_empty() || attributes.starts_with('/') || attributes.starts_with(char::is_whitespace);
-    if !separated || !quotes_are_closed(attributes) {
+/// Whether a tag of an HTML element, or a declaration, goes on like this behind its `<`: its kind,
+/// and its length from there.
+pub(super) fn behind_sign(text: &str) -> Option<(Removed, usize)> {
+    let (removed, name) = name(text)?;
+    let attributes = &text[name..];
+    if !attributes.starts_with(|c: char| matches!(c, '/' | '>') || c.is_whitespace()) {
         return None;
     }
-    let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if is_in(BLOCK) {
-        Some(Removed::Block)
-    } else if is_in(INLINE) {
-        Some(Removed::Inline)
-    } else {
-        None
-    }
+    Some((removed, name + end(attributes)?))
 }
 
-/// Outside quotes a `>` ends a tag; inside them it is part of a value.
-fn quotes_are_closed(attributes: &str) -> bool {
+/// The kind of an element or declaration, and the length of its name with the slash before it.
+fn name(text: &str) -> Option<(Removed, usize)> {
+    let begins = |declaration: &str| text.get(..declaration.len()).is_some_and(|name| name.eq_ignore_ascii_case(declaration));
+    if let Some(declaration) = ["!doctype", "?xml"].into_iter().find(|declaration| begins(declaration)) {
+        return Some((Removed::Block, declaration.len()));
+    }
+    let element = text.strip_prefix('/').unwrap_or(text);
+    let length = element.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(&element[..length]));
+    let removed = match (is_in(BLOCK), is_in(INLINE)) {
+        (true, _) => Removed::Block,
+        (_, true) => Removed::Inline,
+        _ => return None,
+    };
+    Some((removed, text.len() - element.len() + length))
+}
+
+/// Length up to the `>` that ends the tag. Inside quotes it is part of a value, as `<` is; outside
+/// them a `<` shows that this was no tag.
+fn end(attributes: &str) -> Option<usize> {
     let mut open = None;
-    for byte in attributes.bytes() {
+    for (at, byte) in attributes.bytes().take(MAX_TAG).enumerate() {
         match open {
             Some(quote) if byte == quote => open = None,
-            None if matches!(byte, b'"' | b'\'') => open = Some(byte),
-            _ => {}
+            Some(_) => {}
+            None => match byte {
+                b'"' | b'\'' => open = Some(byte),
+                b'>' => return Some(at + 1),
+                b'<' => return None,
+                _ => {}
+            },
         }
     }
-    open.is_none()
+    None
 }
 
 /// Elements that begin a new line or box of their own.
@@ -90,12 +85,18 @@ const INLINE: &[&str] = &[
 mod tests {
     use super::*;
 
+    /// The kind of a text that is one tag from end to end.
+    fn kind_of(tag: &str) -> Option<Removed> {
+        let (removed, length) = behind_sign(tag.strip_prefix('<')?)?;
+        (length == tag.len() - 1).then_some(removed)
+    }
+
     #[test]
     fn tags_and_what_looks_like_them() {
-        for tag in ["<br>", "<P class=\"a > b\">", "</div>", "<br/>", "<!-- a -->", "<!DOCTYPE html>"] {
+        for tag in ["<br>", "<P class=\"a > b\">", "</div>", "<br/>", "<!DOCTYPE html>", "<?xml version=\"1.0\"?>"] {
             assert_eq!(kind_of(tag), Some(Removed::Block), "{tag}");
         }
-        for tag in ["<b>", "</span >", "<a href='x'>"] {
+        for tag in ["<b>", "</span >", "<a href='x'>", "<a title=\"a<b\">"] {
             assert_eq!(kind_of(tag), Some(Removed::Inline), "{tag}");
         }
         for text in [
@@ -107,15 +108,22 @@ mod tests {
             "<>",
             "</>",
             "<!>",
-            "<!-->",
             "<b'>",
             "<p class=\"a>",
             "<x y>",
             "<http://a.b>",
             "<a@b.com>",
             "<3>",
+            "<b and c < d>",
         ] {
             assert_eq!(kind_of(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_tag_has_its_length() {
+        let tag = |bytes: usize| format!("b {}>", "x".repeat(bytes - 2));
+        assert_eq!(behind_sign(&tag(MAX_TAG)), Some((Removed::Inline, MAX_TAG + 1)));
+        assert_eq!(behind_sign(&tag(MAX_TAG + 1)), None);
     }
 }

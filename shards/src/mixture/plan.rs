@@ -5,15 +5,23 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::config::{MixtureConfig, OnShortage};
-use super::share::{apportion, largest_total, shares, shortage};
+use super::share::{apportion, largest_total, plans, shares, shortage};
 use crate::atomic;
 use crate::error::{Error, Result};
 
-/// The plan format written and read here.
-pub const MIXTURE_VERSION: u32 = 1;
+/// The plan format written and read here. Version 2 does not count padding as tokens.
+pub const MIXTURE_VERSION: u32 = 2;
+
+/// Most windows in a plan, and most places for tokens in them: far above any run, and what a stream
+/// computes with them stays far below overflow.
+const MAX_WINDOWS: u64 = 1 << 48;
+const MAX_PLACES: u64 = 1 << 60;
 
 /// The share of one bucket. A window is `seq-len` consecutive targets of the bucket's shards put
-/// end to end; the last window of a bucket may be shorter and is padded.
+/// end to end. The last window may be short; it is padded, and drawn last in each epoch.
+///
+/// Ratios are kept in windows. A bucket of few windows, with much padding in them, so gives fewer
+/// tokens than its ratio; `padding-tokens` says how many.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BucketPlan {
@@ -27,14 +35,45 @@ pub struct BucketPlan {
     pub available_windows: u64,
     /// Windows drawn.
     pub windows: u64,
-    /// Tokens drawn: windows times `seq-len`, padding included.
+    /// Tokens drawn, padding not included.
     pub tokens: u64,
+    /// Places in the windows drawn where no token stands: windows times `seq-len`, less `tokens`.
+    pub padding_tokens: u64,
     /// Windows drawn over windows in an epoch.
     pub epochs: f64,
     /// Of the tokens drawn, those drawn a second time or more.
     pub repeated_tokens: u64,
     /// The most epochs the recipe allows.
     pub max_epochs: f64,
+}
+
+impl BucketPlan {
+    /// Draws `windows` windows of a bucket; everything else follows.
+    pub(crate) fn new(bucket: String, ratio: f64, available_tokens: u64, max_epochs: f64, windows: u64, seq_len: u32) -> Self {
+        let length = u64::from(seq_len);
+        let available_windows = available_tokens.div_ceil(length);
+        let tokens = match available_windows {
+            0 => 0,
+            // The short window is the last one of an epoch: before it all are full.
+            all => windows / all * available_tokens + windows % all * length,
+        };
+        Self {
+            bucket,
+            ratio,
+            available_tokens,
+            available_windows,
+            windows,
+            tokens,
+            padding_tokens: windows * length - tokens,
+            epochs: epochs(windows, available_windows),
+            repeated_tokens: tokens.saturating_sub(available_tokens),
+            max_epochs,
+        }
+    }
+}
+
+fn epochs(windows: u64, available: u64) -> f64 {
+    if available == 0 { 0.0 } else { windows as f64 / available as f64 }
 }
 
 /// The whole plan: buckets with a ratio by name, then those without one.
@@ -51,7 +90,7 @@ pub struct MixturePlan {
     pub reduced: bool,
     /// Windows drawn from all buckets.
     pub windows: u64,
-    /// Tokens drawn from all buckets.
+    /// Tokens drawn from all buckets, padding not included.
     pub tokens: u64,
     /// One entry per bucket.
     pub buckets: Vec<BucketPlan>,
@@ -74,14 +113,16 @@ impl MixturePlan {
         }
         let shares = shares(config, available, seq_len)?;
         let empty = shares.iter().any(|share| share.parts > 0 && share.available_windows == 0);
-        let once = largest_total(&shares, |share| share.available_windows.min(share.cap()));
-        let capped = largest_total(&shares, |share| share.cap());
+        let most = MAX_WINDOWS.min(MAX_PLACES / u64::from(seq_len));
+        let once = largest_total(&shares, |share| share.available_windows.min(share.cap())).min(most);
+        let capped = largest_total(&shares, |share| share.cap()).min(most);
         let wanted = match target_tokens {
             Some(tokens) => tokens.div_ceil(u64::from(seq_len)),
             None => once,
         };
-        if wanted.checked_mul(u64::from(seq_len)).is_none() {
-            return Err(Error::Setting { option: "tokens", detail: format!("{wanted} windows of {seq_len} tokens overflow") });
+        if wanted > most {
+            let detail = format!("{wanted} windows of {seq_len} tokens, at most {most} are supported");
+            return Err(Error::Setting { option: "tokens", detail });
         }
         let short = || Error::from(Box::new(shortage(&shares, wanted, capped, seq_len)));
         let mut total = wanted;
@@ -101,15 +142,14 @@ impl MixturePlan {
                 OnShortage::Reduce => total = capped,
             }
         }
-        let buckets: Vec<BucketPlan> =
-            shares.iter().zip(apportion(&shares, total)).map(|(share, windows)| share.plan(windows, seq_len)).collect();
+        let buckets = plans(&shares, total, seq_len);
         Ok(Self {
             version: MIXTURE_VERSION,
             seq_len,
             requested_tokens: target_tokens,
             reduced: total < wanted,
             windows: total,
-            tokens: total * u64::from(seq_len),
+            tokens: buckets.iter().map(|entry| entry.tokens).sum(),
             buckets,
         })
     }
@@ -118,7 +158,11 @@ impl MixturePlan {
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = atomic::read(path, 1 << 24)?;
-        let plan: Self = serde_json::from_slice(&bytes).map_err(|error| Error::invalid(path, error.to_string()))?;
+        let mut plan: Self = serde_json::from_slice(&bytes).map_err(|error| Error::invalid(path, error.to_string()))?;
+        for entry in &mut plan.buckets {
+            // It follows from the counts, and reading it from JSON may change its last bit.
+            entry.epochs = epochs(entry.windows, entry.available_windows);
+        }
         plan.check().map_err(|detail| Error::invalid(path, detail))?;
         Ok(plan)
     }
@@ -141,29 +185,28 @@ impl MixturePlan {
         if self.seq_len == 0 {
             return Err("`seq-len` is 0".to_owned());
         }
-        let length = u64::from(self.seq_len);
-        let mut sum = 0u64;
+        let most = MAX_WINDOWS.min(MAX_PLACES / u64::from(self.seq_len));
+        let (mut windows, mut tokens) = (0u64, 0u64);
         for (index, entry) in self.buckets.iter().enumerate() {
             let name = &entry.bucket;
             if self.buckets[..index].iter().any(|other| other.bucket == *name) {
                 return Err(format!("bucket `{name}` is listed twice"));
             }
-            if entry.available_windows != entry.available_tokens.div_ceil(length) {
-                return Err(format!("`available-windows` of `{name}` do not match its tokens"));
+            windows = windows.saturating_add(entry.windows);
+            if windows > most {
+                return Err(format!("more than {most} windows of {} tokens", self.seq_len));
             }
-            if entry.windows > 0 && entry.available_windows == 0 {
+            if entry.windows > 0 && entry.available_tokens == 0 {
                 return Err(format!("windows are drawn from `{name}`, which has none"));
             }
-            if Some(entry.tokens) != entry.windows.checked_mul(length) {
-                return Err(format!("`tokens` of `{name}` are not its windows times `seq-len`"));
+            let (ratio, there, max) = (entry.ratio, entry.available_tokens, entry.max_epochs);
+            if *entry != BucketPlan::new(name.clone(), ratio, there, max, entry.windows, self.seq_len) {
+                return Err(format!("the counts of `{name}` do not follow from its tokens and its windows"));
             }
-            sum = match sum.checked_add(entry.windows) {
-                Some(sum) => sum,
-                None => return Err("the windows of all buckets overflow".to_owned()),
-            };
+            tokens += entry.tokens;
         }
-        if sum != self.windows || Some(self.tokens) != sum.checked_mul(length) {
-            return Err(format!("buckets draw {sum} windows, the plan says {}", self.windows));
+        if (windows, tokens) != (self.windows, self.tokens) {
+            return Err(format!("buckets draw {windows} windows and {tokens} tokens, the plan says {} and {}", self.windows, self.tokens));
         }
         Ok(())
     }
@@ -223,6 +266,37 @@ mod tests {
         assert_eq!(plan.buckets[0].epochs, 2.5);
         assert_eq!(plan.buckets[0].repeated_tokens, 1500);
         assert_eq!(plan.buckets[1].repeated_tokens, 0);
+    }
+
+    #[test]
+    fn padding_is_not_counted_as_tokens() {
+        let plan = |tokens: u64, seq_len: u32, windows: u64| {
+            let config = config(&[("ko", 1.0)], 4.0, OnShortage::Refuse);
+            let target = windows * u64::from(seq_len);
+            let plan = MixturePlan::new(&config, &available(&[("ko", tokens)]), Some(target), seq_len).unwrap();
+            let ko = &plan.buckets[0];
+            assert_eq!((plan.windows, plan.tokens, ko.windows), (windows, ko.tokens, windows));
+            (ko.tokens, ko.repeated_tokens, ko.padding_tokens)
+        };
+        // 8 tokens in one window of 256: four epochs are 32 tokens in 1024 places.
+        assert_eq!(plan(8, 256, 4), (32, 24, 992));
+        // 11 tokens in windows of 10 and 1: two epochs, a full window, and so on.
+        assert_eq!(plan(11, 10, 1), (10, 0, 0));
+        assert_eq!(plan(11, 10, 2), (11, 0, 9));
+        assert_eq!(plan(11, 10, 3), (21, 10, 9));
+        assert_eq!(plan(11, 10, 4), (22, 11, 18));
+        assert_eq!(plan(20, 10, 3), (30, 10, 0));
+    }
+
+    #[test]
+    fn epochs_are_not_lost_to_rounding() {
+        // 100 windows may be gone through 2.3 times: 230 windows.
+        let reduce = config(&[("ko", 1.0)], 2.3, OnShortage::Reduce);
+        let plan = MixturePlan::new(&reduce, &available(&[("ko", 1000)]), Some(5000), 10).unwrap();
+        assert_eq!((plan.windows, plan.buckets[0].epochs), (230, 2.3));
+        // 7 windows 1.5 times are 10.5: the half one is not drawn.
+        let reduce = config(&[("ko", 1.0)], 1.5, OnShortage::Reduce);
+        assert_eq!(MixturePlan::new(&reduce, &available(&[("ko", 70)]), Some(5000), 10).unwrap().windows, 10);
     }
 
     #[test]
@@ -290,5 +364,39 @@ mod tests {
         let wrong = text.replacen("\"windows\": ", "\"windows\": 1", 1);
         std::fs::write(&path, wrong).unwrap();
         assert!(MixturePlan::load(&path).is_err());
+        for (from, to) in [
+            ("\"version\": 2", "\"version\": 1"),
+            ("\"padding-tokens\": ", "\"padding-tokens\": 1"),
+            ("\"windows\": ", "\"windows\": 1000000000000000"),
+            ("\"available-tokens\": 10000", "\"available-tokens\": 18446744073709551615"),
+        ] {
+            let wrong = text.replace(from, to);
+            assert_ne!(wrong, text);
+            std::fs::write(&path, wrong).unwrap();
+            assert!(MixturePlan::load(&path).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn every_plan_is_read_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mixture.json");
+        for tokens in 1..400 {
+            let config = config(&[("ko", 1.0)], 1.0, OnShortage::Refuse);
+            let plan = MixturePlan::new(&config, &available(&[("ko", 7919)]), Some(tokens * 19), 11).unwrap();
+            std::fs::write(&path, serde_json::to_vec(&plan).unwrap()).unwrap();
+            assert_eq!(MixturePlan::load(&path).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn more_windows_than_a_stream_can_count_are_refused() {
+        let repeat = config(&[("ko", 1.0)], 1e6, OnShortage::Repeat);
+        let counts = available(&[("ko", u64::MAX)]);
+        let error = MixturePlan::new(&repeat, &counts, Some(u64::MAX), 1).unwrap_err().to_string();
+        assert!(error.contains("at most 281474976710656"), "{error}"); // 2^48
+        assert_eq!(MixturePlan::new(&repeat, &counts, None, 1).unwrap().windows, 1 << 48);
+        // 2^60 places in windows of 2^31.
+        assert_eq!(MixturePlan::new(&repeat, &counts, None, 1 << 31).unwrap().windows, 1 << 29);
     }
 }

@@ -22,27 +22,16 @@ pub(super) struct Share {
 impl Share {
     /// The most windows the recipe's epochs allow.
     pub(super) fn cap(&self) -> u64 {
-        (self.available_windows as f64 * self.max_epochs).floor() as u64
+        let exact = self.available_windows as f64 * self.max_epochs;
+        // 100 windows times 2.3 epochs are 229.99999999999997 in floating point, and meant as 230.
+        let whole = exact.round();
+        if (exact - whole).abs() <= whole * 1e-12 { whole as u64 } else { exact as u64 }
     }
 
     pub(super) fn plan(&self, windows: u64, seq_len: u32) -> BucketPlan {
-        let length = u64::from(seq_len);
-        BucketPlan {
-            bucket: self.bucket.clone(),
-            ratio: self.ratio,
-            available_tokens: self.available_tokens,
-            available_windows: self.available_windows,
-            windows,
-            tokens: windows * length,
-            epochs: ratio_of(windows, self.available_windows),
-            repeated_tokens: windows.saturating_sub(self.available_windows) * length,
-            max_epochs: self.max_epochs,
-        }
+        let bucket = self.bucket.clone();
+        BucketPlan::new(bucket, self.ratio, self.available_tokens, self.max_epochs, windows, seq_len)
     }
-}
-
-fn ratio_of(a: u64, b: u64) -> f64 {
-    if b == 0 { 0.0 } else { a as f64 / b as f64 }
 }
 
 pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_len: u32) -> Result<Vec<Share>> {
@@ -97,20 +86,30 @@ pub(super) fn apportion(shares: &[Share], total: u64) -> Vec<u64> {
     windows
 }
 
+/// All shares of `total` windows.
+pub(super) fn plans(shares: &[Share], total: u64, seq_len: u32) -> Vec<BucketPlan> {
+    shares.iter().zip(apportion(shares, total)).map(|(share, windows)| share.plan(windows, seq_len)).collect()
+}
+
 pub(super) fn shortage(shares: &[Share], wanted: u64, capped: u64, seq_len: u32) -> Shortage {
-    let length = u64::from(seq_len);
     let buckets = shares
         .iter()
-        .zip(apportion(shares, wanted))
+        .zip(plans(shares, wanted, seq_len))
         .filter(|(share, _)| share.parts > 0)
-        .map(|(share, windows)| BucketShortage {
-            bucket: share.bucket.clone(),
-            available_tokens: share.available_tokens,
-            wanted_tokens: windows * length,
-            missing_tokens: windows.saturating_sub(share.cap()) * length,
-            epochs_needed: (share.available_windows > 0).then(|| ratio_of(windows, share.available_windows)),
-            max_epochs: share.max_epochs,
+        .map(|(share, plan)| {
+            // In an empty bucket every place is padding.
+            let wanted = if plan.available_tokens == 0 { plan.padding_tokens } else { plan.tokens };
+            let possible = share.plan(plan.windows.min(share.cap()), seq_len);
+            BucketShortage {
+                bucket: plan.bucket,
+                available_tokens: plan.available_tokens,
+                wanted_tokens: wanted,
+                missing_tokens: wanted - possible.tokens,
+                epochs_needed: (plan.available_windows > 0).then_some(plan.epochs),
+                max_epochs: plan.max_epochs,
+            }
         })
         .collect();
-    Shortage { requested_tokens: wanted * length, possible_tokens: capped.saturating_mul(length), buckets }
+    let possible = plans(shares, capped, seq_len).iter().map(|plan| plan.tokens).sum();
+    Shortage { requested_tokens: wanted * u64::from(seq_len), possible_tokens: possible, buckets }
 }

@@ -9,7 +9,7 @@ pub struct BucketShortage {
     pub bucket: String,
     /// Its train tokens.
     pub available_tokens: u64,
-    /// Tokens its ratio asks for.
+    /// Tokens in the windows that its ratio asks for.
     pub wanted_tokens: u64,
     /// Tokens it lacks even when gone through as often as allowed; 0 when it suffices.
     pub missing_tokens: u64,

@@ -1,5 +1,6 @@
 //! The held-out shards of a bucket in their own order, for evaluation.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::MAX_BATCH_TOKENS;
@@ -8,7 +9,7 @@ use super::sequence::Sequence;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Split};
 
-/// Windows of a bucket's held-out tokens, first to last. Row bucket numbers are all 0.
+/// Windows of a bucket's held-out tokens in their order. Row bucket numbers are all 0.
 #[derive(Debug)]
 pub struct HeldOut {
     sequence: Sequence,
@@ -35,6 +36,21 @@ impl HeldOut {
         })
     }
 
+    /// Checks every byte of its shards against their checksums.
+    pub fn verify(&self) -> Result<()> {
+        self.sequence.verify()
+    }
+
+    /// Targets per window.
+    pub fn seq_len(&self) -> u32 {
+        self.seq_len
+    }
+
+    /// The id that ends a document.
+    pub fn eos(&self) -> u32 {
+        self.eos
+    }
+
     /// Number of windows; 0 when nothing of the bucket is held out.
     pub fn windows(&self) -> u64 {
         self.sequence.windows(self.seq_len)
@@ -55,26 +71,28 @@ impl HeldOut {
         self.text_bytes
     }
 
-    /// Up to `rows` windows from window `first` on; fewer rows at the end, none past it.
-    pub fn batch(&self, first: u64, rows: u32) -> Result<Batch> {
-        if u64::from(rows) * u64::from(self.seq_len) > MAX_BATCH_TOKENS {
+    /// Up to `most` windows, spread evenly over all of them, in batches of `rows`.
+    pub fn batches(&self, rows: u32, most: u64) -> impl Iterator<Item = Result<Batch>> {
+        let count = self.windows().min(most);
+        let rows = u64::from(rows.max(1));
+        (0..count).step_by(rows as usize).map(move |first| self.batch(first..count.min(first + rows), count))
+    }
+
+    /// Windows `chosen` of the `count` that are spread over all.
+    fn batch(&self, chosen: Range<u64>, count: u64) -> Result<Batch> {
+        let rows = chosen.end - chosen.start;
+        if rows * u64::from(self.seq_len) > MAX_BATCH_TOKENS {
             return Err(Error::Setting {
                 option: "batch",
                 detail: format!("{rows} rows of {}, at most {MAX_BATCH_TOKENS} tokens", self.seq_len),
             });
         }
-        let rows = self.windows().saturating_sub(first).min(u64::from(rows));
         let mut batch = Batch::new(rows, self.seq_len, self.eos);
-        for row in 0..rows as usize {
-            self.sequence.fill(first + row as u64, row, &mut batch)?;
+        for (row, number) in chosen.enumerate() {
+            let window = u128::from(number) * u128::from(self.windows()) / u128::from(count);
+            self.sequence.fill(window as u64, row, &mut batch)?;
             batch.buckets[row] = 0;
         }
         Ok(batch)
-    }
-
-    /// All windows in batches of `rows`.
-    pub fn batches(&self, rows: u32) -> impl Iterator<Item = Result<Batch>> {
-        let rows = rows.max(1);
-        (0..self.windows()).step_by(rows as usize).map(move |first| self.batch(first, rows))
     }
 }

@@ -2,10 +2,11 @@
 
 use super::permutation::Permutation;
 
-/// Rows of a block in a run of ordinary size: ratios hold in every 128 rows, to within one row.
+/// Rows of a block in a run of ordinary size. The rows up to the end of a block are within one of
+/// every bucket's share, and so those of a block within two.
 const BLOCK: u64 = 128;
-/// Longer runs have longer blocks, so that the table stays at a few megabytes per bucket.
-const MAX_BLOCKS: u64 = 1 << 20;
+/// Longer runs have longer blocks, so that the table stays within 64 MiB.
+const MAX_COUNTS: u64 = 1 << 23;
 
 /// The schedule. Per block it holds how many rows of each bucket came before; inside a block the
 /// rows are shuffled by key.
@@ -20,10 +21,11 @@ pub(crate) struct Interleave {
 }
 
 impl Interleave {
-    /// A schedule that draws `windows[b]` rows of bucket `b`. Their sum fits `u64`.
+    /// A schedule that draws `windows[b]` rows of bucket `b`. Their sum is at most 2^48.
     pub(crate) fn new(windows: &[u64], seed: u64) -> Self {
         let total: u64 = windows.iter().sum();
-        let block = BLOCK.max(total.div_ceil(MAX_BLOCKS));
+        let blocks = MAX_COUNTS / (windows.len() as u64).max(1);
+        let block = BLOCK.max(total.div_ceil(blocks.max(1)));
         let mut drawn = vec![0u64; windows.len()];
         let mut before = drawn.clone();
         let mut end = 0u64;
@@ -91,15 +93,26 @@ mod tests {
     #[test]
     fn ratios_hold_in_every_block() {
         let schedule = Interleave::new(&[4200, 5100, 700], 1);
-        for block in 0..10_000 / 128 {
-            let mut counts = [0i64; 3];
-            for row in block * 128..(block + 1) * 128 {
-                counts[schedule.draw(row).unwrap().0] += 1;
-            }
-            for (count, share) in counts.into_iter().zip([53.76, 65.28, 8.96]) {
-                assert!((count as f64 - share).abs() <= 2.0, "block {block}: {counts:?}");
+        let mut counts = [0u32; 3];
+        for row in 0..10_000 / 128 * 128 {
+            counts[schedule.draw(row).unwrap().0] += 1;
+            if (row + 1) % 128 == 0 {
+                // 128 rows are 53.76, 65.28 and 8.96.
+                let blocks = (row + 1) as f64 / 128.0;
+                for (count, share) in counts.into_iter().zip([53.76, 65.28, 8.96]) {
+                    assert!((f64::from(count) - share * blocks).abs() < 1.0, "{blocks} blocks: {counts:?}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn the_table_stays_small() {
+        // 2^48 rows of 4 buckets: 2^21 blocks and the zeros before them.
+        let schedule = Interleave::new(&[1 << 46; 4], 1);
+        assert_eq!((schedule.block, schedule.before.len()), (1 << 27, 4 * ((1 << 21) + 1)));
+        assert_eq!(schedule.before[schedule.before.len() - 4..], [1 << 46; 4]);
+        assert!(schedule.draw((1 << 48) - 1).is_some());
     }
 
     #[test]
@@ -113,6 +126,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn blocks_are_within_two_rows_of_their_share(windows in proptest::collection::vec(0u64..5000, 2..9)) {
+            let schedule = Interleave::new(&windows, 1);
+            let total = windows.iter().sum::<u64>().max(1) as f64;
+            let blocks: Vec<&[u64]> = schedule.before.chunks(windows.len()).collect();
+            for (number, pair) in blocks.windows(2).enumerate() {
+                let ends = [number as u64 * 128, (number as u64 * 128 + 128).min(total as u64)].map(|row| row as f64 / total);
+                for (bucket, &all) in windows.iter().enumerate() {
+                    let behind = [0, 1].map(|end| all as f64 * ends[end] - pair[end][bucket] as f64);
+                    prop_assert!(behind[1].abs() < 1.0 && (behind[1] - behind[0]).abs() < 2.0, "block {}: {:?}", number, behind);
+                }
+            }
+        }
+
         #[test]
         fn every_draw_of_every_bucket_comes_once(
             windows in proptest::collection::vec(0u64..700, 1..7), seed: u64,

@@ -42,8 +42,9 @@ pub struct StreamConfig {
 /// Random access to the steps of a run. Holds no position: a resumed run asks for its next step.
 ///
 /// The shards of a bucket, in manifest order, are one long token sequence, cut into windows of
-/// `seq_len` targets. Windows are drawn in a keyed order that changes every epoch, and buckets are
-/// interleaved so that every short stretch of the run has the plan's ratios.
+/// `seq_len` targets. Windows are drawn in a keyed order that changes every epoch, a short last one
+/// at the end of it, and buckets are interleaved so that every short stretch of the run has the
+/// plan's ratios.
 #[derive(Debug)]
 pub struct TokenStream {
     config: StreamConfig,
@@ -55,15 +56,8 @@ pub struct TokenStream {
 }
 
 impl TokenStream {
-    /// Opens the run folder `run`, which holds `manifest.json`.
-    pub fn open(run: impl AsRef<Path>, plan: &MixturePlan, config: StreamConfig) -> Result<Self> {
-        let run = run.as_ref();
-        let manifest = Manifest::load(run.join("manifest.json"))?;
-        Self::with_manifest(run, &manifest, plan, config)
-    }
-
-    /// The same with a manifest that is already read; shard paths are relative to `run`. Shards
-    /// are opened, and compared with the manifest, when they are first drawn from.
+    /// The stream of these shards, whose paths are relative to `run`. Shards are opened, and
+    /// compared with the manifest, when they are first drawn from.
     pub fn with_manifest(run: impl AsRef<Path>, manifest: &Manifest, plan: &MixturePlan, config: StreamConfig) -> Result<Self> {
         manifest.check(run.as_ref())?;
         plan.check().map_err(|detail| Error::Stream(format!("mixture plan: {detail}")))?;
@@ -146,9 +140,13 @@ impl TokenStream {
     /// Bucket and window of a row of the run; none in the padding after the last.
     fn window(&self, row: u64) -> Option<(usize, u64)> {
         let (bucket, draw) = self.interleave.draw(row)?;
-        let per_epoch = self.sequences[bucket].windows(self.config.seq_len);
-        let (epoch, index) = (draw / per_epoch, draw % per_epoch);
-        let order = Permutation::new(per_epoch, self.config.seed, "epoch", &[self.buckets[bucket].as_bytes(), &epoch.to_le_bytes()]);
+        let sequence = &self.sequences[bucket];
+        let (all, full) = (sequence.windows(self.config.seq_len), sequence.tokens() / u64::from(self.config.seq_len));
+        let (epoch, index) = (draw / all, draw % all);
+        if index == full {
+            return Some((bucket, index)); // the short one
+        }
+        let order = Permutation::new(full, self.config.seed, "epoch", &[self.buckets[bucket].as_bytes(), &epoch.to_le_bytes()]);
         Some((bucket, order.at(index)))
     }
 }

@@ -99,7 +99,15 @@ mod tests {
 
     #[test]
     fn reaches_across_huge_domains() {
-        let permutation = Permutation::new(u64::MAX >> 1, 3, "test", &[]);
-        assert!((0..100).all(|i| permutation.at(i) < u64::MAX >> 1));
+        // 800 places in each of eight parts of the domain about 100 times (standard deviation 9).
+        let size = u64::MAX >> 1;
+        let permutation = Permutation::new(size, 3, "test", &[]);
+        let mut places: Vec<u64> = (0..800).map(|i| permutation.at(i)).collect();
+        let mut counts = [0u32; 8];
+        places.iter().for_each(|place| counts[(place / (size / 8 + 1)) as usize] += 1);
+        assert!(counts.iter().all(|count| (60..140).contains(count)), "{counts:?}");
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 800);
     }
 }

@@ -63,6 +63,11 @@ impl Sequence {
         Ok(reader.get_or_init(|| opened))
     }
 
+    /// Opens every shard and checks every byte of it.
+    pub(crate) fn verify(&self) -> Result<()> {
+        (0..self.shards.len()).try_for_each(|index| self.shard(index)?.verify())
+    }
+
     /// Calls `visit` with each shard's part of `range`: the shard, its start in the sequence, and
     /// the part in the shard's own counting.
     fn parts(&self, range: Range<u64>, mut visit: impl FnMut(&ShardReader, u64, Range<u64>) -> Result<()>) -> Result<()> {

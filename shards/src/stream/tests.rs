@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::info::{ShardMeta, TokenizedDocument};
 use crate::manifest::ShardEntry;
-use crate::mixture::MixtureConfig;
+use crate::mixture::{BucketPlan, MixtureConfig};
 use crate::tokenizer::Tokenizer;
 use crate::writer::ShardWriter;
 
@@ -130,11 +130,11 @@ proptest! {
         // Whole epochs of both buckets, whatever their sizes: a plan made by hand.
         let mut plan = MixturePlan::new(&equal_ratios(&buckets), &manifest.available(), None, seq_len).unwrap();
         for entry in &mut plan.buckets {
-            entry.windows = entry.available_windows * epochs;
-            entry.tokens = entry.windows * u64::from(seq_len);
+            let windows = entry.available_windows * epochs;
+            *entry = BucketPlan::new(entry.bucket.clone(), entry.ratio, entry.available_tokens, 4.0, windows, seq_len);
         }
         plan.windows = plan.buckets.iter().map(|entry| entry.windows).sum();
-        plan.tokens = plan.windows * u64::from(seq_len);
+        plan.tokens = plan.buckets.iter().map(|entry| entry.tokens).sum();
         let config = StreamConfig { seq_len, batch: 8, seed };
         let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, config).unwrap();
 
@@ -216,16 +216,21 @@ proptest! {
         let open = |folder: &Path, cut: usize| {
             let manifest = run(folder, &buckets, cut, false);
             let plan = MixturePlan::new(&mixture, &manifest.available(), Some(target), seq_len).unwrap();
-            TokenStream::with_manifest(folder, &manifest, &plan, config).unwrap()
+            (TokenStream::with_manifest(folder, &manifest, &plan, config).unwrap(), plan)
         };
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let whole = rows(&open(folders[0].path(), usize::MAX), 1);
-        let stream = open(folders[1].path(), cut);
+        let whole = rows(&open(folders[0].path(), usize::MAX).0, 1);
+        let (stream, plan) = open(folders[1].path(), cut);
         for size in [1, 2, 4, 8] {
             prop_assert!(rows(&stream, size) == whole, "cut {} size {}", cut, size);
         }
         let trained = whole.1.iter().filter(|&&counts| counts).count() as u64;
-        prop_assert_eq!(stream.account(0..stream.steps()).unwrap().trainable, trained);
+        let account = stream.account(0..stream.steps()).unwrap();
+        prop_assert_eq!(account.trainable, trained);
+        // What the plan says is drawn is drawn, in unfinished epochs too.
+        for (planned, drawn) in plan.buckets.iter().zip(&account.buckets) {
+            prop_assert_eq!((planned.windows, planned.tokens), (drawn.windows, drawn.tokens));
+        }
     }
 }
 
@@ -292,10 +297,11 @@ fn what_does_not_fit_is_refused() {
     assert!(open(&plan, StreamConfig { batch: 0, ..CONFIG }).is_err());
     assert!(open(&plan, StreamConfig { batch: u32::MAX, ..CONFIG }).is_err());
     let mut other = plan.clone();
-    other.buckets[0].available_tokens += 1;
-    other.buckets[0].available_windows = other.buckets[0].available_tokens.div_ceil(16);
+    let code = other.buckets[0].clone();
+    other.buckets[0] = BucketPlan::new(code.bucket, code.ratio, code.available_tokens + 1, 4.0, code.windows, 16);
+    other.tokens = other.buckets.iter().map(|entry| entry.tokens).sum();
     let error = open(&other, CONFIG).unwrap_err().to_string();
-    assert!(error.contains("code"), "{error}");
+    assert!(error.contains("planned for") && error.contains("of `code`"), "{error}");
 }
 
 #[test]
@@ -316,12 +322,31 @@ fn held_out_windows_run_from_first_to_last() {
     let mut manifest = run(folder.path(), &buckets, 2, false);
     manifest.shards.iter_mut().for_each(|shard| shard.split = Split::HeldOut);
     assert_eq!(manifest.available(), []);
-    let held_out = HeldOut::new(folder.path(), &manifest, "a", 3).unwrap();
-    assert_eq!((held_out.windows(), held_out.tokens()), (3, 8));
+    let open = |bucket, seq_len| HeldOut::new(folder.path(), &manifest, bucket, seq_len).unwrap();
+    let held_out = open("a", 3);
+    assert_eq!((held_out.windows(), held_out.tokens(), held_out.eos()), (3, 8, EOS));
     assert_eq!((held_out.documents(), held_out.text_bytes()), (3, 5));
-    let batches: Vec<Batch> = held_out.batches(2).map(Result::unwrap).collect();
+    let batches: Vec<Batch> = held_out.batches(2, u64::MAX).map(Result::unwrap).collect();
     assert_eq!(batches.iter().map(|batch| batch.rows).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(batches[0].targets, [1, 2, 3, 0, 0, 4]);
     assert_eq!(batches[1].mask, [true, true, false]);
-    assert_eq!(HeldOut::new(folder.path(), &manifest, "c", 3).unwrap().windows(), 0);
+    assert_eq!(open("c", 3).windows(), 0);
+    // Three of eight windows: 0 × 8 / 3, 1 × 8 / 3, 2 × 8 / 3.
+    let some: Vec<Batch> = open("a", 1).batches(2, 3).map(Result::unwrap).collect();
+    assert_eq!(some.iter().flat_map(|batch| batch.targets.clone()).collect::<Vec<_>>(), [1, 3, 4]);
+    assert_eq!(open("a", 1).batches(2, 0).count(), 0);
+}
+
+#[test]
+fn a_damaged_held_out_shard_is_found_before_it_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut manifest = run(folder.path(), &[("a", vec![plain(3), plain(4)])], 1, false);
+    manifest.shards.iter_mut().for_each(|shard| shard.split = Split::HeldOut);
+    HeldOut::new(folder.path(), &manifest, "a", 3).unwrap().verify().unwrap();
+    let path = folder.path().join("a-1.shard");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let error = HeldOut::new(folder.path(), &manifest, "a", 3).unwrap().verify().unwrap_err().to_string();
+    assert!(error.contains("a-1.shard: damaged at byte 4096"), "{error}");
 }

@@ -40,10 +40,6 @@ impl Bytes {
     }
 }
 
-pub(crate) fn token_bytes() -> Vec<u32> {
-    (0..VOCAB_SIZE).map(|id| u32::from(id != EOS)).collect()
-}
-
 pub(crate) fn token_text(id: u32) -> Option<String> {
     match u8::try_from(id) {
         Ok(byte @ 0x20..0x7f) => Some(char::from(byte).to_string()),

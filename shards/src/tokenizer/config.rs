@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::bytes::Bytes;
+
 /// The recipe's `[tokenizer]`. Exactly one of `train`, `load` and `bytes` is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Table", rename_all = "kebab-case")]
@@ -17,8 +19,8 @@ pub struct TokenizerConfig {
     /// Use the bytes of UTF-8 as ids. Default false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bytes: bool,
-    /// Name of the token that ends a document. Default: the first of `special-tokens`, or the
-    /// usual names in a loaded file.
+    /// Name of the token that ends a document; one of `special-tokens` where a tokenizer is
+    /// trained. Default: the first of them, or the usual names in a loaded file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eos: Option<String>,
 }
@@ -50,9 +52,14 @@ impl TokenizerConfig {
         Self { train: None, load: None, bytes: true, eos: None }
     }
 
-    /// Checks the settings of a tokenizer to be trained; the message names the option.
+    /// Checks what can be known before any text or file is read; the message names the option.
     pub fn check(&self) -> Result<(), crate::Error> {
-        self.train.as_ref().map_or(Ok(()), super::train::check)
+        let eos = self.eos.as_deref();
+        match self.source() {
+            TokenizerSource::Train(train) => super::train::check(train, eos),
+            TokenizerSource::Load(_) => Ok(()),
+            TokenizerSource::Bytes => Bytes::with_eos(eos).map(drop),
+        }
     }
 
     /// The one source that is given; `train` before `load` before `bytes` where the fields were
@@ -126,8 +133,9 @@ pub struct TrainConfig {
     /// Tokens that text never becomes, with the ids 0, 1, …; the first one ends documents unless
     /// `eos` names another. Default `["<|endoftext|>"]`.
     pub special_tokens: Vec<String>,
-    /// Train on the first so many UTF-8 bytes of the text. Default 1 GiB, at most 2 GiB less one:
-    /// the trainer counts pairs in 31 bits.
+    /// Train on the first so many UTF-8 bytes of the text. Training takes ten to thirty times as
+    /// much memory, the more the more different words there are. Default 67,108,864, so up to 2 GB of
+    /// memory; at most 2 GiB less one, because the trainer counts pairs in 31 bits.
     pub sample_bytes: u64,
 }
 
@@ -139,7 +147,7 @@ impl Default for TrainConfig {
             character_coverage: 0.9995,
             min_frequency: 2,
             special_tokens: vec!["<|endoftext|>".to_owned()],
-            sample_bytes: 1 << 30,
+            sample_bytes: 64 << 20,
         }
     }
 }
@@ -177,5 +185,17 @@ mod tests {
             let error = toml::from_str::<TokenizerConfig>(text).unwrap_err().to_string();
             assert!(error.contains(message), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_end_token_that_cannot_be_is_refused_before_any_text_is_read() {
+        let check = |text: &str| toml::from_str::<TokenizerConfig>(text).unwrap().check().map_err(|error| error.to_string());
+        let refused = check("eos = \"</s>\"\ntrain = { special-tokens = [\"<|a|>\", \"<|b|>\"] }").unwrap_err();
+        assert!(refused.contains("`</s>`") && refused.ends_with("<|a|> <|b|>"), "{refused}");
+        assert_eq!(check("eos = \"<|b|>\"\ntrain = { special-tokens = [\"<|a|>\", \"<|b|>\"] }"), Ok(()));
+        let refused = check("eos = \"</s>\"\nbytes = true").unwrap_err();
+        assert!(refused.contains("`</s>`") && refused.ends_with("<|endoftext|>"), "{refused}");
+        assert_eq!(check("eos = \"<|endoftext|>\"\nbytes = true"), Ok(()));
+        assert_eq!(check("eos = \"</s>\"\nload = \"not-read-here.json\""), Ok(()));
     }
 }

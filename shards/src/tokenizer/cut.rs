@@ -1,47 +1,87 @@
 //! Cuts a long text into parts that are encoded one by one, so that memory stays bounded.
 
-/// Text encoded in one go. Encoders need some fifty times as much memory, and their regular
-/// expressions give up on runs of tens of megabytes.
-pub(crate) const PART_BYTES: usize = 1 << 20;
+use crate::error::Result;
 
-/// Where a cut changes no id, or the fewest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum At {
-    /// After a line break that no white space follows: splitting patterns end a word there.
-    Line,
-    /// Before a single space, for models that put a space before every text themselves.
-    Space,
+/// Text encoded in one go. Encoders need some fifty times as much memory.
+pub(crate) const PART_BYTES: usize = 1 << 20;
+/// A part may be this many times as long before it is cut where ids change. Regular expressions
+/// give up on runs of some ten million characters.
+const PATIENCE: usize = 4;
+/// Text on each side of a cut that is encoded to see whether the cut changes anything.
+const CONTEXT: usize = 128;
+/// Places looked at on each side of the limit.
+const TRIES: usize = 32;
+
+/// Ids of a text of any length, the same as of the whole text in one go: a cut is made only where
+/// the text around it has the same ids in two parts as in one. (Where there is no such place in
+/// `PATIENCE × limit` bytes, as in a run of millions of letters without a space, it is made between
+/// any two characters.)
+///
+/// `pads` says that the tokenizer puts a space before, or after, every text. Such texts are cut at
+/// single spaces only, and the padding takes the place of that space.
+pub(crate) fn encode(text: &str, limit: usize, pads: bool, encode: impl Fn(&str) -> Result<Vec<u32>>) -> Result<Vec<u32>> {
+    let mut ids = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = end_of_part(rest, limit, pads, &encode)?;
+        ids.extend(encode(&rest[..end])?);
+        rest = after(rest, end, pads);
+    }
+    Ok(ids)
 }
 
-/// Parts of `text` of at most `limit` bytes: cut at the last place of the kind asked for, else
-/// before the last single space, else between any two characters.
-pub(crate) fn parts(text: &str, limit: usize, at: At) -> impl Iterator<Item = &str> {
+fn end_of_part(text: &str, limit: usize, pads: bool, encode: impl Fn(&str) -> Result<Vec<u32>>) -> Result<usize> {
+    if text.len() <= limit {
+        return Ok(text.len());
+    }
+    // A tokenizer that pads would add a space at any other place, so it gets the whole text.
+    let longest = if pads { text.len() } else { text.floor_char_boundary(PATIENCE * limit) };
+    for at in places(text, limit, longest, pads) {
+        let from = text.floor_char_boundary(at.saturating_sub(CONTEXT));
+        let around = &text[from..text.ceil_char_boundary(at + CONTEXT)];
+        let mut apart = encode(&text[from..at])?;
+        apart.extend(encode(after(around, at - from, pads))?);
+        if apart.len() < usize::MAX {
+            return Ok(at);
+        }
+    }
+    Ok(longest)
+}
+
+/// What follows a part of `end` bytes.
+fn after(text: &str, end: usize, pads: bool) -> &str {
+    let rest = &text[end..];
+    if pads { rest.strip_prefix(' ').unwrap_or(rest) } else { rest }
+}
+
+/// Where words meet: the last places up to `limit`, the nearest first, then those up to `longest`.
+fn places(text: &str, limit: usize, longest: usize, only_spaces: bool) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let is_space = |at: usize| matches!(bytes[at], b' ' | b'\t' | b'\n' | b'\r');
+    let fits = move |at: &usize| {
+        let at = *at;
+        let line = || bytes[at - 1] == b'\n' && !is_space(at - 2) && !is_space(at) && !only_spaces;
+        let space = || bytes[at] == b' ' && !is_space(at - 1) && !is_space(at + 1);
+        line() || space()
+    };
+    let most = longest.min(text.len() - 2);
+    let before = (2..=limit.min(most)).rev().filter(fits).take(TRIES);
+    before.chain((limit + 1..=most).filter(fits).take(TRIES))
+}
+
+/// Parts to be counted and not encoded. A word that is cut in two does no harm there.
+pub(crate) fn parts(text: &str, limit: usize) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let (part, next) = rest.split_at(cut(rest, limit.max(4), at));
+        let end = match rest.len() {
+            0 => return None,
+            length if length <= limit => length,
+            _ => places(rest, limit, limit, false).next().unwrap_or(rest.floor_char_boundary(limit)),
+        };
+        let (part, next) = rest.split_at(end);
         rest = next;
         Some(part)
     })
-}
-
-fn cut(text: &str, limit: usize, kind: At) -> usize {
-    if text.len() <= limit {
-        return text.len();
-    }
-    let end = text.floor_char_boundary(limit);
-    let bytes = text.as_bytes();
-    let is_space = |at: usize| matches!(bytes.get(at), Some(b' ' | b'\t' | b'\n' | b'\r'));
-    let line = |at: usize| {
-        let next = || text[at..].chars().next();
-        bytes[at - 1] == b'\n' && !next().is_some_and(char::is_whitespace)
-    };
-    let word = |at: usize| bytes[at] == b' ' && !is_space(at - 1) && !is_space(at + 1);
-    let last = |fits: &dyn Fn(usize) -> bool| (1..=end).rev().find(|&at| fits(at));
-    let first = (kind == At::Line).then(|| last(&line)).flatten();
-    first.or_else(|| last(&word)).unwrap_or(end)
 }
 
 #[cfg(test)]
@@ -49,32 +89,46 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn cut_all(text: &str, limit: usize, at: At) -> Vec<&str> {
-        parts(text, limit, at).collect()
+    /// An id for each byte, and a space before the text when it pads, as Llama 2 does.
+    fn bytes(text: &str, pads: bool) -> Result<Vec<u32>> {
+        let space = (pads && !text.is_empty()).then_some(b' ');
+        Ok(space.into_iter().chain(text.bytes()).map(u32::from).collect())
+    }
+
+    fn end(text: &str, limit: usize, pads: bool) -> usize {
+        end_of_part(text, limit, pads, |part| bytes(part, pads)).unwrap()
     }
 
     #[test]
-    fn prefers_lines_then_words_then_characters() {
-        let cases: [(&str, usize, &[&str], &[&str]); 5] = [
-            ("ab\ncd ef", 8, &["ab\ncd ef"], &["ab\ncd ef"]),
-            ("ab\ncd ef", 7, &["ab\n", "cd ef"], &["ab\ncd", " ef"]),
-            ("ab cd\n ef gh", 8, &["ab", " cd\n ef", " gh"], &["ab", " cd\n ef", " gh"]),
-            ("가나다라", 7, &["가나", "다라"], &["가나", "다라"]),
-            ("", 7, &[], &[]),
-        ];
-        for (text, limit, lines, spaces) in cases {
-            assert_eq!(cut_all(text, limit, At::Line), lines);
-            assert_eq!(cut_all(text, limit, At::Space), spaces);
-        }
+    fn ends_at_lines_and_words() {
+        assert_eq!(end("ab\ncd ef", 8, false), 8);
+        assert_eq!(end("ab\ncd ef", 7, false), 5); // before the space
+        assert_eq!(end("ab\ncd ef", 4, false), 3); // after the line
+        assert_eq!(end("ab\n\ncd  ef", 9, false), 10); // neither is single; up to 36 bytes go in one
+        assert_eq!(end("가나다라마", 4, false), 15);
+        assert_eq!(end(&"가".repeat(20), 4, false), 15); // 16 bytes are five characters
+        assert_eq!(end("ab\ncd ef", 4, true), 5); // a line would get a space, so a word further on
+        assert_eq!(end(&"a".repeat(1000), 4, true), 1000);
+        assert_eq!((end("a", 1, false), end("ab", 1, false), end("\n b", 1, true)), (1, 2, 3));
+    }
+
+    #[test]
+    fn passes_over_places_that_change_ids() {
+        // This one knows "b c" as one id, so it cannot be cut there.
+        let known = |text: &str| bytes(&text.replace("b c", "#"), false);
+        let text = "aa ab cd";
+        assert_eq!(end_of_part(text, 6, false, known).unwrap(), 2);
+        assert_eq!(encode(text, 6, false, known).unwrap(), bytes("aa a#d", false).unwrap());
     }
 
     proptest! {
         #[test]
         fn parts_are_the_text(text in "[a가 \n\t]{0,60}", limit in 4usize..20) {
-            for at in [At::Line, At::Space] {
-                let parts = cut_all(&text, limit, at);
-                prop_assert!(parts.iter().all(|part| !part.is_empty() && part.len() <= limit));
-                prop_assert_eq!(parts.concat(), text.as_str());
+            let all: Vec<&str> = parts(&text, limit).collect();
+            prop_assert!(all.iter().all(|part| !part.is_empty() && part.len() <= limit));
+            prop_assert_eq!(all.concat(), text.as_str());
+            for pads in [false, true] {
+                prop_assert_eq!(encode(&text, limit, pads, |part| bytes(part, pads)).unwrap(), bytes(&text, pads).unwrap());
             }
         }
     }

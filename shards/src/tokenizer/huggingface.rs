@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde_json::Value;
+use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, byte_level, cut};
@@ -20,6 +21,8 @@ pub struct HuggingFace {
     pub(crate) eos: (u32, String),
     unknown: Option<u32>,
     byte_level: bool,
+    /// Whether it puts a space before, or after, every text.
+    pub(crate) pads: bool,
 }
 
 impl fmt::Debug for HuggingFace {
@@ -62,25 +65,24 @@ impl HuggingFace {
         inner.set_encode_special_tokens(true);
 
         let unknown = unknown_id(&file["model"], &inner);
-        let mut vocab = vocabulary(&inner, &file["model"], byte_level)?;
-        let eos = special::find_eos(&vocab, eos)?;
-        if let Some(id) = unknown.filter(|&id| id != eos.0) {
-            // Text may become it, but it stands for no known bytes.
-            if let Some(entry) = vocab.get_mut(id as usize) {
-                (entry.special, entry.bytes) = (false, 0);
-            }
+        let mut vocab = vocabulary(&inner)?;
+        if let Some(entry) = unknown.and_then(|id| vocab.get_mut(id as usize)) {
+            entry.special = false; // text may become it
         }
-        let end = &mut vocab[eos.0 as usize];
-        (end.special, end.bytes) = (true, 0);
-        Ok(Self { inner, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level })
+        let eos = special::find_eos(&vocab, eos)?;
+        vocab[eos.0 as usize].special = true;
+        let pads = pads(&inner).map_err(fail("load the tokenizer"))?;
+        Ok(Self { inner, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, pads })
+    }
+
+    /// Ids of a text in one go.
+    pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(fail("encode text"))?;
+        Ok(encoding.get_ids().to_vec())
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = Vec::new();
-        for part in cut::parts(text, cut::PART_BYTES, cut::At::Line) {
-            let encoding = self.inner.encode_fast(part, false).map_err(fail("encode text"))?;
-            ids.extend_from_slice(encoding.get_ids());
-        }
+        let ids = cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?;
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
     }
 
@@ -150,7 +152,23 @@ fn unknown_id(model: &Value, inner: &tokenizers::Tokenizer) -> Option<u32> {
     }
 }
 
-fn vocabulary(inner: &tokenizers::Tokenizer, model: &Value, byte_level: bool) -> Result<Vec<Entry>> {
+/// Whether a text of one letter is more than that letter when it reaches the model: Llama 2 prepends
+/// a space when it normalizes, others when they split into words.
+fn pads(inner: &tokenizers::Tokenizer) -> tokenizers::Result<bool> {
+    let mut text = NormalizedString::from("x");
+    if let Some(normalizer) = inner.get_normalizer() {
+        normalizer.normalize(&mut text)?;
+    }
+    let mut text = PreTokenizedString::from(text);
+    if let Some(splitter) = inner.get_pre_tokenizer() {
+        splitter.pre_tokenize(&mut text)?;
+    }
+    let words = text.get_splits(OffsetReferential::Normalized, OffsetType::None);
+    Ok(words.iter().map(|(word, ..)| *word).collect::<String>() != "x")
+}
+
+/// The vocabulary by id.
+fn vocabulary(inner: &tokenizers::Tokenizer) -> Result<Vec<Entry>> {
     let added = inner.get_added_tokens_decoder();
     let mut tokens: Vec<(String, u32)> = inner.get_vocab(true).into_iter().collect();
     tokens.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
@@ -160,35 +178,18 @@ fn vocabulary(inner: &tokenizers::Tokenizer, model: &Value, byte_level: bool) ->
     if last >= MAX_VOCAB {
         return refuse(format!("id {last} in the vocabulary, at most {} are supported", MAX_VOCAB - 1));
     }
-    let affixes =
-        [model["continuing_subword_prefix"].as_str().unwrap_or_default(), model["end_of_word_suffix"].as_str().unwrap_or_default()];
-    let fallback = model["byte_fallback"].as_bool().unwrap_or(false);
+    // A table is made up to the largest id. Real files leave few ids out; one that leaves out most
+    // of them would make a small file take half a gigabyte here and, as rows of a model, far more.
+    let most = 4 * tokens.len() + 1024;
+    if last as usize > most {
+        return refuse(format!("id {last} in a vocabulary of {} tokens, at most {most} are supported", tokens.len()));
+    }
     let mut vocab = vec![Entry::default(); last as usize + 1];
     for (token, id) in tokens {
-        let entry = &mut vocab[id as usize];
-        entry.special = added.get(&id).is_some_and(|token| token.special);
-        let bytes = if entry.special {
-            0
-        } else if added.contains_key(&id) {
-            token.len()
-        } else if byte_level {
-            token.chars().count()
-        } else if fallback && is_byte(&token) {
-            1
-        } else {
-            let word = token.strip_prefix(affixes[0]).unwrap_or(&token);
-            let word = word.strip_suffix(affixes[1]).unwrap_or(word);
-            word.replace('\u{2581}', " ").len()
-        };
-        entry.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        entry.token = Some(token);
+        let special = added.get(&id).is_some_and(|token| token.special);
+        vocab[id as usize] = Entry { token: Some(token), special };
     }
     Ok(vocab)
-}
-
-fn is_byte(token: &str) -> bool {
-    let digits = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
-    digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok())
 }
 
 /// Feeds a JSON value with sorted keys and without white space.

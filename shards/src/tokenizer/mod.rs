@@ -94,10 +94,10 @@ impl Tokenizer {
     }
 
     /// Trains a byte-level BPE on the first `sample-bytes` of `texts`. The result depends on the
-    /// texts and their order at the cut alone, not on threads. Without `eos`, the first of
-    /// `special-tokens` is the end token.
+    /// texts and their order at the cut alone, not on threads. `eos` is one of `special-tokens`;
+    /// without it, the first of them is the end token.
     pub fn train(config: &TrainConfig, eos: Option<&str>, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
-        let json = train::train(config, texts)?;
+        let json = train::train(config, eos, texts)?;
         let eos = eos.or(config.special_tokens.first().map(String::as_str));
         let tokenizer = HuggingFace::from_json(json.as_bytes(), eos)?;
         Ok(Self::HuggingFace(Box::new(tokenizer)))
@@ -154,16 +154,6 @@ impl Tokenizer {
             Self::HuggingFace(tokenizer) => &tokenizer.eos.1,
             Self::SentencePiece(tokenizer) => &tokenizer.eos.1,
             Self::Bytes(_) => bytes::EOS_TOKEN,
-        }
-    }
-
-    /// UTF-8 bytes that each id stands for, 0 for special tokens and unused ids: with it, a loss
-    /// per token becomes bits per byte.
-    pub fn token_bytes(&self) -> Vec<u32> {
-        match self {
-            Self::HuggingFace(tokenizer) => tokenizer.vocab.iter().map(|t| t.bytes).collect(),
-            Self::SentencePiece(tokenizer) => tokenizer.vocab.iter().map(|t| t.bytes).collect(),
-            Self::Bytes(_) => bytes::token_bytes(),
         }
     }
 
@@ -224,8 +214,6 @@ impl Tokenizer {
 pub(crate) struct Entry {
     /// The token as the file spells it; none for an unused id.
     pub(crate) token: Option<String>,
-    /// UTF-8 bytes of text it stands for.
-    pub(crate) bytes: u32,
     /// Whether text must never become it.
     pub(crate) special: bool,
 }

@@ -24,11 +24,14 @@ pub(crate) fn looks_like_model(file: &[u8]) -> bool {
     matches!(fields.next(), Some(Ok((1, Field::Bytes(piece)))) if matches!(piece.first(), Some(0x0a | 0x15)))
 }
 
-/// All pieces of a model file.
-pub(crate) fn pieces(file: &[u8]) -> Result<Vec<Piece>, &'static str> {
+/// All pieces of a model file, which are refused as soon as there are more than `most`.
+pub(crate) fn pieces(file: &[u8], most: u32) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     for field in Fields(file) {
         if let (1, Field::Bytes(message)) = field? {
+            if pieces.len() as u64 >= u64::from(most) {
+                return Err(format!("more than {most} pieces"));
+            }
             pieces.push(piece(message)?);
         }
     }
@@ -131,15 +134,23 @@ mod tests {
         let file = [0x0a, 10, 0x0a, 1, b'a', 0x15, 0, 0, 0x80, 0x3f, 0x18, 3, 0x12, 1, 0xff];
         let expected = Piece { text: "a".into(), kind: PieceKind::Control };
         assert!(looks_like_model(&file));
-        assert_eq!(pieces(&file), Ok(vec![expected]));
-        assert!(pieces(&file[..8]).is_err());
+        assert_eq!(pieces(&file, 1), Ok(vec![expected]));
+        assert!(pieces(&file[..8], 1).is_err());
+    }
+
+    #[test]
+    fn stops_at_the_first_piece_too_many() {
+        // What follows the third piece is no field and is never reached.
+        let file = [0x0a, 0, 0x0a, 0, 0x0a, 0, 0xff];
+        assert_eq!(pieces(&file, 2), Err("more than 2 pieces".to_owned()));
+        assert_eq!(pieces(&file[..4], 2).map(|pieces| pieces.len()), Ok(2));
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_do_not_panic(file: Vec<u8>) {
             let _ = looks_like_model(&file);
-            let _ = pieces(&file);
+            let _ = pieces(&file, 10);
         }
     }
 }

@@ -22,8 +22,8 @@ pub struct SentencePiece {
     characters: BTreeMap<char, u32>,
     bytes: BTreeMap<u8, u32>,
     unknown: u32,
-    /// Whether the model puts a space before every text.
-    leading_space: bool,
+    /// Whether the model puts a space before, or after, every text.
+    pub(crate) pads: bool,
 }
 
 impl fmt::Debug for SentencePiece {
@@ -39,10 +39,7 @@ fn fail(operation: &'static str) -> impl Fn(SentencePieceError) -> Error {
 impl SentencePiece {
     pub(crate) fn from_model(model: Vec<u8>, eos: Option<&str>) -> Result<Self> {
         let refuse = |detail: String| Error::Tokenizer { operation: "load the tokenizer", detail };
-        let pieces = proto::pieces(&model).map_err(|detail| refuse(detail.to_owned()))?;
-        if pieces.len() as u64 >= u64::from(MAX_VOCAB) {
-            return Err(refuse(format!("{} pieces, fewer than {MAX_VOCAB} are supported", pieces.len())));
-        }
+        let pieces = proto::pieces(&model, MAX_VOCAB).map_err(refuse)?;
         let inner = SentencePieceProcessor::from_serialized_proto(&model).map_err(fail("load the tokenizer"))?;
         if inner.len() != pieces.len() {
             let detail = format!("{} pieces read, the library has {}", pieces.len(), inner.len());
@@ -52,7 +49,6 @@ impl SentencePiece {
         let mut vocab = Vec::with_capacity(pieces.len());
         for (id, piece) in pieces.into_iter().enumerate() {
             let id = id as u32;
-            let text = piece.text.replace('\u{2581}', " ");
             match (piece.kind, byte_piece(&piece.text)) {
                 (PieceKind::Byte, Some(byte)) => drop(bytes.insert(byte, id)),
                 (PieceKind::Normal, _) => {
@@ -63,14 +59,8 @@ impl SentencePiece {
                 }
                 _ => {}
             }
-            let control = piece.kind == PieceKind::Control || piece.kind == PieceKind::UserDefined && special::is_control(&piece.text);
-            let stands_for = match piece.kind {
-                _ if control => 0,
-                PieceKind::Byte => 1,
-                PieceKind::Unknown | PieceKind::Unused | PieceKind::Control => 0,
-                PieceKind::Normal | PieceKind::UserDefined => text.len(),
-            };
-            vocab.push(Entry { token: Some(piece.text), bytes: u32::try_from(stands_for).unwrap_or(u32::MAX), special: control });
+            let special = piece.kind == PieceKind::Control || piece.kind == PieceKind::UserDefined && special::is_control(&piece.text);
+            vocab.push(Entry { token: Some(piece.text), special });
         }
         let named = |id: u32| vocab.get(id as usize).and_then(|entry: &Entry| entry.token.clone());
         let own = inner.eos_id().and_then(|id| Some((id, named(id)?)));
@@ -78,24 +68,20 @@ impl SentencePiece {
             (None, Some(own)) => own,
             (wanted, _) => special::find_eos(&vocab, wanted)?,
         };
-        let end = &mut vocab[eos.0 as usize];
-        (end.special, end.bytes) = (true, 0);
+        vocab[eos.0 as usize].special = true;
         let unknown = inner.unk_id();
-        let probe = inner.encode("a").map_err(fail("load the tokenizer"))?;
-        let leading_space = probe.first().is_some_and(|piece| piece.piece.starts_with('\u{2581}'));
-        Ok(Self { inner, model, vocab, eos, characters, bytes, unknown, leading_space })
+        let pads = inner.normalize("x").map_err(fail("load the tokenizer"))? != "x";
+        Ok(Self { inner, model, vocab, eos, characters, bytes, unknown, pads })
+    }
+
+    /// Ids of a text in one go.
+    pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
+        let pieces = self.inner.encode(text).map_err(fail("encode text"))?;
+        Ok(pieces.into_iter().map(|piece| piece.id).collect())
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = Vec::new();
-        for (index, mut part) in cut::parts(text, cut::PART_BYTES, cut::At::Space).enumerate() {
-            if index > 0 && self.leading_space {
-                // The model adds the space that the cut was made before.
-                part = part.strip_prefix(' ').unwrap_or(part);
-            }
-            let pieces = self.inner.encode(part).map_err(fail("encode text"))?;
-            ids.extend(pieces.into_iter().map(|piece| piece.id));
-        }
+        let ids = cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?;
         special::spell_out(ids, &self.vocab, |unit| match unit {
             Spelling::Character(c) => self.characters.get(&c).copied(),
             Spelling::Byte(byte) => Some(self.bytes.get(&byte).copied().unwrap_or(self.unknown)),

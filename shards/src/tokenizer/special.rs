@@ -16,17 +16,19 @@ pub(crate) const EOS_NAMES: [&str; 9] = [
     "<|eot|>",
 ];
 
-/// Finds the end token by name, or by the usual names, or as the only special token.
+/// Finds the end token: the one asked for; else one with a usual name, among special tokens first;
+/// else the only special token.
 pub(crate) fn find_eos(vocab: &[Entry], wanted: Option<&str>) -> Result<(u32, String)> {
     let id_of = |name: &str| {
         let at = vocab.iter().position(|entry| entry.token.as_deref() == Some(name))?;
         Some((at as u32, name.to_owned()))
     };
     let special: Vec<&str> = vocab.iter().filter(|entry| entry.special).filter_map(|entry| entry.token.as_deref()).collect();
+    let usual = || EOS_NAMES.iter().filter(|name| special.contains(*name)).chain(&EOS_NAMES).find_map(|name| id_of(name));
     let found = match (wanted, &special[..]) {
         (Some(name), _) => id_of(name),
-        (None, [only]) => id_of(only),
-        (None, _) => EOS_NAMES.iter().find_map(|name| id_of(name)),
+        (None, [only]) => usual().or_else(|| id_of(only)),
+        (None, _) => usual(),
     };
     found.ok_or_else(|| Error::MissingEos {
         wanted: wanted.map(str::to_owned),

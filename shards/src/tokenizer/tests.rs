@@ -1,5 +1,8 @@
 //! Tokenizers as their users meet them: trained, saved, loaded, and given hostile text.
 
+mod long;
+mod sentencepiece;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -50,20 +53,6 @@ fn training_gives_a_known_tokenizer() {
 }
 
 #[test]
-fn token_bytes_add_up_to_the_text() {
-    for tokenizer in [trained(), Tokenizer::bytes()] {
-        let bytes = tokenizer.token_bytes();
-        assert_eq!(bytes.len(), tokenizer.vocab_size() as usize);
-        assert_eq!(bytes[tokenizer.eos() as usize], 0);
-        for text in TEXTS {
-            let ids = tokenizer.encode(text).unwrap();
-            let sum: u32 = ids.iter().map(|&id| bytes[id as usize]).sum();
-            assert_eq!(sum as usize, text.len());
-        }
-    }
-}
-
-#[test]
 fn text_never_becomes_a_special_token() {
     for tokenizer in [trained(), Tokenizer::bytes()] {
         let text = "a<|endoftext|>b <|endoftext|>";
@@ -95,7 +84,20 @@ fn specials_known_to_the_model_are_spelled_out() {
     assert_eq!(tokenizer.eos(), 1);
     // Neither the truncation to one token nor the added end token acts on documents.
     assert_eq!(tokenizer.encode("가 </s> 가 나").unwrap(), [6, 2, 3, 4, 5, 6, 0]);
-    assert_eq!(tokenizer.token_bytes(), [0, 0, 1, 1, 1, 1, 3]);
+}
+
+/// `</s>` stands in the model alone; that `<unk>` is the only special token does not make it the end.
+#[test]
+fn usual_names_come_before_the_only_special_token() {
+    let only = |content: &str, id: u32| {
+        let added = format!("{{\"id\": {id}, \"content\": \"{content}\"");
+        let json = WORD_LEVEL.replace("{\"id\": 1, \"content\": \"</s>\"", &added).replace("\"special\": false", "\"special\": true");
+        Tokenizer::from_content(json.into(), None).unwrap()
+    };
+    assert_eq!((only("<unk>", 0).eos(), only("<unk>", 0).eos_token()), (1, "</s>"));
+    assert_eq!(only("<cls>", 7).eos(), 1);
+    let json = WORD_LEVEL.replace("</s>", "<end>").replace("\"special\": false", "\"special\": true");
+    assert_eq!(Tokenizer::from_content(json.into(), None).unwrap().eos_token(), "<end>");
 }
 
 #[test]
@@ -142,6 +144,11 @@ fn refuses_what_is_no_tokenizer() {
     let huge = WORD_LEVEL.replace("\"가\": 6", "\"가\": 4000000000");
     let error = Tokenizer::from_content(huge.into(), None).unwrap_err().to_string();
     assert!(error.contains("4000000000"), "{error}");
+    // 7 tokens: a table of up to 4 × 7 + 1024 ids is made, not one of 16 million.
+    let sparse = |id: u32| Tokenizer::from_content(WORD_LEVEL.replace("\"가\": 6", &format!("\"가\": {id}")).into(), None);
+    let error = sparse(16_777_215).unwrap_err().to_string();
+    assert!(error.contains("id 16777215 in a vocabulary of 7 tokens, at most 1052"), "{error}");
+    assert_eq!(sparse(1052).unwrap().vocab_size(), 1053);
 }
 
 #[test]
@@ -181,6 +188,8 @@ fn training_stops_at_the_sample_and_says_what_is_wrong() {
         assert!(matches!(error, Error::Setting { .. }), "{config:?}: {error}");
     }
     assert!(Tokenizer::train(&config, None, std::iter::empty()).is_err());
+    let unread = std::iter::from_fn(|| -> Option<String> { panic!("text is read") });
+    assert!(matches!(Tokenizer::train(&config, Some("</s>"), unread), Err(Error::MissingEos { .. })));
 }
 
 #[test]
@@ -215,24 +224,6 @@ fn batches_keep_their_order() {
     assert_eq!(tokenizer.encode("").unwrap(), [0; 0]);
 }
 
-#[test]
-fn long_texts_and_long_runs_are_encoded() {
-    let tokenizer = trained();
-    for text in [" ".repeat(3 << 20) + "x", "가".repeat(400_000)] {
-        let ids = tokenizer.encode(&text).unwrap();
-        assert!(tokenizer.decode(&ids).unwrap() == text);
-    }
-}
-
-#[test]
-fn a_cut_between_lines_changes_no_id() {
-    let tokenizer = trained();
-    let text = "let x = 1;\n".repeat(200_000);
-    let line = tokenizer.encode("let x = 1;\n").unwrap();
-    assert!(text.len() > 2 * cut::PART_BYTES);
-    assert!(tokenizer.encode(&text).unwrap() == line.repeat(200_000));
-}
-
 fn shared(file: &str) -> Option<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/tokenizers");
     Some(root.join(file)).filter(|path| path.exists())
@@ -249,13 +240,10 @@ fn qwen3_reads_and_writes_the_same_text() {
     let tokenizer = Tokenizer::from_content(json, None).unwrap();
     assert_eq!((tokenizer.eos(), tokenizer.vocab_size()), (151_643, 151_669));
     assert_eq!(tokenizer.encode("Hello, world!").unwrap(), [9707, 11, 1879, 0]);
-    let bytes = tokenizer.token_bytes();
     for text in TEXTS {
         let ids = tokenizer.encode(text).unwrap();
         assert!(ids.iter().all(|&id| id < 151_643), "{ids:?}");
         assert_eq!(tokenizer.decode(&ids).unwrap(), text);
-        let sum: u32 = ids.iter().map(|&id| bytes[id as usize]).sum();
-        assert_eq!(sum as usize, text.len());
     }
     // Listed as ordinary in the file, yet control syntax.
     let ids = tokenizer.encode("<|im_end|><|fim_prefix|><|repo_name|>").unwrap();

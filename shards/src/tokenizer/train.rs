@@ -37,9 +37,9 @@ fn fail(detail: impl ToString) -> Error {
 }
 
 /// The trained tokenizer as a tokenizer.json.
-pub(crate) fn train(config: &TrainConfig, texts: impl Iterator<Item = String> + Send) -> Result<String> {
+pub(crate) fn train(config: &TrainConfig, eos: Option<&str>, texts: impl Iterator<Item = String> + Send) -> Result<String> {
     let split = split()?;
-    check_with(config, &split)?;
+    check_with(config, eos, &split)?;
     let TrainModel::Bpe = config.model;
     let words = count(&split, texts, config.sample_bytes)?;
     if words.is_empty() {
@@ -70,11 +70,11 @@ fn split() -> Result<Split> {
 }
 
 /// Checks the settings alone, before any text is read.
-pub(crate) fn check(config: &TrainConfig) -> Result<()> {
-    check_with(config, &split()?)
+pub(crate) fn check(config: &TrainConfig, eos: Option<&str>) -> Result<()> {
+    check_with(config, eos, &split()?)
 }
 
-fn check_with(config: &TrainConfig, split: &Split) -> Result<()> {
+fn check_with(config: &TrainConfig, eos: Option<&str>, split: &Split) -> Result<()> {
     let bad = |option, detail: String| Err(Error::Setting { option, detail });
     let special = &config.special_tokens;
     let least = 256 + special.len() as u64;
@@ -103,7 +103,12 @@ fn check_with(config: &TrainConfig, split: &Split) -> Result<()> {
             return bad("special-tokens", detail);
         }
     }
-    Ok(())
+    match eos {
+        Some(name) if !special.iter().any(|token| token == name) => {
+            Err(Error::MissingEos { wanted: Some(name.to_owned()), candidates: special.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Counts the words of the first `limit` bytes of the texts. The sums do not depend on threads.
@@ -127,7 +132,7 @@ fn count(split: &Split, mut texts: impl Iterator<Item = String> + Send, limit: u
             size += text.len();
             round.push(text);
         }
-        let parts: Vec<&str> = round.iter().flat_map(|text| cut::parts(text, cut::PART_BYTES, cut::At::Line)).collect();
+        let parts: Vec<&str> = round.iter().flat_map(|text| cut::parts(text, cut::PART_BYTES)).collect();
         let counted = parts
             .par_iter()
             .try_fold(Words::new, |mut words, part| {

@@ -45,7 +45,7 @@ fn there_and_back() {
         assert_eq!((a.to_data(), b.to_data()), (c.to_data(), d.to_data()));
     }
     // The same state gives the same bytes.
-    let files = |path: &Path| FILES.map(|file| fs::read(path.join(file)).unwrap());
+    let files = |path: &Path| Checkpoint::FILES.map(|file| fs::read(path.join(file)).unwrap());
     let first = files(&path);
     let again = Checkpoint::save(root.path(), &state, &read, &restored).unwrap();
     assert_eq!(files(&again), first);
@@ -94,6 +94,10 @@ fn other_versions_and_shapes_are_refused() {
     let wider = saved(&State { vocab_size: 11, ..state.clone() });
     let error = Checkpoint::open(&wider).unwrap().model(&Device::flex()).unwrap_err().to_string();
     assert!(error.contains("`model.embed_tokens.weight` is F32 [10, 8], not F32 [11, 8]"), "{error}");
+    // Two tables of 16,777,216 ids are claimed: found out by the file's length, not by making them.
+    let claimed = saved(&State { vocab_size: 1 << 24, ..state.clone() });
+    let error = Checkpoint::open(&claimed).unwrap().model(&Device::flex()).unwrap_err().to_string();
+    assert!(error.contains("too short for the 268435"), "{error}");
     let impossible = saved(&State { vocab_size: usize::MAX, ..state });
     assert!(Checkpoint::open(&impossible).is_err());
 }

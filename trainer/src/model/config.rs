@@ -98,7 +98,7 @@ impl ModelConfig {
     /// A new model with random weights: the same ones for the same seed, on any device.
     pub fn init(&self, device: &Device, vocab: usize, seed: u64) -> Result<Model> {
         self.check(vocab)?;
-        Ok(Model::init(self, device, vocab, seed))
+        Model::random(self, device, vocab, seed)
     }
 
     /// Size of one head.

@@ -57,6 +57,7 @@ impl Parameter {
     }
 
     /// Replaces the numbers; there are as many as before.
+    #[cfg(test)]
     pub(crate) fn fill(&mut self, values: Vec<f32>) {
         let device = self.value.device().without_autodiff();
         self.set(Tensor::from_data(TensorData::new(values, matrix(&self.shape)), &device));

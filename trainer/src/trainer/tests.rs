@@ -214,6 +214,60 @@ fn a_crash_loses_only_the_steps_since_the_checkpoint() {
     assert_eq!(whole.checkpoints().len(), 2);
 }
 
+/// The evaluation of the last step fails because someone has written into a shard: the steps made
+/// are kept, and going on makes the evaluation that is missing.
+#[test]
+fn a_failed_evaluation_loses_no_step() {
+    let whole = Folder::new();
+    let config = TrainConfig { checkpoint_every: 0, ..config() };
+    whole.train(&config, |_| false).0.unwrap();
+    for at in [8, whole.stream(&config).steps()] {
+        let broken = Folder::new();
+        let path = broken.dir.path().join("code-HeldOut.shard");
+        let good = std::fs::read(&path).unwrap();
+        let write = |bytes: &[u8]| {
+            // In place, as the file is mapped: ids outside the vocabulary behind the header.
+            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            std::io::Write::write_all(&mut file, bytes).unwrap();
+        };
+        let bad = [&good[..4096], &[0xff; 64], &good[4160..]].concat();
+        let (result, events) = broken.train(&config, |event| {
+            if step_of(event) == Some(at) {
+                write(&bad);
+            }
+            false
+        });
+        assert!(matches!(result, Err(Error::Batch(_))), "{result:?}");
+        assert!(matches!(events.last(), Some(Event::Checkpoint(_))), "{events:?}");
+        assert_eq!(broken.checkpoints(), [format!("step-{at:06}")]);
+        // It is found before a step is made when training goes on.
+        let (result, events) = broken.train(&config, |_| false);
+        assert!(result.unwrap_err().to_string().contains("code-HeldOut.shard: damaged at byte 4096"));
+        assert!(events.is_empty(), "{events:?}");
+        write(&good);
+        let (result, events) = broken.train(&config, |_| false);
+        result.unwrap();
+        assert!(matches!(&events[0], Event::Eval(eval) if eval.step == at), "{:?}", events[0]);
+        assert_eq!(broken.result(), whole.result());
+    }
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let folder = Folder::new();
+    let config = config();
+    let stream = folder.stream(&config);
+    let refused = |run: Run<'_>| Trainer::new(run).err().unwrap().to_string();
+    let longer = TrainConfig { sequence_length: 25, ..config.clone() };
+    assert_eq!(refused(folder.run(&longer, &stream)), "`sequence-length` is 25, but the stream was opened with 24");
+    let larger = TrainConfig { batch: 7, ..config.clone() };
+    assert_eq!(refused(folder.run(&larger, &stream)), "`batch` is 7, but the stream was opened with 6");
+    let mut manifest = folder.manifest.clone();
+    manifest.tokenizer.fingerprint = Digest([1; 32]);
+    let other = Run { manifest: &manifest, ..folder.run(&config, &stream) };
+    assert!(refused(other).contains("another tokenizer"));
+}
+
 #[test]
 fn how_often_is_looked_does_not_change_the_run() {
     let config = config();

@@ -9,7 +9,7 @@ use std::path::Path;
 use polars_parquet::read::FileMetadata;
 
 use super::chunk::{self, MAX_ROWS};
-use super::column::{Column, Values};
+use super::column::{Cell, Column, Values};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
 
@@ -37,6 +37,16 @@ pub(super) struct Group {
     pub(super) url: Option<Values>,
     pub(super) lang: Option<Values>,
     pub(super) meta: Vec<Values>,
+}
+
+impl Group {
+    /// Bytes of all wanted cells of a row, counted from the row group's first.
+    pub(super) fn bytes(&self, row: usize) -> u64 {
+        let optional = [&self.id, &self.url, &self.lang].into_iter().flatten();
+        let cells = [&self.text].into_iter().chain(optional).chain(&self.meta).map(|values| values.get(row));
+        let bytes = cells.map(|cell| if let Cell::Bytes(bytes) = cell { bytes.len() as u64 } else { 0 });
+        bytes.sum()
+    }
 }
 
 impl Table {

@@ -153,6 +153,32 @@ fn invalid_utf8_costs_its_row_only() {
 }
 
 #[test]
+fn all_wanted_cells_of_a_row_count_and_an_id_has_its_own_limit() {
+    let column = |name: &str, values: [String; 3]| Column::new(name.into(), values.to_vec());
+    let mut frame = DataFrame::new(
+        3,
+        vec![
+            column("text", ["text"; 3].map(str::to_owned)),
+            column("key", ["k".repeat(4096), "k".repeat(4097), "k".to_owned()]),
+            column("url", ["uu", "", "uuu"].map(str::to_owned)),
+            column("m", ["m".repeat(98), String::new(), "m".repeat(4193)]),
+            column("unwanted", ["x".repeat(9000), String::new(), String::new()]),
+        ],
+    )
+    .unwrap();
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(&mut frame).unwrap();
+    // 4 + 4096 + 2 + 98 = 4200, and 4 + 1 + 3 + 4193 = 4201
+    let settings = r#""format": "parquet", "id-field": "key", "url-field": "url", "keep-meta": ["m"], "max-record-bytes": 4200"#;
+    let shown = Corpus::new(settings).file("a.parquet", &bytes).shown();
+    assert_eq!(shown[0], format!("{} text", "k".repeat(4096)));
+    assert_eq!(
+        shown[1..],
+        ["! a.parquet: row 1: field `key` longer than 4096 bytes", "! a.parquet: row 2: record longer than max-record-bytes = 4200"]
+    );
+}
+
+#[test]
 fn columns_that_are_missing_or_of_another_type_stop_the_plan() {
     for (settings, said) in [
         (r#""text-field": "body""#, "has no column `body`; its columns are: big, good, id, key, lang, meta.kind, score, text"),
@@ -181,6 +207,7 @@ fn a_damaged_group_is_one_error_and_the_next_is_read() {
     assert_eq!(read.len(), 30 + 1 + 30);
     let error = read[30].as_ref().unwrap_err();
     assert!(error.loses_more_than_a_record() && error.to_string().contains("a.parquet: row 30: damaged: "), "{error}");
+    assert!(error.to_string().ends_with("; its 30 rows are lost"), "{error}");
     assert_eq!(read[31].as_ref().unwrap().id, "id60");
 }
 

@@ -1,4 +1,5 @@
-//! Real documents with known similarities: successive versions of pages, and unrelated pages.
+//! Documents with known similarities: versions of passages of our own, and, where `../shared` is there,
+//! successive versions of real pages among unrelated ones.
 
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -17,8 +18,8 @@ struct Page {
 struct Pair {
     a: Page,
     b: Page,
-    jaccard_char5: f32,
-    jaccard_word5: f32,
+    jaccard_char5: f64,
+    jaccard_word5: f64,
 }
 
 #[derive(Deserialize)]
@@ -49,10 +50,10 @@ fn load<T: serde::de::DeserializeOwned>(name: &str) -> Option<Vec<T>> {
 }
 
 /// Share of shingles in common, counted.
-fn jaccard(a: &str, b: &str, unit: Shingle) -> f32 {
+fn jaccard(a: &str, b: &str, unit: Shingle) -> f64 {
     let [a, b] = [a, b].map(|text| Shingles::new(text, unit, 5).collect::<BTreeSet<_>>());
     let common = a.intersection(&b).count();
-    common as f32 / (a.len() + b.len() - common).max(1) as f32
+    common as f64 / (a.len() + b.len() - common).max(1) as f64
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn estimates_follow_the_true_similarity() {
                 compared += 1.0;
             }
         }
-        let total = pairs.len() as f32;
+        let total = pairs.len() as f64;
         let (given, bias, deviation, expected) =
             (given / total, bias / compared, (squares / compared).sqrt(), (expected / compared).sqrt());
         say(&format!(
@@ -131,4 +132,71 @@ fn links_of_the_corpus_by_band_of_similarity() {
             assert!(precise(0.6) >= precision, "{name}: precision {}", precise(0.6));
         }
     }
+}
+
+/// A passage, what an editor changes in it, and how the passage goes on when it is written anew.
+const PASSAGES: [(&str, [(&str, &str); 2]); 6] = [
+    (
+        "국립공원의 탐방로는 봄철 산불을 막기 위해 해마다 이월 중순부터 오월 중순까지 일부가 닫힌다. 닫힌 길에 들어간 사람은 과태료를 내야 하며, 정상으로 가는 길 가운데 세 곳은 이 기간에도 열려 있다. 자세한 구간은 공원 사무소의 안내판과 누리집에서 볼 수 있다.",
+        [("이월 중순부터", "이월 하순부터"), ("세 곳은", "네 곳은")],
+    ),
+    (
+        "할머니는 장독대에서 된장을 퍼 오라고 하셨다. 뚜껑을 열자 구수한 냄새가 마당까지 번졌고, 고양이가 슬그머니 다가와 내 발목에 몸을 비볐다. 나는 된장을 한 국자 떠서 뚝배기에 담고, 텃밭에서 애호박 하나와 풋고추 몇 개를 따서 부엌으로 들어갔다.",
+        [("구수한 냄새가", "짭짤한 냄새가"), ("풋고추 몇 개를", "풋고추 두어 개를")],
+    ),
+    (
+        "이 도구는 설정 파일을 읽어 작업의 순서를 정한다. 파일이 없으면 기본값을 쓰고, 알 수 없는 항목이 있으면 그 줄과 함께 오류를 알린다. 작업은 서로 기다려야 하는 것만 차례로 하고 나머지는 한꺼번에 한다. 도중에 멈추어도 끝난 작업은 다시 하지 않는다.",
+        [("기본값을 쓰고", "기본값으로 하고"), ("한꺼번에 한다", "동시에 한다")],
+    ),
+    (
+        "어제 저녁 남해안에 내린 비로 양식장 열두 곳이 물에 잠기고 도로 두 군데가 끊겼다. 군청은 굴삭기 다섯 대를 보내 흙을 치우고 있으며, 오늘 밤까지는 차가 다닐 수 있을 것으로 보인다고 밝혔다. 다친 사람은 없는 것으로 알려졌다.",
+        [("열두 곳이", "열세 곳이"), ("오늘 밤까지는", "내일 아침까지는")],
+    ),
+    (
+        "임차인은 계약이 끝나기 두 달 전까지 계약을 이어 갈지 임대인에게 알려야 한다. 아무 말이 없으면 같은 조건으로 계약이 이어진 것으로 본다. 이 경우 임차인은 언제든지 계약을 그만둔다고 알릴 수 있고, 알린 날부터 석 달이 지나면 효력이 생긴다.",
+        [("두 달 전까지", "한 달 전까지"), ("언제든지 계약을", "언제라도 계약을")],
+    ),
+    (
+        "배우들 연기는 좋은데 이야기가 중간부터 힘이 빠진다. 처음 삼십 분은 정말 숨도 못 쉬고 봤고, 음악도 장면마다 딱 맞아떨어졌다. 그런데 범인이 너무 일찍 드러나서 남은 한 시간은 확인만 하는 느낌이었다. 그래도 극장에서 볼 만한 그림이라 후회는 없다.",
+        [("정말 숨도", "진짜 숨도"), ("남은 한 시간은", "나머지 한 시간은")],
+    ),
+];
+
+/// Recall on Korean without any data but ours. Of the edited passages the sets of runs of five
+/// characters are alike by 0.80 to 0.87, of those that only end otherwise by 0.98; passages
+/// that share a half are below 0.5.
+#[test]
+fn edited_korean_is_found_and_other_korean_is_not() {
+    let of = |kind: &str, change: &dyn Fn(usize) -> String| {
+        let (mut documents, mut similar) = (Vec::new(), Vec::new());
+        for (number, (passage, _)) in PASSAGES.into_iter().enumerate() {
+            let changed = change(number);
+            similar.push(jaccard(passage, &changed, Shingle::Char));
+            documents.push(Planted { priority: 0, ..Planted::new(&number.to_string(), passage) });
+            documents.push(Planted::new(&format!("{number} {kind}"), &changed));
+        }
+        say(&format!("{kind}: {similar:.2?}"));
+        (documents, similar)
+    };
+    let removed = |documents: &[Planted], text: &str| told(&dedup(&[documents.to_vec()], &config(text), 2).1);
+    let all = |kind: &str, method: &str| (0..PASSAGES.len()).map(|n| format!("{n} {kind} {method} {n} 2")).collect::<Vec<_>>();
+    let (minhash, simhash) = ("minhash = { shingle = \"char\" }", "simhash = { max-distance = 6 }");
+
+    let (edited, similar) =
+        of("edited", &|n| PASSAGES[n].1.into_iter().fold(PASSAGES[n].0.to_owned(), |text, (from, to)| text.replacen(from, to, 1)));
+    assert!(similar.iter().all(|similar| (0.80..0.88).contains(similar)), "{similar:?}");
+    assert_eq!(removed(&edited, minhash), all("edited", "minhash"));
+
+    let (ended, similar) = of("ended", &|n| format!("{}!", PASSAGES[n].0.trim_end_matches('.')));
+    assert!(similar.iter().all(|similar| *similar > 0.97), "{similar:?}");
+    assert_eq!(removed(&ended, minhash), all("ended", "minhash"));
+    assert_eq!(removed(&ended, simhash), all("ended", "simhash"));
+
+    let half = |text: &str, second: bool| {
+        let count = text.chars().count();
+        if second { text.chars().skip(count / 2).collect::<String>() } else { text.chars().take(count / 2).collect() }
+    };
+    let (joined, similar) = of("joined", &|n| half(PASSAGES[n].0, false) + &half(PASSAGES[(n + 1) % PASSAGES.len()].0, true));
+    assert!(similar.iter().all(|similar| *similar < 0.5), "{similar:?}");
+    assert!(removed(&joined, minhash).is_empty() && removed(&joined, simhash).is_empty());
 }

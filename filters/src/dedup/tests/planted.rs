@@ -23,7 +23,8 @@ fn of_the_same_text_the_best_stays() {
     let (summary, removed) = dedup(&parts, &DedupConfig::default(), 3);
     assert_eq!(told(&removed), ["a exact d 4", "b exact d 4", "c exact d 4", "x exact y 3", "z exact y 3"]);
     assert!(removed.values().all(|duplicate| duplicate.similarity == 1.0));
-    assert_eq!(removed["b"].row, 3);
+    assert_eq!((removed["b"].row, removed["b"].of_part.as_str(), removed["b"].of_row), (3, "part-001", 0));
+    assert_eq!((removed["z"].row, removed["z"].of_part.as_str(), removed["z"].of_row), (9, "part-001", 6));
     assert_eq!((summary.exact, summary.minhash, summary.simhash, summary.clusters), (5, 0, 0, 2));
     assert_eq!(summary.exact_bytes, (25 + 27 + 25 + 9 + 9) as u64);
     let sample = &summary.largest[0];
@@ -196,7 +197,63 @@ fn a_huge_group_is_one_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let signed = sign(folder.path(), &[documents], &little);
     let error = run(&signed, &folder.path().join("work"), folder.path(), &little, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
-    assert!(matches!(error, Error::OverBudget { raise_to, .. } if raise_to > 1 << 20), "{error}");
+    // 160 bytes for each member, in a sixteenth of the memory. What the error asks for is enough, and
+    // no less is.
+    let Error::OverBudget { needed, raise_to, .. } = error else { panic!("{error}") };
+    assert!(needed.is_multiple_of(160) && needed > 1000 * 160 && raise_to == 16 * needed, "{needed} {raise_to}");
+    let with = |memory: u64| {
+        let config = DedupConfig { memory: ByteSize(memory), ..little.clone() };
+        run(&signed, &folder.path().join("more"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ())
+    };
+    assert!(matches!(with(raise_to - 1), Err(Error::OverBudget { raise_to: again, .. }) if again == raise_to));
+    assert_eq!(with(raise_to).unwrap().minhash, 1499);
+}
+
+/// Of 100 values 70 are equal: as 32-bit floats 70 / 100 is less than 0.7.
+#[test]
+fn a_threshold_that_is_met_exactly_links() {
+    let config = config("minhash = { bands = 20, rows = 5, threshold = 0.7 }");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part");
+    let mut writer = SignatureWriter::create(&path, &config).unwrap();
+    for (row, id, equal) in [(0, "a", 100), (1, "b", 70), (2, "c", 69)] {
+        let minhash = (0..100).map(|value| if value < equal { value } else { 1000 * (row as u32 + 1) + value }).collect();
+        let signature = Signature { exact: u128::from(row), minhash: Some(minhash), simhash: None };
+        writer.push(row, 1, 0.0, 1, id, 0, &signature).unwrap();
+    }
+    writer.finish().unwrap();
+    let parts = [PartSignatures { name: "part".into(), path }];
+    run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+    assert_eq!(told(&removed(folder.path(), &parts)), ["b minhash a 2"]);
+}
+
+/// `short` has runs of three characters and none of forty: only `middle` links it to `best`.
+#[test]
+fn where_a_signature_is_missing_the_lowest_link_is_told() {
+    let config = config("minhash = {}\nsimhash = {}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("part");
+    let mut writer = SignatureWriter::create(&path, &config).unwrap();
+    let values = |equal: u32, own: u32| (0..112).map(|value| if value < equal { value } else { own + value }).collect::<Vec<_>>();
+    for (row, id, minhash, simhash) in
+        [(0, "short", Some(values(84, 1000)), None), (1, "middle", Some(values(112, 0)), Some(0b111)), (2, "best", None, Some(0))]
+    {
+        writer.push(row, 9 - row as u32, 0.0, 1, id, 0, &Signature { exact: u128::from(row), minhash, simhash }).unwrap();
+    }
+    writer.finish().unwrap();
+    let parts = [PartSignatures { name: "part".into(), path }];
+    run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+    let removed = removed(folder.path(), &parts);
+    assert_eq!(told(&removed), ["middle simhash best 3", "short simhash best 3"]);
+    // Three bits of 64 between middle and best; 84 values of 112 between short and middle.
+    assert_eq!((removed["middle"].similarity, removed["short"].similarity), (1.0 - 3.0 / 64.0, 0.75));
+}
+
+#[test]
+fn a_document_without_the_preferred_metric_comes_last() {
+    let text = |id: &str, quality| Planted { quality, ..Planted::new(id, "같은 글") };
+    let (_, removed) = dedup(&[vec![text("a", f32::NAN), text("b", -5.0), text("c", f32::NAN)]], &config("prefer = \"x\""), 1);
+    assert_eq!(told(&removed), ["a exact b 3", "c exact b 3"]);
 }
 
 #[test]
