@@ -326,10 +326,11 @@ fn token_ledger(folder: &Path, recipe: &Recipe, tokenizer: Option<&Tokenizer>, t
         ledger.equal("training: drawn tokens", &drawn, &account.drawn);
         ledger.equal("training: trained tokens", &trained, &account.trainable);
     } else {
-        let finished = Snapshot::read(folder)?.was_finished("train", &stage::train::unit(recipe, &manifest, &plan)?);
-        ledger.check(!finished, || format!("training is finished, but {} ends at step {steps} of {}", layout::METRICS, stream.steps()));
         ledger.ui.say(format!("training stands at step {steps} of {}", stream.steps()));
     }
+    let journal = Snapshot::read(folder)?;
+    let changed = journal.changed_files("train", &stage::train::unit(recipe, &manifest, &plan)?);
+    ledger.check(changed.is_empty(), || format!("training is finished, but not as it was left: {}", changed.join(", ")));
     if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(Error::new)? {
         ledger.take(Checkpoint::open(&checkpoint).and_then(|checkpoint| checkpoint.verify()));
     }

@@ -73,9 +73,11 @@ impl Snapshot {
         Ok(Self { folder: folder.to_path_buf(), entries: read(&folder.join(FILE))? })
     }
 
-    /// Whether `unit` was finished with this fingerprint, whatever became of its files.
-    pub(crate) fn was_finished(&self, unit: &str, fingerprint: &str) -> bool {
-        self.entries.get(unit).is_some_and(|entry| entry.fingerprint == fingerprint)
+    /// Files of `unit`, finished with this fingerprint, that are missing or have another length now.
+    pub(crate) fn changed_files(&self, unit: &str, fingerprint: &str) -> Vec<&str> {
+        let entry = self.entries.get(unit).filter(|entry| entry.fingerprint == fingerprint);
+        let files = entry.into_iter().flat_map(|entry| &entry.files);
+        files.filter(|file| !is_there(&self.folder, file)).map(|(file, _)| file.as_str()).collect()
     }
 
     /// Whether `unit` was finished with this fingerprint and its files are still there.
@@ -176,7 +178,11 @@ impl Lock {
 }
 
 fn present(folder: &Path, entry: &Entry) -> bool {
-    entry.files.iter().all(|(file, length)| std::fs::metadata(folder.join(file)).is_ok_and(|found| found.len() == *length))
+    entry.files.iter().all(|file| is_there(folder, file))
+}
+
+fn is_there(folder: &Path, (file, length): &(String, u64)) -> bool {
+    std::fs::metadata(folder.join(file)).is_ok_and(|found| found.len() == *length)
 }
 
 /// Refuses a folder that holds something, but no run: a run writes, prunes and clears away there.

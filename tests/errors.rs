@@ -171,17 +171,6 @@ fn one_wrong_byte_in_a_shard_stops_audit_and_training_with_file_and_offset() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn a_disk_that_fails_stops_the_run_and_nothing_is_recorded_as_done() {
-    let corpus = Corpus::new();
-    // A file that opens and cannot be read.
-    let outcome = call(corpus.path(), &["build", "recipe.toml", "--set", "sources.0.files=/proc/self/mem"]);
-    assert_eq!(outcome.code, 2, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("error: cannot read /proc/self/mem") && outcome.stderr.contains("hint:"), "{}", outcome.stderr);
-    assert!(!corpus.out("run").join("stats/ko-00000.json").exists());
-}
-
-#[test]
 fn a_folder_that_is_no_run_is_left_alone() {
     let corpus = Corpus::new();
     let before = std::fs::read(corpus.path().join("recipe.toml")).unwrap();

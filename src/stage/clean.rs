@@ -253,3 +253,20 @@ fn columns(metrics: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
 fn named(metrics: &Metrics) -> BTreeMap<String, f64> {
     metrics.iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_ends_the_part_and_a_bad_record_does_not() {
+        let failing = |record: fn() -> corpora::Error| {
+            let mut records = std::iter::once_with(move || Err(record()));
+            take_chunk(&mut records).map(|chunk| chunk.len())
+        };
+        let unreadable = || corpora::Error::Io { operation: "read", path: "a.jsonl".into(), source: std::io::Error::other("gone") };
+        let error = failing(unreadable).unwrap_err().to_string();
+        assert!(error.starts_with("error: cannot read a.jsonl: gone\nhint: "), "{error}");
+        assert_eq!(failing(|| corpora::Error::Format { path: "a".into(), detail: "not JSON".into() }).unwrap(), 1);
+    }
+}

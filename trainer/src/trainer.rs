@@ -213,7 +213,7 @@ impl<'a> Trainer<'a> {
             let evaluated = if eval { self.evaluate(&mut metrics, on) } else { Ok(()) };
             // An evaluation that failed costs no step, unless it found the weights to be broken.
             let broken = matches!(evaluated, Err(Error::NonFinite { .. }));
-            if save && !broken {
+            if (save || evaluated.is_err()) && !broken {
                 self.save(&mut metrics, on)?;
                 saved = self.position.step;
             }

@@ -41,7 +41,7 @@ fn end_of_part(text: &str, limit: usize, pads: bool, encode: impl Fn(&str) -> Re
         let around = &text[from..text.ceil_char_boundary(at + CONTEXT)];
         let mut apart = encode(&text[from..at])?;
         apart.extend(encode(after(around, at - from, pads))?);
-        if apart.len() < usize::MAX {
+        if apart == encode(around)? {
             return Ok(at);
         }
     }
