@@ -109,7 +109,7 @@ pub struct JsonlReader<T> {
 impl<T: DeserializeOwned> JsonlReader<T> {
     /// Opens a file.
     pub fn open(path: &Path) -> Result<Self> {
-        let stream: Box<dyn BufRead + Send> = stream::open(path)?;
+        let stream: Box<dyn BufRead + Send> = stream::open(path, &Arc::default())?;
         Ok(Self { path: path.to_path_buf(), lines: Lines::whole(stream, MAX_LINE), line: 0, ended: false, of: PhantomData })
     }
 }

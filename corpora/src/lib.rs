@@ -46,5 +46,5 @@ pub use error::{Cause, Error, Position, Result};
 pub use jsonl::{JsonlReader, JsonlWriter, Written};
 pub use part::{Identity, Part, Range, Slice};
 pub use plan::plan;
-pub use read::read;
+pub use read::{read, read_counted};
 pub use source::{EncodingErrors, Format, Source, Split};

@@ -5,6 +5,7 @@ mod parquet;
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::document::Document;
 use crate::error::{Cause, Error, Position, Result};
@@ -24,7 +25,13 @@ pub(crate) use parquet::Table;
 /// and reading goes on with the next. A stream that breaks off is one `Err` after the records
 /// before the break, and reading goes on with the next slice.
 pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
-    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone() });
+    read_counted(part, source, Arc::default())
+}
+
+/// [`read`], adding the bytes taken from the files, as they lie on the disk, to `count`. The row
+/// groups of Parquet are not counted.
+pub fn read_counted(part: &Part, source: &Source, count: Arc<AtomicU64>) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
+    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone(), count });
     let slices = part.slices.clone();
     Box::new(slices.into_iter().flat_map(move |slice| read_slice(&reader, slice)))
 }
@@ -33,6 +40,8 @@ pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Docu
 pub(crate) struct Reader {
     fields: Fields,
     source: Source,
+    /// Bytes of files read so far.
+    count: Arc<AtomicU64>,
 }
 
 type Records = Box<dyn Iterator<Item = Result<Document>> + Send>;
@@ -53,9 +62,9 @@ impl Reader {
     fn lines(&self, slice: &Slice) -> Result<Lines> {
         let limit = self.source.record_limit();
         match slice.range {
-            Range::Whole => Ok(Lines::whole(stream::open(slice.path())?, limit)),
+            Range::Whole => Ok(Lines::whole(stream::open(slice.path(), &self.count)?, limit)),
             Range::Bytes { start, end } => {
-                let bytes = stream::open_at(slice.path(), start.saturating_sub(1))?;
+                let bytes = stream::open_at(slice.path(), start.saturating_sub(1), &self.count)?;
                 Lines::ranged(bytes, start, end, limit).map_err(Error::io("read", slice.path()))
             }
             Range::RowGroups { .. } => Err(Error::format(

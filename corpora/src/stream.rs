@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -68,14 +70,29 @@ pub(crate) fn compression(path: &Path) -> Result<Compression> {
     Compression::check(path, &head)
 }
 
+/// A file that adds what is read from it to a count: progress in bytes of the disk, whatever the
+/// compression.
+pub(crate) struct Counted {
+    file: File,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.file.read(buffer)?;
+        self.count.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
 /// Opens a whole file. All members of a gzip file and all frames of a zstd file are read.
-pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+pub(crate) fn open(path: &Path, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut head = Vec::new();
     file.by_ref().take(4).read_to_end(&mut head).map_err(Error::io("read", path))?;
     file.seek(SeekFrom::Start(0)).map_err(Error::io("read", path))?;
     let compression = Compression::check(path, &head)?;
-    let file = BufReader::with_capacity(BUFFER, file);
+    let file = BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count) });
     Ok(match compression {
         Compression::None => Box::new(file),
         Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiGzDecoder::new(file)))),
@@ -112,10 +129,10 @@ impl<R: Read> Read for Decompressed<R> {
 }
 
 /// Opens a file that is not compressed at byte `start`.
-pub(crate) fn open_at(path: &Path, start: u64) -> Result<Box<dyn BufRead + Send>> {
+pub(crate) fn open_at(path: &Path, start: u64, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", path))?;
-    Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
+    Ok(Box::new(BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count) })))
 }
 
 #[cfg(test)]
@@ -136,10 +153,10 @@ mod tests {
         assert_eq!(compression(&write("empty", b"")).unwrap(), Compression::None);
         let error = compression(&write("a.gz", &zst)).unwrap_err().to_string();
         assert!(error.contains("a.gz") && error.contains("says gzip") && error.contains("say zstd"), "{error}");
-        assert!(open(&write("b.zst", b"plain")).is_err());
-        assert!(open(&write("c.gz", b"")).is_err());
+        assert!(open(&write("b.zst", b"plain"), &Arc::default()).is_err());
+        assert!(open(&write("c.gz", b""), &Arc::default()).is_err());
         let mut text = String::new();
-        open(&write("d", &zst)).unwrap().read_to_string(&mut text).unwrap();
+        open(&write("d", &zst), &Arc::default()).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "abc");
     }
 }

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use corpora::table::{Outcome, StatsRow, StatsWriter};
 use corpora::{Document, JsonlWriter, Part, Source};
@@ -61,9 +62,10 @@ impl<'a> Cleaner<'a> {
             bucket: self.source.bucket.clone(),
             ..PartStats::default()
         };
-        let mut records = corpora::read(part, self.source);
+        let read = Arc::new(AtomicU64::new(0));
+        let mut records = corpora::read_counted(part, self.source, Arc::clone(&read));
         let mut row = 0;
-        let (mut reported, mut seen) = (0, 0);
+        let mut reported = 0;
         loop {
             super::check(cancel)?;
             let chunk = take_chunk(&mut records)?;
@@ -72,12 +74,11 @@ impl<'a> Cleaner<'a> {
             }
             let outgoing: Vec<Outgoing> = chunk.into_par_iter().map(|record| self.judge(record)).collect();
             for record in outgoing {
-                seen += record.bytes();
                 writers.write(row, record, self.bucket_index, self.source.priority, self.dedup, &mut stats)?;
                 row += 1;
             }
-            // Text and file bytes differ (escapes, compression); the bar must not pass the part's size.
-            let shown = seen.min(part.bytes);
+            // A file is read a little beyond the part; the bar must not pass the part's size.
+            let shown = read.load(Ordering::Relaxed).min(part.bytes);
             progress.add(shown - reported);
             reported = shown;
         }
@@ -101,15 +102,6 @@ impl<'a> Cleaner<'a> {
                 let signature = self.signer.sign(&document);
                 Outgoing::Kept { document, bytes, metrics, signature }
             }
-        }
-    }
-}
-
-impl Outgoing {
-    fn bytes(&self) -> u64 {
-        match self {
-            Self::Unreadable { .. } => 0,
-            Self::Dropped { bytes, .. } | Self::Kept { bytes, .. } => *bytes,
         }
     }
 }
@@ -193,7 +185,8 @@ impl Writers {
                 let text_bytes = document.text.len() as u64;
                 stats.text_bytes += text_bytes;
                 let metrics = named(&metrics);
-                let quality = dedup.prefer.as_ref().and_then(|name| metrics.get(name)).copied().unwrap_or_default();
+                // A document that lacks the metric comes last, after those with the lowest value.
+                let quality = dedup.prefer.as_ref().map_or(0.0, |name| metrics.get(name).copied().unwrap_or(f64::NAN));
                 self.table.push(&StatsRow {
                     id: &document.id,
                     outcome: Outcome::Kept,

@@ -279,7 +279,7 @@ fn the_development_pack_reads_whole_and_cut_alike() {
     assert!(read_whole.len() > 100 && read_whole.iter().all(|document| !document.text.is_empty() && document.id.starts_with("ko-")));
     // The same records as a plain file, cut into many parts.
     let mut plain = Vec::new();
-    std::io::copy(&mut stream::open(&path).unwrap(), &mut plain).unwrap();
+    std::io::copy(&mut stream::open(&path, &Arc::default()).unwrap(), &mut plain).unwrap();
     let mut corpus = Corpus::new(JSONL).file("korean_docs.jsonl", &plain);
     corpus.source.name = source.name.clone();
     let parts = corpus.plan(100_000);

@@ -20,7 +20,7 @@ pub(super) fn file(reader: Arc<Reader>, slice: Slice) -> Records {
         }
         let mut bytes = Vec::new();
         let limit = reader.source.max_record_bytes;
-        let stream = stream::open(slice.path())?;
+        let stream = stream::open(slice.path(), &reader.count)?;
         // 3 more for a byte order mark, 1 more to see that there is more.
         if let Err(error) = stream.take(limit.saturating_add(4)).read_to_end(&mut bytes) {
             return Err(broken(&slice, bytes.len() as u64, error));
