@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
+use super::engine::{Engine, Unsupported};
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, byte_level, cut};
 use crate::error::{Error, Result};
@@ -12,6 +13,10 @@ use crate::error::{Error, Result};
 /// A loaded tokenizer.json.
 pub struct HuggingFace {
     inner: tokenizers::Tokenizer,
+    /// Encodes in the library's place, where it knows the kind of file.
+    pub(crate) engine: std::result::Result<Engine, Unsupported>,
+    /// Whether the engine's ids need no look for special ones.
+    plain: bool,
     /// The file as it came.
     pub(crate) json: Vec<u8>,
     /// BLAKE3 of the file with sorted keys and no layout.
@@ -57,6 +62,7 @@ impl HuggingFace {
         }
         let byte_level = uses_byte_level(&file["decoder"]) || uses_byte_level(&file["pre_tokenizer"]);
         prepare(&mut file, eos)?;
+        let engine = Engine::from_json(&file);
         let prepared = match serde_json::to_vec(&file) {
             Ok(prepared) => prepared,
             Err(error) => return refuse(error.to_string()),
@@ -72,16 +78,22 @@ impl HuggingFace {
         let eos = special::find_eos(&vocab, eos)?;
         vocab[eos.0 as usize].special = true;
         let pads = pads(&inner).map_err(fail("load the tokenizer"))?;
-        Ok(Self { inner, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, pads })
+        let special = |id: &u32| vocab[*id as usize].special;
+        let plain = engine.as_ref().is_ok_and(|engine| !(0..vocab.len() as u32).filter(special).any(|id| engine.reaches(id)));
+        Ok(Self { inner, engine, plain, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, pads })
     }
 
-    /// Ids of a text in one go.
+    /// Ids of a text in one go, by the library.
     pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self.inner.encode_fast(text, false).map_err(fail("encode text"))?;
         Ok(encoding.get_ids().to_vec())
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        if let Ok(engine) = &self.engine {
+            let ids = engine.encode(text);
+            return if self.plain { Ok(ids) } else { special::spell_out(ids, &self.vocab, |unit| self.look_up(unit)) };
+        }
         let ids = cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?;
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
     }

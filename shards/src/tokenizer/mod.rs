@@ -4,6 +4,7 @@ mod byte_level;
 mod bytes;
 mod config;
 mod cut;
+mod engine;
 mod huggingface;
 mod proto;
 mod sentencepiece;
@@ -186,6 +187,24 @@ impl Tokenizer {
             Self::HuggingFace(_) => "huggingface",
             Self::SentencePiece(_) => "sentencepiece",
             Self::Bytes(_) => "bytes",
+        }
+    }
+
+    /// What encodes: `malmoi` (the engine of this crate), `tokenizers`, `sentencepiece` or `bytes`.
+    pub fn encoder(&self) -> &'static str {
+        match self {
+            Self::HuggingFace(tokenizer) if tokenizer.engine.is_ok() => "malmoi",
+            Self::HuggingFace(_) => "tokenizers",
+            Self::SentencePiece(_) => "sentencepiece",
+            Self::Bytes(_) => "bytes",
+        }
+    }
+
+    /// Why a tokenizer.json is left to the `tokenizers` crate, which is many times slower.
+    pub fn slow_because(&self) -> Option<String> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.engine.as_ref().err().map(ToString::to_string),
+            _ => None,
         }
     }
 

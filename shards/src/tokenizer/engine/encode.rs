@@ -1,0 +1,173 @@
+//! Text to ids: added tokens, normalization, pre-tokens, pieces, merges.
+
+use super::Engine;
+use super::cache::{self, Packed};
+use super::nfc::nfc;
+use super::state::State;
+use super::utf8::char_at;
+
+/// The high bits of bytes, without the length of a key.
+const HIGH: u128 = 0x0080_8080_8080_8080_8080_8080_8080_8080;
+/// Marks the key of a piece that is a whole pre-token.
+const WHOLE: u128 = 1 << 127;
+/// First byte of a character of three bytes or more.
+const WIDE: u8 = 0xe0;
+
+/// An engine with working memory of its own.
+#[cfg(test)]
+pub(crate) struct Encoder<'e> {
+    pub(super) engine: &'e Engine,
+    pub(super) state: State,
+}
+
+#[cfg(test)]
+impl Encoder<'_> {
+    /// Appends the ids of a text.
+    pub(crate) fn encode(&mut self, text: &str, out: &mut Vec<u32>) {
+        self.engine.encode_with(&mut self.state, text, out);
+    }
+}
+
+impl Engine {
+    /// Appends the ids of a text.
+    pub(super) fn encode_with(&self, state: &mut State, text: &str, out: &mut Vec<u32>) {
+        let mut done = 0;
+        while let Some((start, end, id)) = self.raw.next(text, done) {
+            self.section(state, &text[done..start], out);
+            out.push(id);
+            done = end;
+        }
+        self.section(state, &text[done..], out);
+    }
+
+    /// A text without tokens that are looked for before normalization.
+    fn section(&self, state: &mut State, text: &str, out: &mut Vec<u32>) {
+        let form = if self.normalize { nfc(text) } else { None };
+        let text = form.as_deref().unwrap_or(text);
+        let mut done = 0;
+        while let Some((start, end, id)) = self.normalized.next(text, done) {
+            self.words(state, &text.as_bytes()[done..start], out);
+            out.push(id);
+            done = end;
+        }
+        self.words(state, &text.as_bytes()[done..], out);
+    }
+
+    fn words(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
+        let mut at = 0;
+        while at < text.len() {
+            let end = self.scanner.end(text, at);
+            self.word(state, text, at, end, out);
+            at = end;
+        }
+        self.flush(state, text, out);
+    }
+
+    /// A pre-token.
+    #[inline]
+    fn word(&self, state: &mut State, text: &[u8], start: usize, end: usize, out: &mut Vec<u32>) {
+        if end - start <= cache::LONGEST {
+            let key = cache::key(text, start, end);
+            if key & key << 1 & key << 2 & HIGH == 0 {
+                if state.batch.push(key | self.whole_mark, start, end) {
+                    self.flush(state, text, out);
+                }
+                return;
+            }
+        } else if !text[start..end].iter().any(|&byte| byte >= WIDE) {
+            return self.piece(state, text, start, end, true, out);
+        }
+        self.cut(state, text, start, end, out);
+    }
+
+    /// A pre-token with wide characters, in pieces.
+    fn cut(&self, state: &mut State, text: &[u8], start: usize, end: usize, out: &mut Vec<u32>) {
+        let mut piece = start;
+        let (mut left, length) = char_at(text, start);
+        let mut at = start + length;
+        while at < end {
+            let (right, length) = char_at(text, at);
+            if self.bridges.can_cut(left, right) {
+                self.piece(state, text, piece, at, false, out);
+                piece = at;
+            }
+            left = right;
+            at += length;
+        }
+        self.piece(state, text, piece, end, piece == start, out);
+    }
+
+    #[inline]
+    fn piece(&self, state: &mut State, text: &[u8], start: usize, end: usize, whole: bool, out: &mut Vec<u32>) {
+        let mark = if whole { self.whole_mark } else { 0 };
+        let key = if end - start <= cache::LONGEST { cache::key(text, start, end) | mark } else { mark };
+        if state.batch.push(key, start, end) {
+            self.flush(state, text, out);
+        }
+    }
+
+    /// Appends the ids of the pieces gathered.
+    #[inline(never)]
+    fn flush(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
+        state.batch.look_up(&state.cache);
+        let unknown = (0..state.batch.len).filter(|&at| state.batch.found[at] == Packed::NONE);
+        std::hint::black_box(unknown.fold(0, |near, at| near ^ self.tokens.touch(state.batch.keys[at] & !WHOLE)));
+        for at in 0..std::mem::take(&mut state.batch.len) {
+            let found = state.batch.found[at];
+            if found != Packed::NONE {
+                found.push_to(out);
+                continue;
+            }
+            let (key, (start, end)) = (state.batch.keys[at], state.batch.spans[at]);
+            self.miss(state, key, &text[start..end], out);
+        }
+    }
+
+    /// A piece that the short cache did not know when it was asked.
+    #[inline(never)]
+    fn miss(&self, state: &mut State, key: u128, piece: &[u8], out: &mut Vec<u32>) {
+        let (from, whole) = (out.len(), key & WHOLE != 0);
+        if piece.len() <= cache::LONGEST {
+            // It may have been met earlier in the batch.
+            let found = state.cache.get(key);
+            if found != Packed::NONE {
+                return found.push_to(out);
+            }
+            self.merge(state, piece, whole, out);
+            if let Some(ids) = Packed::new(&out[from..]) {
+                state.cache.put(key, ids);
+            }
+        } else if whole {
+            // Where being whole makes a difference, the long cache is for parts alone.
+            self.merge(state, piece, true, out);
+        } else if let Some(ids) = state.long.get(piece) {
+            out.extend_from_slice(ids);
+        } else {
+            self.merge(state, piece, false, out);
+            state.long.put(piece, &out[from..]);
+        }
+    }
+
+    /// A piece that no cache knows.
+    fn merge(&self, state: &mut State, piece: &[u8], whole: bool, out: &mut Vec<u32>) {
+        let irregular = || if whole { self.irregular.get(piece) } else { None };
+        // Few pieces with wide characters are tokens, and merging them takes few steps.
+        let wide = piece.iter().any(|&byte| byte >= WIDE);
+        let token = if wide { None } else { self.tokens.get(piece) };
+        if let Some(id) = token.or_else(irregular) {
+            out.push(id);
+            return;
+        }
+        let merger = &mut state.merger;
+        out.extend_from_slice(match wide {
+            true => merger.merge_wide(piece, &self.pairs, &self.folds, &self.bridges),
+            false => merger.merge(piece, &self.pairs),
+        });
+        merger.shrink();
+    }
+
+    /// What is added to the key of a whole pre-token: nothing, where being whole makes no difference.
+    pub(super) fn whole_mark(has_irregular: bool) -> u128 {
+        if has_irregular { WHOLE } else { 0 }
+    }
+}

@@ -1,0 +1,186 @@
+//! Reads from a tokenizer.json what the engine needs, and says why where it cannot take over.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::Unsupported;
+use super::added::Added;
+use super::nfc::nfc;
+use super::pairs::{MAX_ID, MAX_MERGES};
+use super::pattern::{self, Rules};
+use crate::tokenizer::byte_level;
+
+/// A tokenizer.json of the kind that the engine knows.
+pub(super) struct File {
+    pub(super) rules: Rules,
+    /// Whether text is brought into form C.
+    pub(super) normalize: bool,
+    pub(super) model: Model,
+    /// Added tokens that are looked for in the text as it is.
+    pub(super) raw: Vec<Added>,
+    /// Added tokens that are looked for after normalization.
+    pub(super) normalized: Vec<Added>,
+}
+
+/// A byte-level BPE.
+pub(super) struct Model {
+    /// All tokens that are written in the byte alphabet.
+    pub(super) tokens: Vec<(Vec<u8>, u32)>,
+    /// By rank: left, right, result.
+    pub(super) merges: Vec<(u32, u32, u32)>,
+    pub(super) byte_ids: [u32; 256],
+    /// Whether a pre-token that is a token becomes it, whatever the merges say.
+    pub(super) ignore_merges: bool,
+}
+
+type Result<T> = std::result::Result<T, Unsupported>;
+
+fn no<T>(reason: impl Into<String>) -> Result<T> {
+    Err(Unsupported(reason.into()))
+}
+
+pub(super) fn read(file: &Value) -> Result<File> {
+    if !file["truncation"].is_null() || !file["padding"].is_null() {
+        return no("truncation or padding");
+    }
+    let normalize = normalizer(&file["normalizer"])?;
+    let rules = pre_tokenizer(&file["pre_tokenizer"])?;
+    let (model, vocab) = model(&file["model"])?;
+    let (raw, normalized) = added(&file["added_tokens"], &vocab, normalize)?;
+    Ok(File { rules, normalize, model, raw, normalized })
+}
+
+fn is(part: &Value, kind: &str) -> bool {
+    part["type"].as_str() == Some(kind)
+}
+
+fn normalizer(part: &Value) -> Result<bool> {
+    match part["normalizers"].as_array().map(Vec::as_slice) {
+        _ if part.is_null() => Ok(false),
+        _ if is(part, "NFC") => Ok(true),
+        Some([]) => Ok(false),
+        Some([only]) => normalizer(only),
+        _ => no(format!("normalizer {}", part["type"])),
+    }
+}
+
+fn pre_tokenizer(part: &Value) -> Result<Rules> {
+    let (split, bytes) = match part["pretokenizers"].as_array().map(Vec::as_slice) {
+        Some([split, bytes]) => (Some(split), bytes),
+        Some([only]) => (None, only),
+        Some(_) => return no("a sequence of more than two pre-tokenizers"),
+        None => (None, part),
+    };
+    if !is(bytes, "ByteLevel") || bytes["add_prefix_space"] != false {
+        return no(format!("pre-tokenizer {}", bytes["type"]));
+    }
+    let by_itself = bytes["use_regex"] != false;
+    let Some(split) = split else {
+        return if by_itself { Ok(pattern::GPT2) } else { no("no splitting pattern") };
+    };
+    if by_itself || !is(split, "Split") || split["behavior"] != "Isolated" || split["invert"] != false {
+        return no("a pre-tokenizer other than an isolated split and bytes");
+    }
+    let regex = split["pattern"]["Regex"].as_str().unwrap_or_default();
+    pattern::find(regex).ok_or_else(|| Unsupported(format!("splitting pattern {regex:?}")))
+}
+
+fn bytes_of(token: &str) -> Option<Vec<u8>> {
+    token.chars().map(byte_level::byte_of).collect()
+}
+
+fn model(part: &Value) -> Result<(Model, HashMap<&str, u32>)> {
+    let plain = |name: &str| part[name].is_null() || part[name] == "";
+    if part["type"].as_str().is_some_and(|kind| kind != "BPE") || !part["merges"].is_array() {
+        return no("a model other than BPE");
+    }
+    if !plain("continuing_subword_prefix") || !plain("end_of_word_suffix") || part["dropout"].as_f64().is_some_and(|rate| rate != 0.0) {
+        return no("affixes or dropout");
+    }
+    let Some(table) = part["vocab"].as_object() else {
+        return no("no vocabulary");
+    };
+    let (mut vocab, mut used) = (HashMap::with_capacity(table.len()), HashSet::with_capacity(table.len()));
+    let mut tokens = Vec::with_capacity(table.len());
+    for (token, id) in table {
+        let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id <= MAX_ID && used.insert(id));
+        let Some(id) = id else {
+            return no(format!("the id of {token:?}"));
+        };
+        vocab.insert(token.as_str(), id);
+        if let Some(bytes) = bytes_of(token).filter(|bytes| !bytes.is_empty()) {
+            tokens.push((bytes, id));
+        }
+    }
+    let mut byte_ids = [0; 256];
+    for (byte, id) in (0..=255).zip(&mut byte_ids) {
+        match vocab.get(&*byte_level::char_of(byte).encode_utf8(&mut [0; 4])) {
+            Some(&found) => *id = found,
+            None => return no(format!("no token for byte {byte}")),
+        }
+    }
+    let merges = merges(&part["merges"], &vocab)?;
+    if merges.len() > MAX_MERGES {
+        return no(format!("{} merges", merges.len()));
+    }
+    Ok((Model { tokens, merges, byte_ids, ignore_merges: part["ignore_merges"] == true }, vocab))
+}
+
+/// Merges as pairs of strings, or as lines with a space between them, as older files have it.
+fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u32, u32, u32)>> {
+    let mut merges = Vec::new();
+    for (index, merge) in list.as_array().into_iter().flatten().enumerate() {
+        let pair = match merge {
+            Value::String(line) if line.starts_with("#version") => continue,
+            Value::String(line) => line.split_once(' ').filter(|(_, right)| !right.contains(' ')),
+            other => match other.as_array().map(Vec::as_slice) {
+                Some([left, right]) => left.as_str().zip(right.as_str()),
+                _ => None,
+            },
+        };
+        let ids = pair.and_then(|(left, right)| {
+            let result = vocab.get(format!("{left}{right}").as_str())?;
+            Some((*vocab.get(left)?, *vocab.get(right)?, *result))
+        });
+        match ids {
+            Some(ids) => merges.push(ids),
+            None => return no(format!("merge {index}")),
+        }
+    }
+    Ok(merges)
+}
+
+/// Added tokens with the ids that the library gives them: those of the vocabulary, else the next free
+/// ones, whatever the file says.
+fn added(list: &Value, vocab: &HashMap<&str, u32>, normalize: bool) -> Result<(Vec<Added>, Vec<Added>)> {
+    let (mut raw, mut normalized) = (Vec::new(), Vec::new());
+    let (mut contents, mut ids) = (HashSet::new(), HashSet::new());
+    let mut next = vocab.len() as u32;
+    for token in list.as_array().into_iter().flatten() {
+        let content = token["content"].as_str().unwrap_or_default();
+        if content.is_empty() {
+            continue;
+        }
+        let id = vocab.get(content).copied().unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        });
+        if !contents.insert(content) || !ids.insert(id) {
+            return no(format!("two added tokens {content:?} or two with its id"));
+        }
+        let special = token["special"] == true;
+        let trims = ["single_word", "lstrip", "rstrip"].iter().any(|&option| token[option] == true);
+        if trims && !special {
+            return no(format!("added token {content:?}, which takes up or forbids what is around it"));
+        }
+        let id = (!special).then_some(id);
+        if token["normalized"] == true {
+            let form = if normalize { nfc(content) } else { None };
+            normalized.push(Added { content: form.unwrap_or_else(|| content.to_owned()), id });
+        } else {
+            raw.push(Added { content: content.to_owned(), id });
+        }
+    }
+    Ok((raw, normalized))
+}
