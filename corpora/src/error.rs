@@ -109,6 +109,9 @@ pub enum Cause {
     /// from this slice (or, in a table, from this row group).
     #[error("damaged: {0}")]
     Damaged(String),
+    /// A record that contradicts its format. Reading goes on with the next one.
+    #[error("malformed: {0}")]
+    Malformed(String),
 }
 
 impl fmt::Display for Position {

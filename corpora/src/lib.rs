@@ -23,15 +23,38 @@
 //! # Ok(())
 //! # }
 //! ```
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+//!
+//! A web page in CP949, as a Korean server sent it, is text with its title and its encoding:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path();
+//! std::fs::write(root.join("a.html"), b"<meta charset=euc-kr><title>\xb1\xdb</title><p>\xc7\xd1\xb1\xdb \xb9\xae\xbc\xad</p>")?;
+//! let source: corpora::Source =
+//!     serde_json::from_str(r#"{ "name": "web", "bucket": "korean", "files": "*.html", "format": "html" }"#)?;
+//! for part in corpora::plan(std::slice::from_ref(&source), root, 256 << 20)? {
+//!     for document in corpora::read(&part, &source) {
+//!         let document = document?;
+//!         assert_eq!((document.text.as_str(), &document.meta["title"]), ("한글 문서", &"글".into()));
+//!         assert_eq!(document.meta["encoding"], "EUC-KR");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
 mod atomic;
 mod code;
 mod document;
+mod encoding;
 mod error;
 mod fields;
+mod html;
 mod jsonl;
 mod lines;
+mod mojibake;
 mod part;
 mod pattern;
 mod plan;
@@ -39,12 +62,17 @@ mod read;
 mod source;
 mod stream;
 pub mod table;
+mod wikitext;
 
 pub use atomic::AtomicFile;
 pub use document::Document;
+pub use encoding::{Charset, Decoded, decode, decode_any, detect, encoding};
 pub use error::{Cause, Error, Position, Result};
+pub use html::{Extraction, Page, html_text};
 pub use jsonl::{JsonlReader, JsonlWriter, Written};
+pub use mojibake::repair_mojibake;
 pub use part::{Identity, Part, Range, Slice};
 pub use plan::plan;
 pub use read::{read, read_counted};
 pub use source::{EncodingErrors, Format, Source, Split};
+pub use wikitext::wiki_text;

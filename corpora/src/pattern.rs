@@ -126,12 +126,17 @@ impl Search<'_> {
         let extensions = &self.source.extensions;
         match self.source.format {
             Format::Code => code::is_wanted(relative, extensions),
-            Format::Text if !extensions.is_empty() => code::has_extension(uncompressed(relative), extensions),
+            Format::Text | Format::Html if !extensions.is_empty() => code::has_extension(uncompressed(relative), extensions),
             // A glob says by itself which files are meant.
             _ if matched => true,
             Format::Text => code::has_extension(uncompressed(relative), &["txt", "md"]),
             Format::Jsonl => code::has_extension(uncompressed(relative), &["jsonl", "ndjson"]),
             Format::Parquet => code::has_extension(relative, &["parquet"]),
+            Format::Html => code::has_extension(uncompressed(relative), &["html", "htm", "xhtml"]),
+            Format::Warc => code::has_extension(uncompressed(relative), &["warc", "wet"]),
+            Format::Csv => code::has_extension(uncompressed(relative), &["csv"]),
+            Format::Tsv => code::has_extension(uncompressed(relative), &["tsv", "tab"]),
+            Format::Wiki => code::has_extension(uncompressed(relative), &["xml"]),
         }
     }
 
@@ -177,7 +182,7 @@ fn not_utf8(path: &Path) -> Error {
 }
 
 fn uncompressed(relative: &str) -> &str {
-    let endings = [".gz", ".zst", ".zstd"];
+    let endings = [".gz", ".zst", ".zstd", ".bz2"];
     endings.iter().find_map(|ending| relative.strip_suffix(ending)).unwrap_or(relative)
 }
 

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::part::{Part, Range, Slice};
 use crate::pattern::{self, Found};
-use crate::read::Table;
+use crate::read::{Table, is_utf_16};
 use crate::source::{Format, Source, Split};
 use crate::stream::{self, Compression};
 
@@ -64,7 +64,7 @@ fn cut(source: &Source, file: Found, part_bytes: u64, slices: &mut Vec<Slice>) -
             sum = sum.saturating_add(*bytes);
         }
         push(Range::RowGroups { start, end: groups.len() }, sum);
-    } else if by_lines && bytes > part_bytes && is_plain(&path)? {
+    } else if by_lines && bytes > part_bytes && is_plain(&path)? && !is_utf_16(source, &path)? {
         let mut start = 0;
         while start < bytes {
             let end = start.saturating_add(part_bytes).min(bytes);

@@ -1,8 +1,14 @@
 //! Reading: a part as an iterator of documents in file order, one bad record one error.
 
+mod csv;
+mod decode;
+mod html;
+mod input;
 mod jsonl;
 mod parquet;
 mod text;
+mod warc;
+mod wiki;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,9 +18,11 @@ use crate::error::{Cause, Error, Position, Result};
 use crate::fields::Fields;
 use crate::lines::Lines;
 use crate::part::{Part, Range, Slice};
-use crate::source::{EncodingErrors, Format, Source, Split};
+use crate::source::{Format, Source, Split};
 use crate::stream;
 
+use self::decode::Decoding;
+pub(crate) use self::decode::is_utf_16;
 pub(crate) use parquet::Table;
 
 /// The documents of a part, in file order, streaming.
@@ -31,9 +39,9 @@ pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Docu
 /// [`read`], adding the bytes taken from the files, as they lie on the disk, to `count`. The row
 /// groups of Parquet are not counted.
 pub fn read_counted(part: &Part, source: &Source, count: Arc<AtomicU64>) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
-    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone(), count });
+    let source = source.clone();
     let slices = part.slices.clone();
-    Box::new(slices.into_iter().flat_map(move |slice| read_slice(&reader, slice)))
+    Box::new(slices.into_iter().flat_map(move |slice| read_slice(&source, slice, &count)))
 }
 
 /// What the readers of all formats share.
@@ -42,19 +50,41 @@ pub(crate) struct Reader {
     source: Source,
     /// Bytes of files read so far.
     count: Arc<AtomicU64>,
+    decoding: Decoding,
 }
 
 type Records = Box<dyn Iterator<Item = Result<Document>> + Send>;
 
-fn read_slice(reader: &Arc<Reader>, slice: Slice) -> Records {
-    let records = match (reader.source.format, reader.source.split()) {
+fn read_slice(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Records {
+    read_records(source, slice, count).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+}
+
+fn read_records(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Result<Records> {
+    let by_lines = match source.format {
+        Format::Jsonl | Format::Csv | Format::Tsv => true,
+        Format::Text => source.split() != Split::File,
+        _ => false,
+    };
+    let decoding = if by_lines { Decoding::of_lines(source, &slice)? } else { Decoding::new(source) };
+    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone(), count: Arc::clone(count), decoding });
+    let records = match (source.format, source.split()) {
         (Format::Jsonl, _) => jsonl::read(reader.clone(), slice),
         (Format::Parquet, _) => parquet::read(reader.clone(), slice),
         (Format::Code, _) | (Format::Text, Split::File) => Ok(text::file(reader.clone(), slice)),
         (Format::Text, Split::Line) => text::lines(reader.clone(), slice),
         (Format::Text, Split::Paragraph) => text::paragraphs(reader.clone(), slice),
-    };
-    records.unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+        (Format::Html, _) => Ok(html::file(reader.clone(), slice)),
+        (Format::Warc, _) => warc::read(reader.clone(), slice),
+        (Format::Csv | Format::Tsv, _) => csv::read(reader.clone(), slice),
+        (Format::Wiki, _) => wiki::read(reader.clone(), slice),
+    }?;
+    if reader.decoding.is_strict_utf_8() {
+        return Ok(records);
+    }
+    Ok(Box::new(records.map(move |mut record| {
+        reader.decoding.note(record.as_mut().ok().map(|document| &mut document.meta));
+        record
+    })))
 }
 
 impl Reader {
@@ -62,7 +92,7 @@ impl Reader {
     fn lines(&self, slice: &Slice) -> Result<Lines> {
         let limit = self.source.record_limit();
         match slice.range {
-            Range::Whole => Ok(Lines::whole(stream::open(slice.path(), &self.count)?, limit)),
+            Range::Whole => Ok(Lines::whole(self.stream(slice)?, limit)),
             Range::Bytes { start, end } => {
                 let bytes = stream::open_at(slice.path(), start.saturating_sub(1), &self.count)?;
                 Lines::ranged(bytes, start, end, limit).map_err(Error::io("read", slice.path()))
@@ -74,12 +104,20 @@ impl Reader {
         }
     }
 
+    /// A file's bytes, in an encoding whose line ends are one byte.
+    fn stream(&self, slice: &Slice) -> Result<Box<dyn std::io::BufRead + Send>> {
+        let stream = stream::open(slice.path(), &self.count)?;
+        Ok(match self.decoding.wide() {
+            Some(encoding) => decode::transcoded(stream, encoding),
+            None => stream,
+        })
+    }
+
     /// The bytes of a record as text, as the source wants its encoding errors handled.
     fn decode<'a>(&self, bytes: &'a [u8]) -> std::result::Result<std::borrow::Cow<'a, str>, Cause> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.into()),
-            Err(_) if self.source.encoding_errors == EncodingErrors::Replace => Ok(String::from_utf8_lossy(bytes)),
-            Err(error) => Err(Cause::InvalidUtf8(error.valid_up_to() as u64)),
+            Ok(text) if self.decoding.is_utf_8() => Ok(text.into()),
+            _ => self.decoding.decode(bytes, None),
         }
     }
 
@@ -97,4 +135,4 @@ fn broken(slice: &Slice, offset: u64, error: std::io::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

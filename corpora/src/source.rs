@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::encoding::Charset;
 use crate::error::{Error, Result};
 
 /// Files of one kind that fill one bucket, and how documents are found in them.
@@ -16,7 +17,7 @@ pub struct Source {
     /// A link that is named or matched is followed; links found inside a directory are not.
     #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
     pub files: Vec<String>,
-    /// What the files hold: `jsonl`, `parquet`, `text` or `code`. Required.
+    /// What the files hold: `jsonl`, `parquet`, `csv`, `tsv`, `text`, `html`, `warc`, `wiki` or `code`. Required.
     pub format: Format,
     /// Which copy survives deduplication: that of the lowest number. Default 1.
     #[serde(default = "one")]
@@ -40,17 +41,26 @@ pub struct Source {
     /// What one document is in a `text` source: `file`, `line` or `paragraph`. Default `file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
-    /// File extensions to take in `text` and `code` sources, without the dot. Default: `txt` and
-    /// `md` for text, the extensions of the languages this crate knows for code.
+    /// File extensions to take in `text`, `html` and `code` sources, without the dot. Default: `txt`
+    /// and `md` for text, `html`, `htm` and `xhtml` for HTML, the extensions of the languages this
+    /// crate knows for code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extensions: Vec<String>,
     /// A longer record (a line, a file, the wanted cells of a row) is an error, and is skipped
     /// without being held in memory. Default 64 MiB.
     #[serde(default = "max_record_bytes")]
     pub max_record_bytes: u64,
-    /// What to do with bytes that are not UTF-8. Default `quarantine`.
+    /// What to do with bytes that are not in the source's encoding. Default `quarantine`; with
+    /// `encoding = "auto"` they are always replaced, and counted in `meta.bad-bytes`.
     #[serde(default)]
     pub encoding_errors: EncodingErrors,
+    /// What the files are encoded in: `auto`, or a label such as `utf-8`, `cp949` or `utf-16le`.
+    /// Default `auto` for `html` and `warc`, whose pages declare it, and strict `utf-8` for the
+    /// rest: other bytes there are an error that is counted, never a guess that nobody sees.
+    /// A document that was not UTF-8 has `meta.encoding`. With `auto` a file of lines, of
+    /// paragraphs, `jsonl`, `csv` or `tsv` is in the encoding of its first MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Charset>,
 }
 
 /// What a source's files hold.
@@ -65,6 +75,16 @@ pub enum Format {
     Text,
     /// Source code, one document a file.
     Code,
+    /// Web pages, one document a file: the main content, as text.
+    Html,
+    /// Web archives: responses that are HTML or plain text, and extracted text (WET).
+    Warc,
+    /// Comma-separated values with a header, one document a row.
+    Csv,
+    /// Tab-separated values with a header, one document a row.
+    Tsv,
+    /// MediaWiki XML dumps, one document an article.
+    Wiki,
 }
 
 /// What one document is in a text file.
@@ -99,6 +119,11 @@ impl Format {
             Self::Parquet => "parquet",
             Self::Text => "text",
             Self::Code => "code",
+            Self::Html => "html",
+            Self::Warc => "warc",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Wiki => "wiki",
         }
     }
 }
@@ -121,7 +146,7 @@ impl Source {
             return refuse("`max-record-bytes` must be at least 1".to_owned());
         }
         let format = self.format.name();
-        let has_fields = matches!(self.format, Format::Jsonl | Format::Parquet);
+        let has_fields = matches!(self.format, Format::Jsonl | Format::Parquet | Format::Csv | Format::Tsv);
         let fields = [("id-field", &self.id_field), ("url-field", &self.url_field), ("lang-field", &self.lang_field)];
         if !has_fields {
             let set = fields.iter().filter(|(_, value)| value.is_some()).map(|(option, _)| *option);
@@ -134,10 +159,13 @@ impl Source {
         if self.split.is_some() && self.format != Format::Text {
             return refuse(format!("`split` works with format = \"text\" only, not with \"{format}\""));
         }
-        if has_fields && !self.extensions.is_empty() {
+        if !matches!(self.format, Format::Text | Format::Html | Format::Code) && !self.extensions.is_empty() {
             return refuse(format!(
-                "`extensions` works with format = \"text\" or \"code\" only; choose {format} files by a glob in `files`"
+                "`extensions` works with format = \"text\", \"html\" or \"code\" only; choose {format} files by a glob in `files`"
             ));
+        }
+        if self.encoding.is_some() && matches!(self.format, Format::Parquet | Format::Wiki) {
+            return refuse(format!("`encoding` has no meaning with format = \"{format}\", which is UTF-8 by definition"));
         }
         if let Some(extension) =
             self.extensions.iter().find(|extension| extension.is_empty() || extension.starts_with('.') || extension.contains('/'))
@@ -162,6 +190,11 @@ impl Source {
     /// `split` with its default filled in.
     pub fn split(&self) -> Split {
         self.split.unwrap_or_default()
+    }
+
+    /// `encoding` with its default filled in.
+    pub fn charset(&self) -> Charset {
+        self.encoding.unwrap_or(if matches!(self.format, Format::Html | Format::Warc) { Charset::Auto } else { Charset::UTF_8 })
     }
 
     /// `max-record-bytes` as a length in memory.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Result};
@@ -23,6 +24,7 @@ pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
+    Bzip2,
 }
 
 impl Compression {
@@ -31,6 +33,7 @@ impl Compression {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some(extension) if extension.eq_ignore_ascii_case("gz") => Self::Gzip,
             Some(extension) if extension.eq_ignore_ascii_case("zst") || extension.eq_ignore_ascii_case("zstd") => Self::Zstd,
+            Some(extension) if extension.eq_ignore_ascii_case("bz2") => Self::Bzip2,
             _ => Self::None,
         }
     }
@@ -39,6 +42,7 @@ impl Compression {
     fn of_bytes(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
@@ -58,6 +62,7 @@ impl Compression {
             Self::None => "not compressed",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
         }
     }
 }
@@ -85,7 +90,8 @@ impl Read for Counted {
     }
 }
 
-/// Opens a whole file. All members of a gzip file and all frames of a zstd file are read.
+/// Opens a whole file. All members of a gzip or bzip2 file and all frames of a zstd file are
+/// read.
 pub(crate) fn open(path: &Path, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     let mut head = Vec::new();
@@ -96,6 +102,7 @@ pub(crate) fn open(path: &Path, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRea
     Ok(match compression {
         Compression::None => Box::new(file),
         Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiGzDecoder::new(file)))),
+        Compression::Bzip2 => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiBzDecoder::new(file)))),
         Compression::Zstd => {
             let decoder = zstd::Decoder::with_buffer(file).map_err(Error::io("decompress", path))?;
             Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(decoder)))

@@ -33,7 +33,7 @@ fn what_is_written_reads_back() {
 fn unknown_keys_and_values_are_errors() {
     for json in [
         r#"{ "name": "s", "bucket": "b", "files": "f", "format": "jsonl", "text_field": "t" }"#,
-        r#"{ "name": "s", "bucket": "b", "files": "f", "format": "csv" }"#,
+        r#"{ "name": "s", "bucket": "b", "files": "f", "format": "xlsx" }"#,
         r#"{ "name": "s", "bucket": "b", "files": 3, "format": "text" }"#,
         r#"{ "name": "s", "bucket": "b", "format": "text" }"#,
     ] {

@@ -1,0 +1,72 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::read::tests::{Corpus, gzip};
+
+const CSV: &str = r#""format": "csv""#;
+
+#[test]
+fn quotes_line_ends_and_a_mark() {
+    let corpus = Corpus::new(CSV).file("a.csv", "\u{feff}id,text\r\n1,\"한 줄,\n두 \"\"줄\"\"\"\r\n\r\n2,셋\n,넷");
+    assert_eq!(corpus.shown(), ["1 한 줄,\n두 \"줄\"", "2 셋", "s:a.csv#2 넷"]);
+    let corpus = Corpus::new(r#""format": "tsv", "text-field": "본문", "keep-meta": ["n"], "url-field": "u""#)
+        .file("a.tsv.gz", gzip("본문\tn\tu\n글, 글\t3\thttp://x.kr\n둘\t\t\n".as_bytes()));
+    let documents: Vec<_> = corpus.read().into_iter().map(Result::unwrap).collect();
+    assert_eq!((documents[0].text.as_str(), documents[0].url.as_deref()), ("글, 글", Some("http://x.kr")));
+    assert_eq!((&documents[0].meta["n"], &documents[1].url), (&"3".into(), &None));
+}
+
+#[test]
+fn a_bad_row_is_one_error() {
+    let mut corpus = Corpus::new(CSV).file("a.csv", b"text,b\na,1\nb\nc,1,2\n\xff,1\nxxxxxxxxxxxxxxxxxxxxxxxxx,1\nd,1\n");
+    corpus.source.max_record_bytes = 20;
+    assert_eq!(
+        corpus.shown(),
+        [
+            "s:a.csv#0 a",
+            "! a.csv: row 1: malformed: 1 fields in a row of 2 columns",
+            "! a.csv: row 2: malformed: 3 fields in a row of 2 columns",
+            "! a.csv: row 3: invalid UTF-8 at byte 0 of the record",
+            "! a.csv: row 4: record longer than max-record-bytes = 20",
+            "s:a.csv#5 d",
+        ]
+    );
+}
+
+#[test]
+fn a_column_that_is_missing_is_an_error_of_the_source() {
+    assert!(Corpus::new(CSV).file("a.csv", "title,body\na,b\n").shown()[0].contains("no column `text` among title, body"));
+    assert!(Corpus::new(CSV).file("a.csv", "text\n").shown().is_empty());
+}
+
+#[test]
+fn other_encodings() {
+    let cp949 = encoding_rs::EUC_KR.encode("text\n동해 물과 백두산이 마르고 닳도록\n하느님이 보우하사\n").0.into_owned();
+    let auto = r#""format": "csv", "encoding": "auto""#;
+    let documents: Vec<_> = Corpus::new(auto).file("a.csv", &cp949).read().into_iter().map(Result::unwrap).collect();
+    assert_eq!((documents[1].text.as_str(), &documents[1].meta["encoding"]), ("하느님이 보우하사", &"EUC-KR".into()));
+    let wide: Vec<u8> =
+        "\u{feff}text\n하나, \"둘\"\n".replace("하나, \"둘\"", "\"하나, 둘\"").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(Corpus::new(auto).file("a.csv", wide).shown(), ["s:a.csv#0 하나, 둘"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_quoted_comes_back(texts in vec("[가-힣a-z,\"\n\r ]{1,20}", 1..8)) {
+        let rows = texts.iter().map(|text| format!("\"{}\",x\r\n", text.replace('"', "\"\""))).collect::<String>();
+        let corpus = Corpus::new(CSV).file("a.csv", format!("text,b\r\n{rows}"));
+        let read: Vec<String> = corpus.read().into_iter().map(|document| document.unwrap().text).collect();
+        prop_assert_eq!(read, texts);
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_read_to_an_end(bytes in vec(prop_oneof![any::<u8>(), Just(b'"'), Just(b','), Just(b'\n')], 0..400)) {
+        let mut corpus = Corpus::new(CSV).file("a.csv", [b"text,b\n".as_slice(), &bytes].concat());
+        for limit in [7, 1000] {
+            corpus.source.max_record_bytes = limit;
+            prop_assert!(corpus.read().len() <= bytes.len() + 1);
+        }
+    }
+}
