@@ -51,6 +51,12 @@ impl Fields {
         fields
     }
 
+    /// All names, as the recipe writes them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let optional = [&self.url, &self.lang].into_iter().flatten();
+        [&self.text, &self.id].into_iter().chain(optional).chain(&self.meta).map(String::as_str)
+    }
+
     /// A document with a text and no field else.
     pub(crate) fn plain(&self, id: String, text: String, lang: Option<&str>) -> Document {
         Document {

@@ -41,7 +41,7 @@ fn texts(path: &Path) -> Vec<String> {
     if name.contains(".jsonl") && content.lines().next().and_then(text).is_some() {
         return content.lines().filter_map(text).collect();
     }
-    crate::tokenizer::cut::parts(&content, PART, crate::tokenizer::cut::At::Line).map(str::to_owned).collect()
+    crate::tokenizer::cut::parts(&content, PART).map(str::to_owned).collect()
 }
 
 #[test]
