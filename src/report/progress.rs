@@ -113,7 +113,11 @@ fn line(stage: &str, unit: Unit, [done, before, total]: [u64; 3], seconds: f64) 
     if total > 0 {
         line.push_str(&format!("  {:>3}%", (100 * u128::from(done) / u128::from(total)).min(100)));
     }
-    line.push_str(&format!("  {}/s", amount(unit, rate as u64)));
+    match unit {
+        Unit::Bytes => line.push_str(&format!("  {}/s", bytes(rate as u64))),
+        Unit::Steps => line.push_str(&format!("  {rate:.1} steps/s")),
+        Unit::Tasks => line.push_str(&format!("  {rate:.1} tasks/s")),
+    }
     if rate > 0.0 && done < total {
         line.push_str(&format!("  ETA {}", duration(((total - done) as f64 / rate) as u64)));
     }
@@ -156,10 +160,10 @@ mod tests {
     #[test]
     fn a_line_says_how_far_how_fast_and_how_long() {
         assert_eq!(line("clean", Unit::Bytes, [500_000, 0, 2_000_000], 2.0), "    clean  500.0 kB of 2.0 MB   25%  250.0 kB/s  ETA 6s");
-        assert_eq!(line("train", Unit::Steps, [10, 0, 10], 5.0), "    train  10 steps of 10 steps  100%  2 steps/s");
+        assert_eq!(line("train", Unit::Steps, [10, 0, 10], 5.0), "    train  10 steps of 10 steps  100%  2.0 steps/s");
         // What an earlier process did is no speed of this one.
-        assert_eq!(line("train", Unit::Steps, [95, 90, 100], 5.0), "    train  95 steps of 100 steps   95%  1 steps/s  ETA 5s");
-        assert_eq!(line("x", Unit::Tasks, [0, 0, 0], 0.0), "        x  0 tasks of 0 tasks  0 tasks/s");
+        assert_eq!(line("train", Unit::Steps, [95, 90, 100], 5.0), "    train  95 steps of 100 steps   95%  1.0 steps/s  ETA 5s");
+        assert_eq!(line("x", Unit::Tasks, [0, 0, 0], 0.0), "        x  0 tasks of 0 tasks  0.0 tasks/s");
     }
 
     #[test]
