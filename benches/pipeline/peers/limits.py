@@ -28,11 +28,11 @@ ENGLISH = {
 KOREAN = {
     "quality": {
         "words": (23, 45_000),
-        "mean-word-length": (1.8, 8.0),
+        "mean-word-length": (1.8, 12.0),
         "symbol-ratio": 0.2,
         "bullet-lines": 0.9,
         "ellipsis-lines": 0.3,
-        "alpha-words": 0.8,
+        "alpha-words": 0.7,
         "stop-words": (3, tuple("-" + ending for ending in "은는이가을를의에서로와과도만고며면지다요까게한던")),
     },
     "repetition": {
