@@ -240,6 +240,9 @@ impl<'a> Run<'a> {
                 todo.push((*at, unit));
             }
         }
+        if let Some(why) = tokenizer.slow_because().filter(|_| !todo.is_empty()) {
+            self.ui.say(format!("tokenize: encoding by the Hugging Face library, which is slower: {why}"));
+        }
         let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
         self.timed("tokenize", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("tokenize", Unit::Bytes, total);

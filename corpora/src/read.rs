@@ -10,6 +10,7 @@ mod text;
 mod warc;
 mod wiki;
 
+use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -111,6 +112,19 @@ impl Reader {
             Some(encoding) => decode::transcoded(stream, encoding),
             None => stream,
         })
+    }
+
+    /// The bytes of a file that is one document, `more` of them beyond the limit.
+    fn whole(&self, slice: &Slice, more: u64) -> Result<Vec<u8>> {
+        if slice.range != Range::Whole {
+            return Err(Error::format(slice.path(), "the plan gives a range of a file that is one document"));
+        }
+        let mut bytes = Vec::new();
+        let stream = stream::open(slice.path(), &self.count)?;
+        match stream.take(self.source.max_record_bytes.saturating_add(more)).read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(broken(slice, bytes.len() as u64, error)),
+        }
     }
 
     /// The bytes of a record as text, as the source wants its encoding errors handled.

@@ -1,29 +1,20 @@
 //! HTML files: one page, one document.
 
-use std::io::Read;
 use std::sync::Arc;
 
-use super::{Reader, Records, broken};
+use super::{Reader, Records};
 use crate::document::Document;
 use crate::encoding;
 use crate::error::{Cause, Error, Position};
 use crate::html::html_text;
-use crate::part::{Range, Slice};
-use crate::stream;
+use crate::part::Slice;
 
 /// A file as one document: its main content, its title in `meta`.
 pub(super) fn file(reader: Arc<Reader>, slice: Slice) -> Records {
     Box::new(std::iter::once_with(move || {
-        if slice.range != Range::Whole {
-            return Err(Error::format(slice.path(), "the plan gives a range of a file that is one document"));
-        }
-        let mut bytes = Vec::new();
-        let limit = reader.source.max_record_bytes;
-        if let Err(error) = stream::open(slice.path(), &reader.count)?.take(limit.saturating_add(1)).read_to_end(&mut bytes) {
-            return Err(broken(&slice, bytes.len() as u64, error));
-        }
+        let bytes = reader.whole(&slice, 1)?;
         let cause = |cause| Error::record(slice.path(), Position::Byte(0), cause);
-        if bytes.len() as u64 > limit {
+        if bytes.len() as u64 > reader.source.max_record_bytes {
             return Err(cause(reader.too_long()));
         }
         let document = reader.page(&bytes, encoding::in_markup(&bytes), slice.record_id(&reader.source.name, 0));

@@ -1,6 +1,5 @@
 //! Plain text and source code: whole files, lines or paragraphs as documents.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use super::{Reader, Records, broken};
@@ -8,26 +7,17 @@ use crate::code;
 use crate::document::Document;
 use crate::error::{Cause, Error, Position, Result};
 use crate::lines::Line;
-use crate::part::{Range, Slice};
+use crate::part::Slice;
 use crate::source::Format;
-use crate::stream;
 
 /// A file as one document, byte for byte but for a byte order mark.
 pub(super) fn file(reader: Arc<Reader>, slice: Slice) -> Records {
     Box::new(std::iter::once_with(move || {
-        if slice.range != Range::Whole {
-            return Err(Error::format(slice.path(), "the plan gives a range of a file that is one document"));
-        }
-        let mut bytes = Vec::new();
-        let limit = reader.source.max_record_bytes;
-        let stream = stream::open(slice.path(), &reader.count)?;
         // 3 more for a byte order mark, 1 more to see that there is more.
-        if let Err(error) = stream.take(limit.saturating_add(4)).read_to_end(&mut bytes) {
-            return Err(broken(&slice, bytes.len() as u64, error));
-        }
+        let bytes = reader.whole(&slice, 4)?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let cause = |cause| Error::record(slice.path(), Position::Byte(0), cause);
-        if text.len() as u64 > limit {
+        if text.len() as u64 > reader.source.max_record_bytes {
             return Err(cause(reader.too_long()));
         }
         let lang = match reader.source.format {
