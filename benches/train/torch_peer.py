@@ -67,15 +67,18 @@ def main():
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--peak-tflops", type=float, required=True, help="of the number format that the matrix products run in")
     p.add_argument("--bf16", action="store_true", help="autocast to bf16; else f32 (TF32 off)")
+    p.add_argument("--pure", action="store_true", help="weights, gradients and moments in bf16, as a model is usually fine-tuned")
+    p.add_argument("--compile", action="store_true", help="torch.compile")
     a = p.parse_args()
     torch.manual_seed(0)
-    model = Decoder(a).to(a.device)
+    model = Decoder(a).to(a.device, torch.bfloat16 if a.pure else torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=a.device.startswith("cuda"))
+    run = torch.compile(model) if a.compile else model
     ids = torch.randint(0, a.vocab, (a.batch, a.seq + 1), device=a.device)
 
     def step():
         with torch.autocast(a.device.split(":")[0], torch.bfloat16, enabled=a.bf16):
-            logits = model(ids[:, :-1])
+            logits = run(ids[:, :-1])
             loss = F.cross_entropy(logits.float().flatten(0, 1), ids[:, 1:].flatten())
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -93,8 +96,10 @@ def main():
     rate = a.steps * a.batch * a.seq / (time.perf_counter() - start)
     params = sum(x.numel() for x in model.parameters())
     flops = 6 * params + 6 * a.layers * a.hidden * a.seq
-    print(json.dumps(dict(tool="torch " + torch.__version__, device=a.device, format="bf16" if a.bf16 else "f32", parameters=params,
-                          tokens_per_second=round(rate), mfu=round(flops * rate / (a.peak_tflops * 1e12), 5))))
+    print(json.dumps(dict(tool="torch " + torch.__version__, device=a.device, format="bf16 weights" if a.pure else "bf16" if a.bf16 else "f32",
+                          compiled=a.compile, batch=a.batch, seq=a.seq, parameters=params,
+                          tokens_per_second=round(rate), mfu=round(flops * rate / (a.peak_tflops * 1e12), 5),
+                          peak_memory_gb=round(torch.cuda.max_memory_allocated() / 1e9, 2) if a.device.startswith("cuda") else None)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use shards::Batch;
-use trainer::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, TrainConfig};
+use trainer::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, Precision, TrainConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -33,7 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..ModelConfig::default()
     };
     let flops = model.flops_per_token(vocab, seq as u32)? as f64;
-    let mut model = model.init(&device.open()?, vocab, 1)?;
+    let opened = device.open()?;
+    let precision = match text("precision", "best").as_str() {
+        "f32" => Precision::F32,
+        "bf16" => Precision::Bf16,
+        _ => Precision::best(&model, &opened),
+    };
+    let mut model = model.init(&opened, vocab, 1)?.with_precision(precision)?;
     let config = TrainConfig::default();
     let mut optimizer = AdamW::new(&config, &model);
     let batch = random(batch, seq, vocab);
@@ -45,17 +51,42 @@ fn main() -> Result<(), Box<dyn Error>> {
         optimizer.step(model, &gradients, config.learning_rate);
         Ok(gradients.loss())
     };
+    let start = Instant::now();
+    step(&mut model)?.try_into_scalar::<f32>()?;
+    let first = start.elapsed().as_secs_f64();
     for _ in 0..3 {
         step(&mut model)?.try_into_scalar::<f32>()?;
     }
     let start = Instant::now();
-    for _ in 0..steps {
+    for _ in 1..steps {
         step(&mut model)?;
     }
-    model.parameters()[0].to_vec()?; // waits for the last update
+    let last = step(&mut model)?.try_into_scalar::<f32>()? / batch.mask.len() as f32;
+    model.parameters()[1].to_vec()?; // waits for the last update
     let rate = (steps * batch.mask.len()) as f64 / start.elapsed().as_secs_f64();
+    #[cfg(feature = "cuda")]
+    if arguments.iter().any(|argument| argument == "--profile") {
+        let start = Instant::now();
+        let (host, mut kernels) = trainer::profile(|| -> trainer::Result<f64> {
+            step(&mut model)?;
+            let host = start.elapsed().as_secs_f64() * 1e3;
+            model.parameters()[1].to_vec().map(|_| host)
+        });
+        let host = host?;
+        kernels.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let whole = start.elapsed().as_secs_f64() * 1e3;
+        println!(
+            "{whole:.2} ms for one step ({host:.2} until all was submitted), {:.2} of them in these kernels:",
+            kernels.iter().map(|kernel| kernel.1).sum::<f64>()
+        );
+        for (name, time, count) in kernels {
+            println!("{time:8.3} ms {count:5} x {name}");
+        }
+    }
     println!(
-        r#"{{"tool":"malmoi","device":"{device}","format":"f32","parameters":{},"tokens_per_second":{rate:.0},"mfu":{:.5}}}"#,
+        r#"{{"tool":"malmoi","device":"{device}","format":"{}","batch":{},"seq":{seq},"parameters":{},"tokens_per_second":{rate:.0},"mfu":{:.5},"first_step_seconds":{first:.2},"loss":{last:.4}}}"#,
+        if precision == Precision::Bf16 { "bf16" } else { "f32" },
+        batch.rows,
         model.num_params(),
         flops * rate / (peak * 1e12),
     );

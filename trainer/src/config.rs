@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, Precision};
 
 /// Largest step in tokens; what one step may allocate for on the host.
 const MAX_STEP_TOKENS: u64 = 1 << 30;
@@ -72,6 +72,10 @@ pub struct TrainConfig {
     /// Steps between reads of the loss; each one waits for the device. Default 1.
     #[serde(default = "default::log_every")]
     pub log_every: u64,
+    /// Numbers of activations: `bf16` on an NVIDIA card, `f32` anywhere. Default: `bf16` on a card
+    /// where the model's shape allows it, else `f32`. Weights and optimizer are 32-bit in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// The model's shape. Default: a small one, see [`ModelConfig`].
     #[serde(default)]
     pub model: ModelConfig,
@@ -186,6 +190,7 @@ impl Default for TrainConfig {
             checkpoint_every: default::checkpoint_every(),
             keep_checkpoints: default::keep_checkpoints(),
             log_every: default::log_every(),
+            precision: None,
             model: ModelConfig::default(),
             sample: None,
         }
@@ -235,7 +240,8 @@ impl TrainConfig {
     fn check_scores(&self) -> Result<()> {
         let [micro, length] = [self.micro_batch(), self.sequence_length].map(u128::from);
         let bytes = micro * (self.model.heads as u128 + 1) * length * length * size_of::<f32>() as u128;
-        if bytes <= MAX_SCORES {
+        // In bfloat16 scores are never in memory.
+        if bytes <= MAX_SCORES || self.precision == Some(Precision::Bf16) {
             return Ok(());
         }
         let detail = format!(

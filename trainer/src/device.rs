@@ -50,6 +50,11 @@ impl DeviceSpec {
     }
 }
 
+/// Whether a device is an NVIDIA card.
+pub(crate) fn is_cuda(device: &Device) -> bool {
+    cuda::is(device)
+}
+
 /// A backend that malmoi knows, and whether this build on this machine has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Backend {
@@ -88,6 +93,10 @@ mod cuda {
     pub(super) fn count() -> Result<usize, String> {
         Err(MISSING.to_owned())
     }
+
+    pub(super) fn is(_device: &burn::tensor::Device) -> bool {
+        false
+    }
 }
 
 #[cfg(feature = "cuda")]
@@ -100,6 +109,10 @@ mod cuda {
             return Err(format!("there is no card {index}, this machine has {count}"));
         }
         Ok(Device::cuda(index))
+    }
+
+    pub(super) fn is(device: &Device) -> bool {
+        crate::kernels::gpu::on_card(&burn::tensor::Tensor::<1>::zeros([1], device))
     }
 
     pub(super) fn count() -> Result<usize, String> {

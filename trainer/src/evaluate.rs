@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shards::HeldOut;
 
 use crate::error::{Error, Result};
-use crate::kernels::token_losses;
+use crate::kernels::{check, token_losses};
 use crate::model::{Inputs, Model, inputs};
 
 /// The loss on one bucket's held-out text.
@@ -39,6 +39,7 @@ pub fn evaluate(model: &Model, held_out: &HeldOut, bucket: &str, rows: u32, max_
         let targets_n = inputs::integers(&batch.targets, [batch.targets.len()], &model.device());
         let losses = token_losses(model.forward(&inputs), model.head(), targets_n);
         let losses = losses.try_into_vec_as::<f32>().map_err(Error::backend("read held-out losses"))?;
+        check("read held-out losses")?;
         for ((loss, target), _) in losses.iter().zip(&batch.targets).zip(&batch.mask).filter(|(_, counts)| **counts) {
             sums.add(f64::from(*loss), *target != held_out.eos());
         }

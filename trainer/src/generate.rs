@@ -3,6 +3,7 @@
 use shards::Batch;
 
 use crate::error::{Error, Result};
+use crate::kernels::check;
 use crate::model::{Inputs, Model};
 use crate::rng::Rng;
 
@@ -37,6 +38,7 @@ pub fn generate(model: &Model, prompt: &[u32], sampling: &Sampling) -> Result<Ve
         let x_nh = model.forward(&Inputs::new(&model, &one_row(context))?);
         let logits = model.logits(x_nh.narrow(0, context.len() - 1, 1));
         let logits = logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?;
+        check("read logits")?;
         let id = draw(&logits, sampling.temperature, sampling.top_k as usize, &mut rng);
         if Some(id) == sampling.end {
             break;

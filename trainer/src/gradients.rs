@@ -13,13 +13,22 @@ pub struct Gradients {
     values: Vec<Option<Tensor<2>>>,
     /// Sum of the losses added so far, `[1]`.
     loss: Tensor<1>,
+    /// On a card: the norm and what the optimizer is to multiply gradients by, `[2]`.
+    #[cfg(feature = "cuda")]
+    clipped: Option<Tensor<1>>,
 }
 
 impl Gradients {
     /// Of nothing yet.
     pub fn new(model: &Model) -> Self {
         let device = model.device();
-        Self { values: vec![None; model.parameters().len()], loss: Tensor::zeros([1], &device), device }
+        Self {
+            values: vec![None; model.parameters().len()],
+            loss: Tensor::zeros([1], &device),
+            device,
+            #[cfg(feature = "cuda")]
+            clipped: None,
+        }
     }
 
     /// Adds the gradient of a micro-batch. `total` is the number of targets of the whole step: the
@@ -55,6 +64,18 @@ impl Gradients {
         self.values.get(index).cloned().flatten()
     }
 
+    /// What [`Gradients::clip`] left to the optimizer on a card: the norm and the factor, `[2]`.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn clipped(&self) -> Tensor<1> {
+        self.clipped.clone().unwrap_or_else(|| Tensor::from_floats([0.0, 1.0], &self.device))
+    }
+
+    /// Where they are.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// The length of all gradients as one vector, `[1]`.
     pub fn norm(&self) -> Tensor<1> {
         let zero = Tensor::<1>::zeros([1], &self.device);
@@ -68,6 +89,13 @@ impl Gradients {
     /// Scales all gradients so that their norm is at most `longest`, and gives the norm that they
     /// had. 0 sets no limit. (Pascanu et al. 2013.)
     pub fn clip(&mut self, longest: f64) -> Tensor<1> {
+        #[cfg(feature = "cuda")]
+        if crate::device::is_cuda(&self.device) {
+            // One pass to measure; the optimizer scales while it reads.
+            let values: Vec<_> = self.values.iter().flatten().cloned().collect();
+            self.clipped = crate::kernels::gpu::clip(&values, longest);
+            return self.clipped.clone().map_or_else(|| Tensor::zeros([1], &self.device), |clipped| clipped.narrow(0, 0, 1));
+        }
         let norm = self.norm();
         if longest > 0.0 {
             let limit = Tensor::<1>::full([1], longest, &self.device);

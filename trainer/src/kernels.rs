@@ -1,16 +1,37 @@
-//! The operations inside a layer and the loss, in plain Burn: what runs on the CPU, and what a
-//! faster form for another device is held against.
+//! The operations inside a layer and the loss, in plain Burn: what runs on the CPU, and what the
+//! faster form for an NVIDIA card (`gpu`) is held against. Each operation takes the faster form when
+//! its activations are bfloat16 on a card; nothing outside this module knows which runs.
 //!
 //! Sums that decide a result never go over a whole large tensor at once: the CPU backend adds such
 //! a tensor's parts in the order threads finish. Rows first, then the rows' sums, is the same on
 //! every run.
 
 mod attention;
+mod embedding;
+#[cfg(feature = "cuda")]
+pub(crate) mod gpu;
+mod linear;
 mod loss;
 mod norm;
 mod rope;
+mod swiglu;
+
+use crate::error::Result;
 
 pub(crate) use attention::attention;
+pub(crate) use embedding::embed;
+pub(crate) use linear::linear;
 pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use norm::rms_norm;
-pub(crate) use rope::rotate;
+pub(crate) use swiglu::swiglu;
+
+/// Fails if anything failed on a card since the program began. Work there is asynchronous: this is
+/// asked whenever a number has been read, whose `operation` the error names.
+pub(crate) fn check(operation: &'static str) -> Result<()> {
+    #[cfg(feature = "cuda")]
+    if let Some(detail) = gpu::fault() {
+        return Err(crate::error::Error::Backend { operation, detail });
+    }
+    let _ = operation;
+    Ok(())
+}

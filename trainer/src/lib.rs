@@ -53,6 +53,8 @@ mod micro_batch;
 mod model;
 mod objective;
 mod optimizer;
+#[cfg(feature = "cuda")]
+mod profile;
 mod rng;
 mod schedule;
 mod tensors;
@@ -67,8 +69,10 @@ pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
 pub use generate::{Sampling, generate};
 pub use gradients::Gradients;
 pub use metrics::METRICS_FILE;
-pub use model::{Inputs, Model, ModelConfig, Parameter};
+pub use model::{Inputs, Model, ModelConfig, Parameter, Precision};
 pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
+#[cfg(feature = "cuda")]
+pub use profile::profile;
 pub use schedule::LearningRate;
 pub use trainer::{CHECKPOINTS_FOLDER, Position, Run, Trainer};

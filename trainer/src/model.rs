@@ -4,20 +4,24 @@ mod config;
 mod init;
 pub(crate) mod inputs;
 mod parameter;
+mod precision;
 
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{DType, Device, Tensor};
 
 pub use config::ModelConfig;
 pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
+pub use precision::Precision;
 
-use crate::kernels::{attention, rms_norm, rotate};
+use crate::error::Result;
+use crate::kernels::{attention, embed, linear, rms_norm, swiglu};
 
 /// A decoder with its weights. Layout and names are those of Hugging Face's Llama and Qwen2.
 #[derive(Clone, Debug)]
 pub struct Model {
     config: ModelConfig,
+    precision: Precision,
     embedding: Parameter,
     layers: Vec<Layer>,
     norm: Parameter,
@@ -52,21 +56,33 @@ impl Model {
     /// In shape suffixes: b rows, t positions, n = b × t, h hidden size, q query heads,
     /// k key-value heads, g = q / k, d head size, v vocabulary.
     pub fn forward(&self, inputs: &Inputs) -> Tensor<2> {
-        let mut x_nh = self.embedding.value().select(0, inputs.ids_n.clone());
+        let mut x_nh = embed(self.embedding.value(), inputs.ids_n.clone(), self.precision == Precision::Bf16);
         for layer in &self.layers {
             x_nh = layer.forward(x_nh, inputs, &self.config);
         }
         rms_norm(x_nh, self.norm.value(), self.config.norm_epsilon)
     }
 
-    /// The logits of hidden states, `[N, V]`. Training never calls this: its loss works in pieces.
+    /// The logits of hidden states, 32-bit `[N, V]`. Training never calls this: its loss works in pieces.
     pub fn logits(&self, x_nh: Tensor<2>) -> Tensor<2> {
-        x_nh.matmul(self.head().transpose())
+        linear(x_nh, self.head(), None).cast(DType::F32)
     }
 
     /// The output matrix, `[V, H]`; the embedding where they are tied.
     pub fn head(&self) -> Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embedding).value()
+    }
+
+    /// The numbers that activations consist of.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// The same model with activations of this precision, or why it cannot have them.
+    pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
+        precision.check(&self.config, &self.device())?;
+        self.precision = precision;
+        Ok(self)
     }
 
     /// The shape it was made with.
@@ -123,20 +139,15 @@ impl Layer {
         let x_nh = x_nh + self.attend(y_nh, inputs, config);
 
         let y_nh = rms_norm(x_nh.clone(), self.mlp_norm.value(), config.norm_epsilon);
-        let gate_ni = activation::silu(self.gate.forward(y_nh.clone()));
-        x_nh + self.down.forward(gate_ni * self.up.forward(y_nh))
+        let y_ni = swiglu(self.gate.forward(y_nh.clone()), self.up.forward(y_nh));
+        x_nh + self.down.forward(y_ni)
     }
 
     fn attend(&self, x_nh: Tensor<2>, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
-        let [b, t] = [inputs.rows, inputs.seq_len];
-        let [k, g, d] = [config.kv_heads, config.heads / config.kv_heads, config.head_size()];
-        let q_btqd = self.query.forward(x_nh.clone()).reshape([b, t, k * g, d]);
-        let k_btkd = self.key.forward(x_nh.clone()).reshape([b, t, k, d]);
-        let v_btkd = self.value.forward(x_nh).reshape([b, t, k, d]);
-        let q_btqd = rotate(q_btqd, inputs);
-        let k_btkd = rotate(k_btkd, inputs);
-        let y_nq = attention(q_btqd, k_btkd, v_btkd, inputs.mask_btt.clone());
-        self.output.forward(y_nq)
+        let q_nq = self.query.forward(x_nh.clone());
+        let k_nk = self.key.forward(x_nh.clone());
+        let v_nk = self.value.forward(x_nh);
+        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs))
     }
 
     fn linears(&self) -> [&Linear; 7] {
@@ -165,11 +176,7 @@ impl Layer {
 
 impl Linear {
     fn forward(&self, x_ni: Tensor<2>) -> Tensor<2> {
-        let y_no = x_ni.matmul(self.weight.value().transpose());
-        match &self.bias {
-            Some(bias) => y_no + bias.value(),
-            None => y_no,
-        }
+        linear(x_ni, self.weight.value(), self.bias.as_ref().map(Parameter::value))
     }
 }
 

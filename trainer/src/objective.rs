@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use shards::Batch;
 
 use crate::error::{Error, Result};
-use crate::kernels::linear_cross_entropy;
+use crate::kernels::{check, linear_cross_entropy};
 use crate::model::{Inputs, Model, inputs};
 
 /// The loss of a batch as a sum and a count. The mean is formed once, over all micro-batches and
@@ -50,7 +50,9 @@ impl Objective for Cpt {
 
 /// One number from the device.
 pub(crate) fn read(value: Tensor<1>, operation: &'static str) -> Result<f64> {
-    value.try_into_scalar::<f32>().map(f64::from).map_err(Error::backend(operation))
+    let value = value.try_into_scalar::<f32>().map(f64::from).map_err(Error::backend(operation))?;
+    check(operation)?;
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -38,6 +38,10 @@ impl AdamW {
     pub fn step(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
         self.step += 1;
         let [bias1, bias2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(self.step as f64));
+        #[cfg(feature = "cuda")]
+        if crate::device::is_cuda(gradients.device()) {
+            return self.step_on_card(model, gradients, learning_rate, [bias1, bias2]);
+        }
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
             let Some(gradient) = gradients.get(index) else { continue };
             let (mean, square) = &mut self.moments[index];
@@ -48,6 +52,33 @@ impl AdamW {
             let kept = parameter.value().inner() * (1.0 - learning_rate * decay);
             let divisor = square.clone().sqrt() * (1.0 / bias2.sqrt()) + self.epsilon;
             parameter.set(kept - mean.clone() * (learning_rate / bias1) / divisor);
+        }
+    }
+
+    /// The same for all parameters together, each in one pass and in place.
+    #[cfg(feature = "cuda")]
+    fn step_on_card(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64, [bias1, bias2]: [f64; 2]) {
+        use crate::kernels::gpu::{Rates, Slot, adamw};
+        let (mut places, mut slots) = (Vec::new(), Vec::new());
+        for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
+            let Some(gradient) = gradients.get(index) else { continue };
+            let decay = if parameter.is_matrix() { self.weight_decay } else { 0.0 };
+            let rates = Rates {
+                beta1: self.beta1,
+                beta2: self.beta2,
+                epsilon: self.epsilon,
+                rate: learning_rate / bias1,
+                root: 1.0 / bias2.sqrt(),
+                kept: 1.0 - learning_rate * decay,
+            };
+            let (mean, square) = self.moments[index].clone();
+            slots.push(Slot { value: parameter.value().inner(), mean, square, gradient, rates });
+            places.push((index, parameter));
+        }
+        let changed = adamw(slots, &gradients.clipped());
+        for ((index, parameter), [value, mean, square]) in places.into_iter().zip(changed) {
+            self.moments[index] = (mean, square);
+            parameter.set(value);
         }
     }
 

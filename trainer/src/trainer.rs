@@ -18,7 +18,7 @@ use crate::generate::{Sampling, generate};
 use crate::gradients::Gradients;
 use crate::metrics::Metrics;
 use crate::micro_batch::split;
-use crate::model::Model;
+use crate::model::{Model, Precision};
 use crate::objective::{Cpt, Objective};
 use crate::optimizer::AdamW;
 use crate::schedule::LearningRate;
@@ -153,6 +153,8 @@ impl<'a> Trainer<'a> {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
+        let precision = config.precision.unwrap_or_else(|| Precision::best(model.config(), &model.device()));
+        let model = model.with_precision(precision)?;
         let schedule = LearningRate::new(config, stream.steps())?;
         let optimizer = AdamW::new(config, &model);
         Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), held_out, unread: Vec::new() })

@@ -2,12 +2,28 @@
 
 use burn::tensor::Tensor;
 
-/// Attention of every query to the keys of its key-value head that the mask, added to the scores,
-/// lets it see. Gives `[N, Q × D]`. (Vaswani et al. 2017; groups: Ainslie et al. 2023.)
-///
+use super::rope::rotate;
+use crate::model::Inputs;
+
+/// Turns queries `[N, Q × D]` and keys `[N, K × D]` by their positions and lets every query attend to
+/// the keys of its key-value head that are of its document and not later. Gives `[N, Q × D]`.
+/// (Vaswani et al. 2017; groups: Ainslie et al. 2023.)
+pub(crate) fn attention(q_nq: Tensor<2>, k_nk: Tensor<2>, v_nk: Tensor<2>, heads: usize, kv_heads: usize, inputs: &Inputs) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if let (Some(spans), true) = (&inputs.spans, super::gpu::takes(&q_nq)) {
+        return super::gpu::attention(q_nq, k_nk, v_nk, heads, kv_heads, spans);
+    }
+    let [b, t] = [inputs.rows, inputs.seq_len];
+    let [q, k, v] = [(q_nq, heads), (k_nk, kv_heads), (v_nk, kv_heads)].map(|(x, heads)| {
+        let d = x.dims()[1] / heads;
+        x.reshape([b, t, heads, d])
+    });
+    attend(rotate(q, inputs), rotate(k, inputs), v, inputs.mask_btt.clone())
+}
+
 /// The queries of a group are stacked, so that keys and values are never copied for them. Scores
 /// are divided by their sum after the product with the values, on `D` instead of `T` numbers a row.
-pub(crate) fn attention(q_btqd: Tensor<4>, k_btkd: Tensor<4>, v_btkd: Tensor<4>, mask_btt: Tensor<3>) -> Tensor<2> {
+fn attend(q_btqd: Tensor<4>, k_btkd: Tensor<4>, v_btkd: Tensor<4>, mask_btt: Tensor<3>) -> Tensor<2> {
     let [b, t, q, d] = q_btqd.dims();
     let k = k_btkd.dims()[2];
     let g = q / k;

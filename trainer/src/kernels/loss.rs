@@ -18,6 +18,10 @@ fn chunk_rows(vocab: usize) -> usize {
 /// is handed to automatic differentiation is a sum with exactly these gradients, in place of whose
 /// value stands the loss.
 pub(crate) fn linear_cross_entropy(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n: Tensor<1>) -> Tensor<1> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::takes(&x_nh) {
+        return super::gpu::linear_cross_entropy(x_nh, w_vh, targets_n, mask_n);
+    }
     let step = chunk_rows(w_vh.dims()[0]);
     in_pieces(x_nh, w_vh, targets_n, mask_n, step)
 }
@@ -48,6 +52,10 @@ fn in_pieces(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n
 
 /// The loss of every row, `[N]`, without a gradient.
 pub(crate) fn token_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>) -> Tensor<1> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::takes(&x_nh) {
+        return super::gpu::token_losses(x_nh, w_vh, targets_n).squeeze_dim(1);
+    }
     let [rows, _] = x_nh.dims();
     let step = chunk_rows(w_vh.dims()[0]);
     let pieces = (0..rows).step_by(step).map(|start| {

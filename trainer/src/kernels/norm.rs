@@ -4,6 +4,10 @@ use burn::tensor::Tensor;
 
 /// `x / sqrt(mean(x²) + epsilon) × weight` for each row (Zhang and Sennrich 2019). `weight` is `[1, H]`.
 pub(crate) fn rms_norm(x_nh: Tensor<2>, weight_1h: Tensor<2>, epsilon: f64) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::takes(&x_nh) {
+        return super::gpu::rms_norm(x_nh, weight_1h, epsilon);
+    }
     let mean_n1 = (x_nh.clone() * x_nh.clone()).mean_dim(1);
     let scale_n1 = mean_n1.add_scalar(epsilon).sqrt().recip();
     x_nh * scale_n1 * weight_1h

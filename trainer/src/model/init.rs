@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::{Layer, Linear, Model, ModelConfig, Parameter};
+use super::{Layer, Linear, Model, ModelConfig, Parameter, Precision};
 use crate::error::Result;
 use crate::rng::Rng;
 
@@ -83,6 +83,7 @@ impl Model {
         let table = [vocab, config.hidden];
         Ok(Self {
             config: config.clone(),
+            precision: Precision::F32,
             embedding: maker.matrix("model.embed_tokens.weight".to_owned(), table, DEVIATION)?,
             layers: (0..config.layers).map(|index| maker.layer(index, config)).collect::<Result<_>>()?,
             norm: maker.vector("model.norm.weight".to_owned(), config.hidden, 1.0)?,

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use shards::Batch;
 
-use super::Model;
+use super::{Model, Precision};
 use crate::error::{Error, Result};
 
 /// Added to the score of a pair that must not attend; finite, so that no row can become NaN.
@@ -24,6 +24,48 @@ pub struct Inputs {
     pub(crate) sin: Tensor<5>,
     /// 0 where query and key are of one document and the key is not later, else [`NEVER`].
     pub(crate) mask_btt: Tensor<3>,
+    /// The same for a card's attention, where the mask is not made.
+    #[cfg(feature = "cuda")]
+    pub(crate) spans: Option<Spans>,
+}
+
+/// Documents and positions as a card's attention takes them.
+#[cfg(feature = "cuda")]
+#[derive(Clone, Debug)]
+pub(crate) struct Spans {
+    /// Rows, B.
+    pub(crate) rows: usize,
+    /// Positions per row, T.
+    pub(crate) length: usize,
+    /// First position within the row of the document of each cell, `[N]`.
+    pub(crate) first_n: Tensor<1, Int>,
+    /// Last position within the row of the document of each cell, `[N]`.
+    pub(crate) last_n: Tensor<1, Int>,
+    /// Cosines, `[N, D]`.
+    pub(crate) cos_nd: Tensor<2>,
+    /// Sines, negative in the first half.
+    pub(crate) sin_nd: Tensor<2>,
+}
+
+#[cfg(feature = "cuda")]
+impl Spans {
+    /// Of a batch whose rows consist of one document after the other.
+    fn new(batch: &Batch, device: &Device, cos_nd: Tensor<2>, sin_nd: Tensor<2>) -> Result<Self> {
+        let (mut first, mut last) = (Vec::with_capacity(batch.documents.len()), Vec::with_capacity(batch.documents.len()));
+        for row in batch.documents.chunks_exact(batch.seq_len) {
+            if !row.is_sorted() {
+                return Err(Error::Batch("document numbers fall within a row".to_owned()));
+            }
+            for run in row.chunk_by(|a, b| a == b) {
+                let start = (first.len() % batch.seq_len) as u32;
+                first.extend(std::iter::repeat_n(start, run.len()));
+                last.extend(std::iter::repeat_n(start + run.len() as u32 - 1, run.len()));
+            }
+        }
+        let cells = [batch.documents.len()];
+        let [first_n, last_n] = [first, last].map(|span| integers(&span, cells, device));
+        Ok(Self { rows: batch.rows, length: batch.seq_len, first_n, last_n, cos_nd, sin_nd })
+    }
 }
 
 impl Inputs {
@@ -36,15 +78,20 @@ impl Inputs {
         let [rows, seq_len] = [batch.rows, batch.seq_len];
         let positions_n = integers(&batch.positions, [rows * seq_len], &device);
         let (cos_td, sin_td) = angles(&batch.positions, config.head_size(), config.rope_theta, &device);
+        let [cos_nd, sin_nd] = [cos_td, sin_td].map(|table| table.select(0, positions_n.clone()));
         let shape = [rows, seq_len, 1, 2, config.head_size() / 2];
+        let narrow = model.precision() == Precision::Bf16;
         let documents_bt: Tensor<2, Int> = integers(&batch.documents, [rows, seq_len], &device);
         Ok(Self {
             rows,
             seq_len,
             ids_n: integers(&batch.inputs, [rows * seq_len], &device),
-            cos: cos_td.select(0, positions_n.clone()).reshape(shape),
-            sin: sin_td.select(0, positions_n).reshape(shape),
-            mask_btt: mask(documents_bt),
+            #[cfg(feature = "cuda")]
+            spans: narrow.then(|| Spans::new(batch, &device, cos_nd.clone(), sin_nd.clone())).transpose()?,
+            cos: cos_nd.reshape(shape),
+            sin: sin_nd.reshape(shape),
+            // A card's attention has the spans instead, and no room for scores.
+            mask_btt: if narrow { Tensor::zeros([1, 1, 1], &device) } else { mask(documents_bt) },
         })
     }
 }

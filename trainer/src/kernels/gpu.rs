@@ -1,0 +1,38 @@
+//! The same operations on an NVIDIA card in bfloat16: cuBLASLt for matrix products, CUDA C++ of our
+//! own (`gpu/cuda/`) for the rest, recorded in Burn's automatic differentiation.
+//!
+//! Parameters stay 32-bit floats and are rounded where they are used; gradients of parameters are
+//! 32-bit. Every operation here has its plain form in the parent module, which the tests hold it
+//! against.
+
+mod attention;
+mod embedding;
+mod engine;
+mod gemm;
+mod linear;
+mod loss;
+mod norm;
+mod optimizer;
+mod source;
+mod swiglu;
+mod tape;
+
+pub(crate) use attention::attention;
+pub(crate) use embedding::embed;
+pub(crate) use engine::{end_profile, fault, start_profile};
+pub(crate) use linear::linear;
+pub(crate) use loss::{linear_cross_entropy, token_losses};
+pub(crate) use norm::rms_norm;
+pub(crate) use optimizer::{Rates, Slot, adamw, clip};
+pub(crate) use swiglu::swiglu;
+pub(crate) use tape::on_card;
+
+use burn::tensor::{DType, Tensor};
+
+/// Whether a tensor is of the kind that these operations take: activations in bfloat16 on a card.
+pub(crate) fn takes(x: &Tensor<2>) -> bool {
+    x.dtype() == DType::BF16 && tape::on_card(x)
+}
+
+#[cfg(test)]
+mod tests;

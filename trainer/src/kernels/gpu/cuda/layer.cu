@@ -1,0 +1,163 @@
+// The memory-bound parts of a decoder layer. All of them read and write sixteen bytes at a time and
+// compute in 32-bit floats. Widths are multiples of 8.
+
+// y = x / sqrt(mean(x^2) + epsilon) * weight. One block a row.
+extern "C" __global__ void rms_norm(const bf16* x, const float* weight, bf16* y, float* scales, int width, float epsilon) {
+    __shared__ float scratch[33];
+    const i64 row = blockIdx.x;
+    const bf16x8* in = reinterpret_cast<const bf16x8*>(x + row * width);
+    float squares = 0.0f;
+    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+        const bf16x8 a = in[c];
+#pragma unroll
+        for (int i = 0; i < 8; i++) squares += __bfloat162float(a.v[i]) * __bfloat162float(a.v[i]);
+    }
+    const float scale = rsqrtf(sum_block(squares, scratch) / width + epsilon);
+    if (threadIdx.x == 0) scales[row] = scale;
+    bf16x8* out = reinterpret_cast<bf16x8*>(y + row * width);
+    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+        const bf16x8 a = in[c];
+        bf16x8 b;
+#pragma unroll
+        for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(__bfloat162float(a.v[i]) * scale * weight[c * 8 + i]);
+        out[c] = b;
+    }
+}
+
+// With n = x * scale: dx = scale * (w dy - n mean(w dy n)). Each block goes over rows blockIdx.x,
+// + gridDim.x, ... and adds dy n of them into its own row of `parts` [gridDim.x, width]; every thread
+// owns the same columns in all rows.
+extern "C" __global__ void rms_norm_backward(const bf16* x, const float* weight, const float* scales, const bf16* dy, bf16* dx,
+                                             float* parts, int rows, int width) {
+    __shared__ float scratch[33];
+    float* part = parts + (i64)blockIdx.x * width;
+    for (int c = threadIdx.x; c < width / 8; c += blockDim.x)
+#pragma unroll
+        for (int i = 0; i < 8; i++) part[c * 8 + i] = 0.0f;
+    for (i64 row = blockIdx.x; row < rows; row += gridDim.x) {
+        const bf16x8* in = reinterpret_cast<const bf16x8*>(x + row * width);
+        const bf16x8* up = reinterpret_cast<const bf16x8*>(dy + row * width);
+        bf16x8* out = reinterpret_cast<bf16x8*>(dx + row * width);
+        const float scale = scales[row];
+        float sum = 0.0f;
+        for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+            const bf16x8 a = in[c], d = up[c];
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const float n = __bfloat162float(a.v[i]) * scale, g = __bfloat162float(d.v[i]);
+                sum += n * g * weight[c * 8 + i];
+                part[c * 8 + i] += n * g;
+            }
+        }
+        const float mean = sum_block(sum, scratch) / width;
+        for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+            const bf16x8 a = in[c], d = up[c];
+            bf16x8 b;
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const float n = __bfloat162float(a.v[i]) * scale, g = __bfloat162float(d.v[i]) * weight[c * 8 + i];
+                b.v[i] = __float2bfloat16(scale * (g - n * mean));
+            }
+            out[c] = b;
+        }
+    }
+}
+
+// out[c] = sum over rows of parts[rows, width]. One thread a column.
+extern "C" __global__ void sum_rows(const float* parts, float* out, int rows, int width) {
+    const int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= width) return;
+    float sum = 0.0f;
+    for (int row = 0; row < rows; row++) sum += parts[(i64)row * width + column];
+    out[column] = sum;
+}
+
+// Sums over slices of rows of a bf16 matrix: the first half of a bias gradient. Grid: (columns / blockDim, parts).
+extern "C" __global__ void sum_slices(const bf16* x, float* parts, int rows, int width) {
+    const int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= width) return;
+    float sum = 0.0f;
+    for (int row = blockIdx.y; row < rows; row += gridDim.y) sum += __bfloat162float(x[(i64)row * width + column]);
+    parts[(i64)blockIdx.y * width + column] = sum;
+}
+
+// x += bias, for every row.
+extern "C" __global__ void add_bias(bf16* x, const float* bias, i64 chunks, int width) {
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    bf16x8 a = reinterpret_cast<bf16x8*>(x)[c];
+    const int column = (int)(c % (width / 8)) * 8;
+#pragma unroll
+    for (int i = 0; i < 8; i++) a.v[i] = __float2bfloat16(__bfloat162float(a.v[i]) + bias[column + i]);
+    reinterpret_cast<bf16x8*>(x)[c] = a;
+}
+
+// y = gate * sigmoid(gate) * up.
+extern "C" __global__ void swiglu(const bf16* gate, const bf16* up, bf16* y, i64 chunks) {
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    const bf16x8 g = reinterpret_cast<const bf16x8*>(gate)[c], u = reinterpret_cast<const bf16x8*>(up)[c];
+    bf16x8 out;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const float a = __bfloat162float(g.v[i]);
+        out.v[i] = __float2bfloat16(a / (1.0f + __expf(-a)) * __bfloat162float(u.v[i]));
+    }
+    reinterpret_cast<bf16x8*>(y)[c] = out;
+}
+
+extern "C" __global__ void swiglu_backward(const bf16* gate, const bf16* up, const bf16* dy, bf16* d_gate, bf16* d_up, i64 chunks) {
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    const bf16x8 g = reinterpret_cast<const bf16x8*>(gate)[c], u = reinterpret_cast<const bf16x8*>(up)[c];
+    const bf16x8 d = reinterpret_cast<const bf16x8*>(dy)[c];
+    bf16x8 dg, du;
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const float a = __bfloat162float(g.v[i]), b = __bfloat162float(u.v[i]), e = __bfloat162float(d.v[i]);
+        const float s = 1.0f / (1.0f + __expf(-a));
+        dg.v[i] = __float2bfloat16(e * b * s * (1.0f + a * (1.0f - s)));
+        du.v[i] = __float2bfloat16(e * a * s);
+    }
+    reinterpret_cast<bf16x8*>(d_gate)[c] = dg;
+    reinterpret_cast<bf16x8*>(d_up)[c] = du;
+}
+
+// Turns pairs (i, i + head / 2) of every head by the angles of the row's position; `sign` -1 turns
+// back. cos and sin: [N, head], of which cos[:, :half] and sin[:, half:] are read. One thread a pair.
+extern "C" __global__ void rotate(const bf16* x, const float* cos, const float* sin, bf16* y, i64 pairs, int heads, int head, float sign) {
+    const i64 index = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (index >= pairs) return;
+    const int half = head / 2, i = (int)(index % half);
+    const i64 unit = index / half, row = unit / heads;
+    const float c = cos[row * head + i], s = sign * sin[row * head + half + i];
+    const float a = __bfloat162float(x[unit * head + i]), b = __bfloat162float(x[unit * head + half + i]);
+    y[unit * head + i] = __float2bfloat16(a * c - b * s);
+    y[unit * head + half + i] = __float2bfloat16(b * c + a * s);
+}
+
+extern "C" __global__ void to_bf16(const float* x, bf16* y, i64 count) {
+    const i64 at = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (at >= count) return;
+    if (at + 8 <= count) {
+        const float4 a = *reinterpret_cast<const float4*>(x + at), b = *reinterpret_cast<const float4*>(x + at + 4);
+        bf16x8 out;
+        out.v[0] = __float2bfloat16(a.x), out.v[1] = __float2bfloat16(a.y), out.v[2] = __float2bfloat16(a.z), out.v[3] = __float2bfloat16(a.w);
+        out.v[4] = __float2bfloat16(b.x), out.v[5] = __float2bfloat16(b.y), out.v[6] = __float2bfloat16(b.z), out.v[7] = __float2bfloat16(b.w);
+        *reinterpret_cast<bf16x8*>(y + at) = out;
+    } else {
+        for (i64 i = at; i < count; i++) y[i] = __float2bfloat16(x[i]);
+    }
+}
+
+// y[n] = table[ids[n]]. Grid: rows.
+extern "C" __global__ void embed(const float* table, const int* ids, bf16* y, int width) {
+    const float* from = table + (i64)ids[blockIdx.x] * width;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) y[(i64)blockIdx.x * width + i] = __float2bfloat16(from[i]);
+}
+
+// d_table[ids[n]] += dy[n]; d_table begins as zeros.
+extern "C" __global__ void embed_backward(const bf16* dy, const int* ids, float* d_table, int width) {
+    float* to = d_table + (i64)ids[blockIdx.x] * width;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) atomicAdd(to + i, __bfloat162float(dy[(i64)blockIdx.x * width + i]));
+}

@@ -1,0 +1,30 @@
+//! The embedding.
+
+use burn::tensor::{DType, Int, Tensor};
+
+use super::engine::{Arg, submit};
+use super::source::Source;
+use super::tape::{Input, empty, integers, matrix, record};
+
+/// Rows of the 32-bit table `[V, H]` as bfloat16 `[N, H]`. The ids are below V. In the gradient, rows
+/// of one id are added up in no fixed order.
+pub(crate) fn embed(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
+    let table = Input::of(table);
+    let ids = integers(ids);
+    let [v, h] = matrix(&table.data);
+    let n = ids.meta.shape()[0];
+    let y = empty(&table.data, [n, h], DType::BF16);
+    submit(&[&table.data, &ids, &y], move |engine, at| {
+        let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Address(at[2]), Arg::Int(h as i32)];
+        engine.launch(Source::Layer, "embed", (n as u32, 1, 1), 128, 0, &args)
+    });
+    record([table], y, move |dy, _| {
+        let gradient = empty(&dy, [v, h], DType::F32);
+        submit(&[&dy, &ids, &gradient], move |engine, at| {
+            engine.zero(at[2], v * h * size_of::<f32>())?;
+            let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Address(at[2]), Arg::Int(h as i32)];
+            engine.launch(Source::Layer, "embed_backward", (n as u32, 1, 1), 128, 0, &args)
+        });
+        [Some(gradient)]
+    })
+}

@@ -1,0 +1,311 @@
+//! Work of our own on the card that Burn computes on: the one place that touches cubecl's internals.
+//!
+//! cubecl gives out the addresses of its buffers but not its stream. So there is a stream of our own
+//! in the same CUDA context, and each piece of work is fenced: it begins when everything submitted to
+//! the context before it has ended, and what is submitted after it waits for its end
+//! (`cuCtxRecordEvent` and `cuCtxWaitEvent`, CUDA 12.5). Pieces are submitted on cubecl's own thread
+//! for the device, in order with its kernels; addresses are looked up there, because cubecl may move
+//! buffers until then. The fence costs 2.6 microseconds of that thread (measured on an H100).
+
+// Calls to the driver and to libraries that are loaded at run time. Each block says why it is sound.
+#![allow(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_void};
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::device::{CudaDevice, Device};
+use cubecl::device_handle::DeviceHandle;
+use cubecl::server::ServerStorage;
+use cubecl_runtime::runtime::Runtime;
+use cudarc::driver::{result, sys};
+use cudarc::nvrtc;
+
+use super::gemm::Blas;
+use super::source::Source;
+
+/// cubecl's server of CUDA devices.
+type Server = <cubecl::cuda::CudaRuntime as Runtime>::Server;
+
+/// What went wrong, in words.
+pub(super) type Work = Result<(), String>;
+
+/// Bytes of shared memory that a kernel has without asking for more.
+const SHARED_DEFAULT: u32 = 48 << 10;
+
+/// The first failure of work on any card. Work is asynchronous; whoever reads a result asks here.
+static FAULT: Mutex<Option<String>> = Mutex::new(None);
+
+/// The engines of the cards in use, by number.
+static ENGINES: Mutex<BTreeMap<usize, Engine>> = Mutex::new(BTreeMap::new());
+
+/// What failed since the program began; none when nothing did.
+pub(crate) fn fault() -> Option<String> {
+    FAULT.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Begins to measure every kernel of ours on every card in use.
+pub(crate) fn start_profile() {
+    for engine in ENGINES.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+        engine.profile = Some(Vec::new());
+    }
+}
+
+/// Ends it: kernels by name with the milliseconds of the card that they took and how often they ran.
+/// The work has ended, which reading a result makes sure of.
+pub(crate) fn end_profile() -> Vec<(String, f64, u64)> {
+    let mut all = BTreeMap::<String, (f64, u64)>::new();
+    for engine in ENGINES.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+        for Span { name, begin, end } in engine.profile.take().unwrap_or_default() {
+            // SAFETY: both events were recorded on the stream, and are destroyed here alone.
+            let time = unsafe {
+                let time = result::event::elapsed(begin, end);
+                let _ = (result::event::destroy(begin), result::event::destroy(end)); // only leaks
+                time
+            };
+            let entry = all.entry(name).or_default();
+            entry.0 += f64::from(time.unwrap_or(f32::NAN));
+            entry.1 += 1;
+        }
+    }
+    all.into_iter().map(|(name, (time, count))| (name, time, count)).collect()
+}
+
+/// An argument of a kernel.
+#[derive(Clone, Copy)]
+pub(super) enum Arg {
+    Address(u64),
+    Int(i32),
+    Long(i64),
+    Float(f32),
+}
+
+/// One card's stream, libraries and compiled kernels.
+pub(super) struct Engine {
+    context: sys::CUcontext,
+    pub(super) stream: sys::CUstream,
+    begin: sys::CUevent,
+    end: sys::CUevent,
+    architecture: String,
+    functions: BTreeMap<(Source, &'static str), sys::CUfunction>,
+    modules: BTreeMap<Source, sys::CUmodule>,
+    pub(super) blas: Blas,
+    profile: Option<Vec<Span>>,
+}
+
+/// A kernel between two marks on the stream.
+struct Span {
+    name: String,
+    begin: sys::CUevent,
+    end: sys::CUevent,
+}
+
+// SAFETY: the handles are not bound to a thread; they are used under the lock of `ENGINES` only.
+unsafe impl Send for Engine {}
+
+/// Runs `work` on the card of `buffers`, after all that was submitted before. It is given the engine
+/// and the addresses of the buffers in their order. All buffers are contiguous and of one card.
+pub(super) fn submit(buffers: &[&CubeTensor], work: impl FnOnce(&mut Engine, &[u64]) -> Work + Send + 'static) {
+    let Some(first) = buffers.first() else { return };
+    let Device::Cuda(device) = first.device.clone() else { return };
+    // Whichever of cubecl's streams: the fences are around all of them.
+    let stream = first.handle.stream;
+    let handles: Vec<_> = buffers.iter().map(|buffer| buffer.handle.clone()).collect();
+    let thread = DeviceHandle::<Server>::new(cubecl::device::Device::Cuda(device.clone()).to_id());
+    thread.submit(move |server| {
+        let run = || -> Work {
+            let mut resources = Vec::with_capacity(handles.len());
+            for handle in handles {
+                resources.push(server.get_resource(handle.binding(), stream).map_err(|error| error.to_string())?);
+            }
+            let addresses: Vec<u64> = resources.iter().map(|resource| resource.resource().ptr).collect();
+            let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+            let engine = match engines.entry(device.index) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Engine::open(&device)?),
+            };
+            engine.enter()?;
+            let done = work(engine, &addresses);
+            engine.leave()?;
+            done
+        };
+        if let Err(error) = run() {
+            FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    });
+}
+
+/// Adds what was tried to the driver's answer.
+fn tried<E: std::fmt::Debug>(what: &str) -> impl Fn(E) -> String + '_ {
+    move |error| format!("{what}: {error:?}")
+}
+
+impl Engine {
+    fn open(device: &CudaDevice) -> Result<Self, String> {
+        use sys::CUdevice_attribute as A;
+        let card = result::device::get(device.index as i32).map_err(tried("find the card"))?;
+        // SAFETY: `card` was given by the driver. The context is the primary one, which cubecl uses; it
+        // is retained for the life of the program and made current for the calls below.
+        let (context, major, minor) = unsafe {
+            let context = result::primary_ctx::retain(card).map_err(tried("open the context"))?;
+            result::ctx::set_current(context).map_err(tried("enter the context"))?;
+            let attribute = |which| result::device::get_attribute(card, which).map_err(tried("ask for the architecture"));
+            let major = attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+            (context, major, attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?)
+        };
+        if major < 8 {
+            return Err(format!(
+                "bfloat16 needs a card of compute capability 8.0 or more, this one has {major}.{minor}; set `train.precision` to \"f32\""
+            ));
+        }
+        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(tried("make an event"));
+        Ok(Self {
+            context,
+            stream: result::stream::create(result::stream::StreamKind::NonBlocking).map_err(tried("make a stream"))?,
+            begin: event()?,
+            end: event()?,
+            architecture: format!("--gpu-architecture=sm_{major}{minor}"),
+            functions: BTreeMap::new(),
+            modules: BTreeMap::new(),
+            blas: Blas::open()?,
+            profile: None,
+        })
+    }
+
+    /// Runs `work`, one kernel, between two marks where a profile is taken.
+    pub(super) fn marked(&mut self, name: impl FnOnce() -> String, work: impl FnOnce(&mut Self) -> Work) -> Work {
+        if self.profile.is_none() {
+            return work(self);
+        }
+        let begin = self.mark()?;
+        work(self)?;
+        let end = self.mark()?;
+        self.profile.get_or_insert_default().push(Span { name: name(), begin, end });
+        Ok(())
+    }
+
+    fn mark(&self) -> Result<sys::CUevent, String> {
+        let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(tried("make an event"))?;
+        // SAFETY: event and stream are of this context and alive.
+        unsafe { result::event::record(event, self.stream) }.map_err(tried("mark the stream"))?;
+        Ok(event)
+    }
+
+    /// Lets our stream wait for everything in the context.
+    fn enter(&self) -> Work {
+        // SAFETY: context, event and stream live as long as the engine, which is never dropped.
+        unsafe {
+            result::ctx::set_current(self.context).map_err(tried("enter the context"))?;
+            sys::cuCtxRecordEvent(self.context, self.begin).result().map_err(tried("fence"))?;
+            sys::cuStreamWaitEvent(self.stream, self.begin, 0).result().map_err(tried("fence"))
+        }
+    }
+
+    /// Lets everything in the context wait for our stream.
+    fn leave(&self) -> Work {
+        // SAFETY: as in `enter`.
+        unsafe {
+            sys::cuEventRecord(self.end, self.stream).result().map_err(tried("fence"))?;
+            sys::cuCtxWaitEvent(self.context, self.end).result().map_err(tried("fence"))
+        }
+    }
+
+    /// Starts a kernel on our stream. `shared` counts bytes of dynamic shared memory.
+    ///
+    /// The callers in this module own the contract: the arguments are of the number and types that the
+    /// kernel's text declares, and its accesses stay within the buffers behind the addresses.
+    pub(super) fn launch(
+        &mut self,
+        source: Source,
+        name: &'static str,
+        grid: (u32, u32, u32),
+        threads: u32,
+        shared: u32,
+        args: &[Arg],
+    ) -> Work {
+        if grid.0 == 0 || grid.1 == 0 || grid.2 == 0 {
+            return Ok(());
+        }
+        let function = self.function(source, name, shared)?;
+        let mut pointers: Vec<*mut c_void> = args
+            .iter()
+            .map(|arg| match arg {
+                Arg::Address(value) => ptr::from_ref(value).cast_mut().cast(),
+                Arg::Int(value) => ptr::from_ref(value).cast_mut().cast(),
+                Arg::Long(value) => ptr::from_ref(value).cast_mut().cast(),
+                Arg::Float(value) => ptr::from_ref(value).cast_mut().cast(),
+            })
+            .collect();
+        self.marked(
+            || name.to_owned(),
+            |engine| {
+                // SAFETY: function and stream are of this context; the pointers are to `args`, which the
+                // driver copies before it returns; the rest is the contract above.
+                unsafe { result::launch_kernel(function, grid, (threads, 1, 1), shared, engine.stream, &mut pointers) }.map_err(tried(name))
+            },
+        )
+    }
+
+    /// Fills a buffer with zeros.
+    pub(super) fn zero(&self, address: u64, bytes: usize) -> Work {
+        // SAFETY: the caller gives the size of the buffer at the address.
+        unsafe { result::memset_d8_async(address, 0, bytes, self.stream) }.map_err(tried("fill a buffer with zeros"))
+    }
+
+    fn function(&mut self, source: Source, name: &'static str, shared: u32) -> Result<sys::CUfunction, String> {
+        if let Some(function) = self.functions.get(&(source, name)) {
+            return Ok(*function);
+        }
+        let module = match self.modules.get(&source) {
+            Some(module) => *module,
+            None => {
+                let image = compile(source, &self.architecture)?;
+                // SAFETY: the image is what NVRTC made, whole and in memory during the call.
+                let module = unsafe { result::module::load_data(image.as_ptr().cast()) }.map_err(tried("load the kernels"))?;
+                self.modules.insert(source, module);
+                module
+            }
+        };
+        let named = CString::new(name).map_err(tried(name))?;
+        // SAFETY: the module stays loaded for the life of the program.
+        let function = unsafe { result::module::get_function(module, named) }.map_err(tried(name))?;
+        if shared > 0 {
+            let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            // SAFETY: the function was just found.
+            unsafe { result::function::set_function_attribute(function, most, shared.max(SHARED_DEFAULT) as i32) }.map_err(tried(name))?;
+        }
+        self.functions.insert((source, name), function);
+        Ok(function)
+    }
+}
+
+/// Compiles to machine code of the card, once per program: half a second each.
+fn compile(source: Source, architecture: &str) -> Result<Vec<u8>, String> {
+    let headers = cubecl::cuda::install::cuda_path().ok_or("the CUDA headers were not found: set CUDA_PATH to the toolkit")?;
+    let mut options = vec!["--std=c++17".to_owned(), architecture.to_owned(), format!("-I{}", headers.join("include").display())];
+    options.extend(source.defines());
+    let text = CString::new(source.text()).map_err(tried("read the kernels"))?;
+    let program = nvrtc::result::create_program(&text, None).map_err(tried("start the kernel compiler (libnvrtc)"))?;
+    // SAFETY: the program was just made, and is destroyed once at the end; sizes are those NVRTC gives.
+    unsafe {
+        let compiled = nvrtc::result::compile_program(program, &options);
+        let image = match compiled {
+            Ok(()) => {
+                let mut size = 0;
+                nvrtc::sys::nvrtcGetCUBINSize(program, &mut size).result().map_err(tried("get the kernels"))?;
+                let mut image = vec![0u8; size];
+                nvrtc::sys::nvrtcGetCUBIN(program, image.as_mut_ptr().cast()).result().map_err(tried("get the kernels"))?;
+                Ok(image)
+            }
+            Err(error) => {
+                let log = nvrtc::result::get_program_log(program).unwrap_or_default();
+                let log = if log.is_empty() { String::new() } else { CStr::from_ptr(log.as_ptr()).to_string_lossy().into_owned() };
+                Err(format!("compile {source:?}: {error:?} {log}"))
+            }
+        };
+        nvrtc::result::destroy_program(program).map_err(tried("end the kernel compiler"))?;
+        image
+    }
+}

@@ -1,0 +1,99 @@
+//! The output matrix and cross entropy, without the logits of a whole batch.
+
+use std::sync::Mutex;
+
+use burn::tensor::{DType, Int, Tensor};
+use burn_cubecl::tensor::CubeTensor;
+
+use super::engine::{Arg, submit};
+use super::gemm::Product;
+use super::linear::narrowed;
+use super::source::Source;
+use super::tape::{Input, empty, integers, matrix, record, records, tensor};
+
+/// Logits in memory at a time: 2^29 numbers, a gigabyte.
+const LOGITS: usize = 1 << 29;
+const THREADS: u32 = 512;
+
+/// The buffers of a piecewise pass over the rows.
+struct Pass {
+    losses: CubeTensor,
+    /// The gradients of states and output matrix, where asked for.
+    gradients: Option<(CubeTensor, CubeTensor)>,
+}
+
+/// Sum over the rows that count of the cross entropy of `x wᵀ`, `[1]`: `x` bfloat16 `[N, H]`, `w`
+/// 32-bit `[V, H]`, H a multiple of 8. The gradients are computed at once, piece by piece, and
+/// multiplied by the loss's own gradient later.
+pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>, mask: Tensor<1>) -> Tensor<1> {
+    let inputs = [x, w].map(Input::of);
+    let [x, w] = inputs.each_ref().map(|input| input.data.clone());
+    let wanted = records(&inputs);
+    let Pass { losses, gradients } = pass(&x, &w, &integers(targets), &Input::of(mask).data, wanted);
+    let count = matrix(&x)[0];
+    let sum = empty(&x, [1], DType::F32);
+    submit(&[&losses, &sum], move |engine, at| {
+        engine.launch(Source::Loss, "sum_all", (1, 1, 1), 1024, 0, &[Arg::Address(at[0]), Arg::Address(at[1]), Arg::Int(count as i32)])
+    });
+    let gradients = Mutex::new(gradients);
+    record(inputs, sum, move |factor, _| {
+        // Scaled in place: a graph is gone through once.
+        let found = gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let Some((dx, dw)) = found else { return [None, None] };
+        let [chunks, numbers] = [matrix(&dx).iter().product::<usize>() / 8, matrix(&dw).iter().product()];
+        submit(&[&dx, &dw, &factor], move |engine, at| {
+            let [dx, dw, factor] = [at[0], at[1], at[2]].map(Arg::Address);
+            engine.launch(
+                Source::Loss,
+                "scale_bf16",
+                (chunks.div_ceil(256) as u32, 1, 1),
+                256,
+                0,
+                &[dx, factor, Arg::Long(chunks as i64)],
+            )?;
+            engine.launch(Source::Loss, "scale_f32", (numbers.div_ceil(256) as u32, 1, 1), 256, 0, &[dw, factor, Arg::Long(numbers as i64)])
+        });
+        [Some(dx), Some(dw)]
+    })
+}
+
+/// The cross entropy of every row, `[N, 1]`, outside of any graph.
+pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
+    let [x, w] = [x, w].map(|x| Input::of(x).data);
+    let mask = Tensor::<1>::ones([matrix(&x)[0]], &tensor::<2>(x.clone()).device());
+    let losses = pass(&x, &w, &integers(targets), &Input::of(mask).data, false).losses;
+    tensor(losses)
+}
+
+fn pass(x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: bool) -> Pass {
+    let ([n, h], [v, _]) = (matrix(x), matrix(w));
+    let stride = v.next_multiple_of(8);
+    let step = (LOGITS / stride).clamp(1, n);
+    let narrow = narrowed(w);
+    let logits = empty(x, [step, stride], DType::BF16);
+    let losses = empty(x, [n, 1], DType::F32);
+    let gradients = wanted.then(|| (empty(x, [n, h], DType::BF16), empty(x, [v, h], DType::F32)));
+    let mut buffers = vec![x, &narrow, targets, mask, &logits, &losses];
+    if let Some((dx, dw)) = &gradients {
+        buffers.extend([dx, dw]);
+    }
+    submit(&buffers, move |engine, at| {
+        for from in (0..n).step_by(step) {
+            let rows = step.min(n - from);
+            let (rows_of_x, word) = ((from * h * 2) as u64, (from * 4) as u64);
+            let product = Product { out_stride: stride, ..Product::forward(rows, h, v) };
+            engine.multiply(product, at[0] + rows_of_x, at[1], at[4])?;
+            let [logits, targets, mask, losses] = [at[4], at[2] + word, at[3] + word, at[5] + word].map(Arg::Address);
+            let args = [logits, targets, mask, losses, Arg::Int(v as i32), Arg::Int(stride as i32)];
+            engine.launch(Source::Loss, "cross_entropy", (rows as u32, 1, 1), THREADS, 0, &args)?;
+            if let [_, _, _, _, _, _, dx, dw] = *at {
+                let product = Product { left_stride: stride, ..Product::of_input(rows, h, v) };
+                engine.multiply(product, at[4], at[1], dx + rows_of_x)?;
+                let product = Product { left_stride: stride, add: from > 0, ..Product::of_weight(rows, h, v) };
+                engine.multiply(product, at[4], at[0] + rows_of_x, dw)?;
+            }
+        }
+        Ok(())
+    });
+    Pass { losses, gradients }
+}

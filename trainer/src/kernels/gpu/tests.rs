@@ -1,0 +1,216 @@
+//! Every operation of the card against the plain one on the processor, forward and backward. Inputs
+//! are bfloat16 numbers, so that only the card's own rounding differs: 2^-9 for each result.
+//!
+//! `make gpu-test` runs these where there is a card; elsewhere they say that they were skipped.
+
+#![allow(clippy::print_stderr)]
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use shards::Batch;
+
+use crate::kernels;
+use crate::model::{Inputs, Precision};
+use crate::rng::Rng;
+use crate::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, TrainConfig};
+
+/// Largest relative error: a few roundings to 8 bits.
+const CLOSE: f64 = 1e-2;
+
+fn card() -> Option<Device> {
+    let card = DeviceSpec::Cuda(0).open();
+    if let Err(error) = &card {
+        eprintln!("skipped: {error}");
+    }
+    card.ok()
+}
+
+/// Random numbers that bfloat16 has.
+fn random(name: &str, shape: [usize; 2]) -> TensorData {
+    let values = Rng::new(1, name).normal(shape[0] * shape[1], 1.0);
+    let values: Vec<f32> = values.into_iter().map(|value| f32::from_bits(value.to_bits() & 0xffff_0000)).collect();
+    TensorData::new(values, shape)
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let tensor = if tensor.device().is_autodiff() { tensor.inner() } else { tensor };
+    tensor.cast(DType::F32).try_into_vec_as::<f32>().unwrap()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f32], most: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>().sqrt();
+    let difference = norm(&mut found.iter().zip(expected).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    let error = difference / norm(&mut expected.iter().map(|value| f64::from(*value))).max(1e-30);
+    assert!(error <= most, "{what}: relative error {error:.2e}");
+}
+
+/// Runs `op` on both devices with the same activations and parameters, and compares the output and
+/// all gradients under the same random weights of the output.
+fn compare(
+    what: &str,
+    activations: &[TensorData],
+    parameters: &[TensorData],
+    op: impl Fn(&Device, Vec<Tensor<2>>, Vec<Tensor<2>>) -> Tensor<2>,
+) {
+    let Some(card) = card() else { return };
+    let [expected, found] = [(Device::flex(), false), (card, true)].map(|(device, narrow)| {
+        let make = |data: &TensorData, dtype: DType| Tensor::<2>::from_data(data.clone(), &device).cast(dtype).autodiff().require_grad();
+        let dtype = if narrow { DType::BF16 } else { DType::F32 };
+        let xs: Vec<_> = activations.iter().map(|data| make(data, dtype)).collect();
+        let ws: Vec<_> = parameters.iter().map(|data| make(data, DType::F32)).collect();
+        let y = op(&device, xs.clone(), ws.clone());
+        let weights = Tensor::<2>::from_data(random("weights", y.dims()), &device).autodiff();
+        let grads = (y.clone().cast(DType::F32) * weights).sum().backward();
+        let gradients = xs.into_iter().chain(ws).map(|x| values(x.grad(&grads).unwrap()));
+        std::iter::once(values(y)).chain(gradients).collect::<Vec<_>>()
+    });
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_close(&format!("{what}, result {index}"), found, expected, CLOSE);
+    }
+    assert!(super::fault().is_none(), "{:?}", super::fault());
+}
+
+#[test]
+fn gpu_linear() {
+    let (x, w, b) = (random("x", [70, 40]), random("w", [24, 40]), random("b", [1, 24]));
+    compare("linear", &[x.clone()], &[w.clone()], |_, x, w| kernels::linear(x[0].clone(), w[0].clone(), None));
+    compare("linear with bias", &[x], &[w, b], |_, x, w| kernels::linear(x[0].clone(), w[0].clone(), Some(w[1].clone())));
+}
+
+#[test]
+fn gpu_rms_norm() {
+    for rows in [1, 70, 1000] {
+        compare("norm", &[random("x", [rows, 136])], &[random("w", [1, 136])], |_, x, w| {
+            kernels::rms_norm(x[0].clone(), w[0].clone(), 1e-6)
+        });
+    }
+}
+
+#[test]
+fn gpu_swiglu() {
+    let inputs = [random("gate", [33, 40]), random("up", [33, 40])];
+    compare("swiglu", &inputs, &[], |_, x, _| kernels::swiglu(x[0].clone(), x[1].clone()));
+}
+
+#[test]
+fn gpu_embedding() {
+    compare("embedding", &[], &[random("table", [9, 40])], |device, _, w| {
+        let ids = Tensor::<1, Int>::from_ints([3, 0, 3, 8, 3, 1], device);
+        let narrow = super::on_card(&w[0]);
+        kernels::embed(w[0].clone(), ids, narrow)
+    });
+}
+
+#[test]
+fn gpu_cross_entropy() {
+    let (rows, vocab) = (50, 1003);
+    compare("cross entropy", &[random("x", [rows, 64])], &[random("w", [vocab, 64])], |device, x, w| {
+        let targets: Vec<i32> = (0..rows as i32).map(|row| row * 977 % vocab as i32).collect();
+        let mask: Vec<f32> = (0..rows).map(|row| f32::from(u8::from(row % 3 != 1))).collect();
+        let targets = Tensor::from_data(TensorData::new(targets, [rows]), device);
+        let mask = Tensor::from_data(TensorData::new(mask, [rows]), device);
+        kernels::linear_cross_entropy(x[0].clone(), w[0].clone(), targets, mask).unsqueeze_dim(0)
+    });
+}
+
+/// Rows of documents: two of the first, one, and so on; the last row is all one.
+fn batch(rows: usize, seq_len: usize, vocab: u32) -> Batch {
+    let cells = rows * seq_len;
+    let mut documents: Vec<u32> =
+        (0..cells).map(|cell| if cell / seq_len + 1 == rows { 0 } else { (cell % seq_len) as u32 / 37 }).collect();
+    documents[1] = 0;
+    let mut positions = vec![0; cells];
+    for cell in 1..cells {
+        let same = cell % seq_len != 0 && documents[cell] == documents[cell - 1];
+        positions[cell] = if same { positions[cell - 1] + 1 } else { 0 };
+    }
+    let ids = |factor: u32| (0..cells as u32).map(|cell| cell.wrapping_mul(factor) / 7 % vocab).collect();
+    let mask = (0..cells).map(|cell| cell % 5 != 3).collect();
+    Batch { rows, seq_len, inputs: ids(2_654_435_761), targets: ids(40_503), positions, documents, mask, buckets: vec![0; rows] }
+}
+
+fn model(head: usize, device: &Device) -> Model {
+    let config = ModelConfig { hidden: 4 * head, layers: 2, heads: 4, kv_heads: 2, intermediate: 3 * head, ..ModelConfig::default() };
+    config.init(device, 300, 5).unwrap()
+}
+
+#[test]
+fn gpu_attention() {
+    for (head, seq_len) in [(64, 150), (128, 150), (64, 64), (128, 1)] {
+        let cells = 2 * seq_len;
+        let inputs = [random("q", [cells, 4 * head]), random("k", [cells, 2 * head]), random("v", [cells, 2 * head])];
+        compare(&format!("attention {head} {seq_len}"), &inputs, &[], |device, x, _| {
+            let model = model(head, device);
+            let model = if super::on_card(&x[0]) { model.with_precision(Precision::Bf16).unwrap() } else { model };
+            let inputs = Inputs::new(&model, &batch(2, seq_len, 300)).unwrap();
+            // Of one position only the values matter: a term of the others keeps their gradients there.
+            let rest = (x[0].clone().sum_dim(1) + x[1].clone().sum_dim(1)) * 0.5;
+            kernels::attention(x[0].clone(), x[1].clone(), x[2].clone(), 4, 2, &inputs) + rest
+        });
+    }
+}
+
+#[test]
+fn gpu_model_gradients_are_those_of_the_processor() {
+    let Some(card) = card() else { return };
+    let batch = batch(3, 150, 300);
+    let [expected, found] = [(Device::flex(), Precision::F32), (card, Precision::Bf16)].map(|(device, precision)| {
+        let model = model(64, &device).with_precision(precision).unwrap();
+        let mut gradients = Gradients::new(&model);
+        gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+        let mut all = vec![values(gradients.loss())];
+        all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
+        all.push(values(gradients.clip(0.0)));
+        all
+    });
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert_close(&format!("number {index}: loss, gradients, norm"), found, expected, 3e-2);
+    }
+    assert!(super::fault().is_none(), "{:?}", super::fault());
+}
+
+#[test]
+fn gpu_training_follows_the_processor() {
+    let Some(card) = card() else { return };
+    let config = TrainConfig { clip_norm: 0.5, ..TrainConfig::default() };
+    let curves = [(Device::flex(), Precision::F32), (card, Precision::Bf16)].map(|(device, precision)| {
+        let mut model = model(64, &device).with_precision(precision).unwrap();
+        let mut optimizer = AdamW::new(&config, &model);
+        let curve = (0..20).map(|_| {
+            let batch = batch(2, 80, 300);
+            let mut gradients = Gradients::new(&model);
+            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.clip(config.clip_norm);
+            optimizer.step(&mut model, &gradients, 3e-4);
+            values(gradients.loss())[0] / batch.trainable() as f32
+        });
+        curve.collect::<Vec<f32>>()
+    });
+    let [expected, found] = &curves;
+    assert!(expected[19] < 0.7 * expected[0], "{expected:?}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!((a - b).abs() <= 0.01 * b, "{found:?}\n{expected:?}");
+    }
+}
+
+/// Kernels of Burn and of ours in turn on buffers that are used again at once: what one writes the
+/// other reads, hundreds of times without a pause.
+#[test]
+fn gpu_work_is_in_order() {
+    let Some(card) = card() else { return };
+    let size = 512;
+    let ones: Vec<f32> = (0..size * size).map(|at| f32::from(u8::from(at / size == at % size))).collect();
+    let identity = Tensor::<2>::from_data(TensorData::new(ones, [size, size]), &card);
+    let mut sums = Vec::new();
+    for round in 0..300 {
+        let x = Tensor::<2>::full([size, size], (round % 64) as f32, &card).cast(DType::BF16);
+        let y = kernels::linear(x, identity.clone(), None) + 1.0; // Burn adds
+        let z = kernels::linear(y, identity.clone(), None);
+        drop(Tensor::<2>::full([size, size], -7.0, &card)); // takes a buffer that was just left
+        sums.push(z.cast(DType::F32).narrow(1, 0, 1).narrow(0, round % size, 1));
+    }
+    for (round, sum) in sums.into_iter().enumerate() {
+        assert_eq!(values(sum), [(round % 64) as f32 + 1.0]);
+    }
+    assert!(super::fault().is_none(), "{:?}", super::fault());
+}

@@ -1,0 +1,16 @@
+//! Projections.
+
+use burn::tensor::Tensor;
+
+/// `x wᵀ + bias`: `x` `[N, I]`, `w` `[O, I]`, `bias` `[1, O]`.
+pub(crate) fn linear(x_ni: Tensor<2>, weight_oi: Tensor<2>, bias_1o: Option<Tensor<2>>) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::takes(&x_ni) {
+        return super::gpu::linear(x_ni, weight_oi, bias_1o);
+    }
+    let y_no = x_ni.matmul(weight_oi.transpose());
+    match bias_1o {
+        Some(bias_1o) => y_no + bias_1o,
+        None => y_no,
+    }
+}

@@ -1,0 +1,12 @@
+//! The gated activation.
+
+use burn::tensor::{Tensor, activation};
+
+/// `silu(gate) × up` (Shazeer 2020).
+pub(crate) fn swiglu(gate_ni: Tensor<2>, up_ni: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::takes(&gate_ni) {
+        return super::gpu::swiglu(gate_ni, up_ni);
+    }
+    activation::silu(gate_ni) * up_ni
+}
