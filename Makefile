@@ -3,10 +3,10 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench clean
+.PHONY: help setup build demo test check bench gpu-test gpu-bench clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 setup: ## Install what the build needs and the machine lacks (cmake, a C++ compiler)
 	@sh .ci/setup
@@ -26,6 +26,12 @@ check: ## Format and lints
 
 bench: build ## Throughput of clean + dedup + tokenize, beside peers where they are installed
 	sh benches/pipeline/run
+
+gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computation (needs a card)
+	$(CARGO) test --release --locked -p malmoi-trainer --features cuda --lib -- gpu --test-threads 1
+
+gpu-bench: setup ## Training steps on a card, beside PyTorch where python3 has it
+	sh benches/train/run
 
 clean: ## Remove build and run outputs
 	$(CARGO) clean

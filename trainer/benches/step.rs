@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "bf16" => Precision::Bf16,
         _ => Precision::best(&model, &opened),
     };
-    let mut model = model.init(&opened, vocab, 1)?.with_precision(precision)?;
+    let model = model.init(&opened, vocab, 1)?.with_precision(precision)?;
+    let mut model = model.with_recompute(arguments.iter().any(|argument| argument == "--recompute"))?;
     let config = TrainConfig::default();
     let mut optimizer = AdamW::new(&config, &model);
     let batch = random(batch, seq, vocab);

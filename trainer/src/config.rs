@@ -76,6 +76,10 @@ pub struct TrainConfig {
     /// where the model's shape allows it, else `f32`. Weights and optimizer are 32-bit in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
+    /// Whether layers keep nothing but their inputs for the backward pass and compute the rest again:
+    /// less memory, a third more work. For `bf16` on a card. Default false.
+    #[serde(default)]
+    pub activation_checkpointing: bool,
     /// The model's shape. Default: a small one, see [`ModelConfig`].
     #[serde(default)]
     pub model: ModelConfig,
@@ -191,6 +195,7 @@ impl Default for TrainConfig {
             keep_checkpoints: default::keep_checkpoints(),
             log_every: default::log_every(),
             precision: None,
+            activation_checkpointing: false,
             model: ModelConfig::default(),
             sample: None,
         }

@@ -154,7 +154,7 @@ impl<'a> Trainer<'a> {
             }
         }
         let precision = config.precision.unwrap_or_else(|| Precision::best(model.config(), &model.device()));
-        let model = model.with_precision(precision)?;
+        let model = model.with_precision(precision)?.with_recompute(config.activation_checkpointing)?;
         let schedule = LearningRate::new(config, stream.steps())?;
         let optimizer = AdamW::new(config, &model);
         Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), held_out, unread: Vec::new() })

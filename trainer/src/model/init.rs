@@ -84,6 +84,7 @@ impl Model {
         Ok(Self {
             config: config.clone(),
             precision: Precision::F32,
+            recompute: false,
             embedding: maker.matrix("model.embed_tokens.weight".to_owned(), table, DEVIATION)?,
             layers: (0..config.layers).map(|index| maker.layer(index, config)).collect::<Result<_>>()?,
             norm: maker.vector("model.norm.weight".to_owned(), config.hidden, 1.0)?,

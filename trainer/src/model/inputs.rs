@@ -45,12 +45,14 @@ pub(crate) struct Spans {
     pub(crate) cos_nd: Tensor<2>,
     /// Sines, negative in the first half.
     pub(crate) sin_nd: Tensor<2>,
+    /// Whether layers keep nothing but their inputs.
+    pub(crate) recompute: bool,
 }
 
 #[cfg(feature = "cuda")]
 impl Spans {
     /// Of a batch whose rows consist of one document after the other.
-    fn new(batch: &Batch, device: &Device, cos_nd: Tensor<2>, sin_nd: Tensor<2>) -> Result<Self> {
+    fn new(batch: &Batch, model: &Model, cos_nd: Tensor<2>, sin_nd: Tensor<2>) -> Result<Self> {
         let (mut first, mut last) = (Vec::with_capacity(batch.documents.len()), Vec::with_capacity(batch.documents.len()));
         for row in batch.documents.chunks_exact(batch.seq_len) {
             if !row.is_sorted() {
@@ -63,8 +65,8 @@ impl Spans {
             }
         }
         let cells = [batch.documents.len()];
-        let [first_n, last_n] = [first, last].map(|span| integers(&span, cells, device));
-        Ok(Self { rows: batch.rows, length: batch.seq_len, first_n, last_n, cos_nd, sin_nd })
+        let [first_n, last_n] = [first, last].map(|span| integers(&span, cells, &model.device()));
+        Ok(Self { rows: batch.rows, length: batch.seq_len, first_n, last_n, cos_nd, sin_nd, recompute: model.recompute })
     }
 }
 
@@ -87,7 +89,7 @@ impl Inputs {
             seq_len,
             ids_n: integers(&batch.inputs, [rows * seq_len], &device),
             #[cfg(feature = "cuda")]
-            spans: narrow.then(|| Spans::new(batch, &device, cos_nd.clone(), sin_nd.clone())).transpose()?,
+            spans: narrow.then(|| Spans::new(batch, model, cos_nd.clone(), sin_nd.clone())).transpose()?,
             cos: cos_nd.reshape(shape),
             sin: sin_nd.reshape(shape),
             // A card's attention has the spans instead, and no room for scores.

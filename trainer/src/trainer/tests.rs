@@ -18,6 +18,7 @@ struct Folder {
     dir: TempDir,
     tokenizer: Tokenizer,
     manifest: Manifest,
+    device: DeviceSpec,
 }
 
 impl Folder {
@@ -40,7 +41,7 @@ impl Folder {
             }
         }
         let manifest = Manifest::new(&tokenizer, shards);
-        Self { dir, tokenizer, manifest }
+        Self { dir, tokenizer, manifest, device: DeviceSpec::Cpu }
     }
 
     fn stream(&self, config: &TrainConfig) -> TokenStream {
@@ -58,7 +59,7 @@ impl Folder {
             tokenizer: &self.tokenizer,
             manifest: &self.manifest,
             stream,
-            device: DeviceSpec::Cpu,
+            device: self.device,
             seed: SEED,
             fingerprint: "this".to_owned(),
         }
@@ -350,5 +351,52 @@ fn threads_do_not_change_a_bit() {
     let one = weights(1);
     for threads in [1, 2, 3, 5] {
         assert_eq!(weights(threads), one, "{threads} threads");
+    }
+}
+
+/// On a card, in bfloat16: stopped in the middle and continued, a run goes the way of an unbroken one,
+/// evaluates and writes samples.
+#[cfg(feature = "cuda")]
+#[test]
+#[allow(clippy::print_stderr)]
+fn gpu_run_stops_and_goes_on() {
+    if let Err(error) = DeviceSpec::Cuda(0).open() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0 };
+    let config = TrainConfig {
+        precision: Some(Precision::Bf16),
+        learning_rate: 1e-3,
+        sample: Some(sample),
+        model: ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..Default::default() },
+        ..config()
+    };
+    let losses = |events: &[Event]| -> Vec<f64> {
+        let steps = events.iter().filter_map(|event| match event {
+            Event::Step(step) => Some(step.loss),
+            _ => None,
+        });
+        steps.collect()
+    };
+    let on_card = || Folder { device: DeviceSpec::Cuda(0), ..Folder::new() };
+
+    let whole = on_card();
+    let (result, events) = whole.train(&config, |_| false);
+    result.unwrap();
+    let expected = losses(&events);
+    assert!(expected.last().unwrap() < &(expected[0] - 1.0), "{expected:?}");
+    assert!(events.iter().any(|event| matches!(event, Event::Sample(_))));
+    assert!(events.iter().any(|event| matches!(event, Event::Eval(_))));
+
+    let parts = on_card();
+    let (result, before) = parts.train(&config, |event| step_of(event) == Some(9));
+    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+    let (result, after) = parts.train(&config, |_| false);
+    result.unwrap();
+    let found = [losses(&before), losses(&after)].concat();
+    assert_eq!(found.len(), expected.len());
+    for (a, b) in found.iter().zip(&expected) {
+        assert!((a - b).abs() < 0.01 * b, "{found:?}\n{expected:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Int, Tensor};
 
-use super::engine::{Arg, submit};
+use super::engine::{Arg, Queue};
 use super::source::Source;
 use super::tape::{Input, empty, integers, matrix, record};
 
@@ -14,17 +14,21 @@ pub(crate) fn embed(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
     let [v, h] = matrix(&table.data);
     let n = ids.meta.shape()[0];
     let y = empty(&table.data, [n, h], DType::BF16);
-    submit(&[&table.data, &ids, &y], move |engine, at| {
-        let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Address(at[2]), Arg::Int(h as i32)];
-        engine.launch(Source::Layer, "embed", (n as u32, 1, 1), 128, 0, &args)
+    let mut queue = Queue::default();
+    queue.add([&table.data, &ids, &y], move |engine, at| {
+        let [table, ids, y] = at.map(Arg::Address);
+        engine.launch(Source::Layer, "embed", (n as u32, 1, 1), 128, 0, &[table, ids, y, Arg::Int(h as i32)])
     });
+    queue.submit();
     record([table], y, move |dy, _| {
         let gradient = empty(&dy, [v, h], DType::F32);
-        submit(&[&dy, &ids, &gradient], move |engine, at| {
+        let mut queue = Queue::default();
+        queue.add([&dy, &ids, &gradient], move |engine, at| {
             engine.zero(at[2], v * h * size_of::<f32>())?;
-            let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Address(at[2]), Arg::Int(h as i32)];
-            engine.launch(Source::Layer, "embed_backward", (n as u32, 1, 1), 128, 0, &args)
+            let [dy, ids, gradient] = at.map(Arg::Address);
+            engine.launch(Source::Layer, "embed_backward", (n as u32, 1, 1), 128, 0, &[dy, ids, gradient, Arg::Int(h as i32)])
         });
+        queue.submit();
         [Some(gradient)]
     })
 }

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
 use std::sync::{Mutex, PoisonError};
@@ -105,36 +106,70 @@ struct Span {
 // SAFETY: the handles are not bound to a thread; they are used under the lock of `ENGINES` only.
 unsafe impl Send for Engine {}
 
-/// Runs `work` on the card of `buffers`, after all that was submitted before. It is given the engine
-/// and the addresses of the buffers in their order. All buffers are contiguous and of one card.
-pub(super) fn submit(buffers: &[&CubeTensor], work: impl FnOnce(&mut Engine, &[u64]) -> Work + Send + 'static) {
-    let Some(first) = buffers.first() else { return };
-    let Device::Cuda(device) = first.device.clone() else { return };
-    // Whichever of cubecl's streams: the fences are around all of them.
-    let stream = first.handle.stream;
-    let handles: Vec<_> = buffers.iter().map(|buffer| buffer.handle.clone()).collect();
-    let thread = DeviceHandle::<Server>::new(cubecl::device::Device::Cuda(device.clone()).to_id());
-    thread.submit(move |server| {
-        let run = || -> Work {
-            let mut resources = Vec::with_capacity(handles.len());
-            for handle in handles {
-                resources.push(server.get_resource(handle.binding(), stream).map_err(|error| error.to_string())?);
-            }
-            let addresses: Vec<u64> = resources.iter().map(|resource| resource.resource().ptr).collect();
-            let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-            let engine = match engines.entry(device.index) {
-                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Engine::open(&device)?),
+type Job = Box<dyn FnOnce(&mut Engine, &[u64]) -> Work + Send>;
+
+/// Pieces of work that go to a card together, under one fence.
+#[derive(Default)]
+pub(super) struct Queue {
+    buffers: Vec<CubeTensor>,
+    jobs: Vec<Job>,
+}
+
+impl Queue {
+    /// Adds a piece of work on these buffers. It is given the engine and the addresses of the buffers
+    /// in their order. All buffers of a queue are contiguous and of one card.
+    pub(super) fn add<const N: usize>(
+        &mut self,
+        buffers: [&CubeTensor; N],
+        work: impl FnOnce(&mut Engine, [u64; N]) -> Work + Send + 'static,
+    ) {
+        let from = self.buffers.len();
+        self.buffers.extend(buffers.map(CubeTensor::clone));
+        self.jobs.push(Box::new(move |engine, all| {
+            let own = all.get(from..from + N).and_then(|own| own.try_into().ok());
+            work(engine, own.ok_or("addresses are missing")?)
+        }));
+    }
+
+    /// The same for a number of buffers that only the run knows.
+    pub(super) fn add_all(&mut self, buffers: Vec<CubeTensor>, work: impl FnOnce(&mut Engine, &[u64]) -> Work + Send + 'static) {
+        let from = self.buffers.len();
+        let to = from + buffers.len();
+        self.buffers.extend(buffers);
+        self.jobs.push(Box::new(move |engine, all| work(engine, all.get(from..to).ok_or("addresses are missing")?)));
+    }
+
+    /// Sends everything to the card, to run after all that was submitted before.
+    pub(super) fn submit(self) {
+        let Some(first) = self.buffers.first() else { return };
+        let Device::Cuda(device) = first.device.clone() else { return };
+        // Whichever of cubecl's streams: the fences are around all of them.
+        let stream = first.handle.stream;
+        let handles: Vec<_> = self.buffers.into_iter().map(|buffer| buffer.handle).collect();
+        let jobs = self.jobs;
+        let thread = DeviceHandle::<Server>::new(Device::Cuda(device.clone()).to_id());
+        thread.submit(move |server| {
+            let run = || -> Work {
+                let mut resources = Vec::with_capacity(handles.len());
+                for handle in handles {
+                    resources.push(server.get_resource(handle.binding(), stream).map_err(|error| error.to_string())?);
+                }
+                let addresses: Vec<u64> = resources.iter().map(|resource| resource.resource().ptr).collect();
+                let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
+                let engine = match engines.entry(device.index) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => entry.insert(Engine::open(&device)?),
+                };
+                engine.enter()?;
+                let done = jobs.into_iter().try_for_each(|job| job(engine, &addresses));
+                engine.leave()?;
+                done
             };
-            engine.enter()?;
-            let done = work(engine, &addresses);
-            engine.leave()?;
-            done
-        };
-        if let Err(error) = run() {
-            FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        }
-    });
+            if let Err(error) = run() {
+                FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        });
+    }
 }
 
 /// Adds what was tried to the driver's answer.

@@ -31,7 +31,7 @@ pub(super) struct Product {
     pub(super) left_stride: usize,
     /// Whether the output is 32-bit floats.
     pub(super) wide: bool,
-    /// Whether the output is added to.
+    /// Whether another matrix of the output's form is added.
     pub(super) add: bool,
 }
 
@@ -49,6 +49,11 @@ impl Product {
     /// `dy[n, o]ᵀ × x[n, i]`: the gradient of the weights, in 32 bits.
     pub(super) fn of_weight(n: usize, i: usize, o: usize) -> Self {
         Self { m: o, n: i, k: n, left_turned: true, right_turned: false, out_stride: i, left_stride: o, wide: true, add: false }
+    }
+
+    /// The same, added to another matrix.
+    pub(super) fn added(self, add: bool) -> Self {
+        Self { add, ..self }
     }
 }
 
@@ -133,7 +138,13 @@ impl Plan {
 
 impl Engine {
     /// Computes a product of what lies at the addresses; the callers' buffers have the product's sizes.
+    /// With `add`, what was in `out` is added to.
     pub(super) fn multiply(&mut self, product: Product, left: u64, right: u64, out: u64) -> Work {
+        self.multiply_and_add(product, left, right, out, out)
+    }
+
+    /// The same, adding what lies at `addend` instead.
+    pub(super) fn multiply_and_add(&mut self, product: Product, left: u64, right: u64, addend: u64, out: u64) -> Work {
         if product.m == 0 || product.n == 0 || product.k == 0 {
             return Err(format!("empty product {product:?}"));
         }
@@ -156,7 +167,7 @@ impl Engine {
                 first,
                 at(left),
                 second,
-                at(out),
+                at(addend),
                 layout,
                 out as *mut c_void,
                 layout,

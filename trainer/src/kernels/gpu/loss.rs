@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::engine::{Arg, submit};
+use super::engine::{Arg, Queue};
 use super::gemm::Product;
 use super::linear::narrowed;
 use super::source::Source;
@@ -29,20 +29,24 @@ pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1
     let inputs = [x, w].map(Input::of);
     let [x, w] = inputs.each_ref().map(|input| input.data.clone());
     let wanted = records(&inputs);
-    let Pass { losses, gradients } = pass(&x, &w, &integers(targets), &Input::of(mask).data, wanted);
+    let mut queue = Queue::default();
+    let Pass { losses, gradients } = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, wanted);
     let count = matrix(&x)[0];
     let sum = empty(&x, [1], DType::F32);
-    submit(&[&losses, &sum], move |engine, at| {
-        engine.launch(Source::Loss, "sum_all", (1, 1, 1), 1024, 0, &[Arg::Address(at[0]), Arg::Address(at[1]), Arg::Int(count as i32)])
+    queue.add([&losses, &sum], move |engine, at| {
+        let [losses, sum] = at.map(Arg::Address);
+        engine.launch(Source::Loss, "sum_all", (1, 1, 1), 1024, 0, &[losses, sum, Arg::Int(count as i32)])
     });
+    queue.submit();
     let gradients = Mutex::new(gradients);
     record(inputs, sum, move |factor, _| {
         // Scaled in place: a graph is gone through once.
         let found = gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         let Some((dx, dw)) = found else { return [None, None] };
         let [chunks, numbers] = [matrix(&dx).iter().product::<usize>() / 8, matrix(&dw).iter().product()];
-        submit(&[&dx, &dw, &factor], move |engine, at| {
-            let [dx, dw, factor] = [at[0], at[1], at[2]].map(Arg::Address);
+        let mut queue = Queue::default();
+        queue.add([&dx, &dw, &factor], move |engine, at| {
+            let [dx, dw, factor] = at.map(Arg::Address);
             engine.launch(
                 Source::Loss,
                 "scale_bf16",
@@ -53,6 +57,7 @@ pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1
             )?;
             engine.launch(Source::Loss, "scale_f32", (numbers.div_ceil(256) as u32, 1, 1), 256, 0, &[dw, factor, Arg::Long(numbers as i64)])
         });
+        queue.submit();
         [Some(dx), Some(dw)]
     })
 }
@@ -61,23 +66,25 @@ pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1
 pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
     let [x, w] = [x, w].map(|x| Input::of(x).data);
     let mask = Tensor::<1>::ones([matrix(&x)[0]], &tensor::<2>(x.clone()).device());
-    let losses = pass(&x, &w, &integers(targets), &Input::of(mask).data, false).losses;
+    let mut queue = Queue::default();
+    let losses = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, false).losses;
+    queue.submit();
     tensor(losses)
 }
 
-fn pass(x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: bool) -> Pass {
+fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: bool) -> Pass {
     let ([n, h], [v, _]) = (matrix(x), matrix(w));
     let stride = v.next_multiple_of(8);
     let step = (LOGITS / stride).clamp(1, n);
-    let narrow = narrowed(w);
+    let narrow = narrowed(queue, w);
     let logits = empty(x, [step, stride], DType::BF16);
     let losses = empty(x, [n, 1], DType::F32);
     let gradients = wanted.then(|| (empty(x, [n, h], DType::BF16), empty(x, [v, h], DType::F32)));
-    let mut buffers = vec![x, &narrow, targets, mask, &logits, &losses];
+    let mut buffers = vec![x.clone(), narrow, targets.clone(), mask.clone(), logits, losses.clone()];
     if let Some((dx, dw)) = &gradients {
-        buffers.extend([dx, dw]);
+        buffers.extend([dx.clone(), dw.clone()]);
     }
-    submit(&buffers, move |engine, at| {
+    queue.add_all(buffers, move |engine, at| {
         for from in (0..n).step_by(step) {
             let rows = step.min(n - from);
             let (rows_of_x, word) = ((from * h * 2) as u64, (from * 4) as u64);

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::engine::{Arg, submit};
+use super::engine::{Arg, Queue};
 use super::source::Source;
 use super::tape::{Input, empty, tensor};
 
@@ -22,9 +22,10 @@ pub(crate) fn clip(gradients: &[Tensor<2>], longest: f64) -> Option<Tensor<1>> {
     let counts: Vec<usize> = gradients.iter().map(|gradient| gradient.meta.shape().num_elements()).collect();
     let all = counts.iter().map(|&count| parts_of(count)).sum::<usize>();
     let (parts, norm) = (empty(first, [all], DType::F32), empty(first, [2], DType::F32));
-    let mut buffers: Vec<&CubeTensor> = vec![&parts, &norm];
-    buffers.extend(&gradients);
-    submit(&buffers, move |engine, at| {
+    let mut buffers = vec![parts, norm.clone()];
+    buffers.extend(gradients);
+    let mut queue = Queue::default();
+    queue.add_all(buffers, move |engine, at| {
         let mut part = at[0];
         for (index, &count) in counts.iter().enumerate() {
             let args = [Arg::Address(at[2 + index]), Arg::Address(part), Arg::Long(count as i64)];
@@ -34,6 +35,7 @@ pub(crate) fn clip(gradients: &[Tensor<2>], longest: f64) -> Option<Tensor<1>> {
         let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Int(all as i32), Arg::Float(longest as f32)];
         engine.launch(Source::Optimizer, "norm_of_parts", (1, 1, 1), 1024, 0, &args)
     });
+    queue.submit();
     Some(tensor(norm))
 }
 
@@ -71,9 +73,9 @@ pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>) -> Vec<[Tensor<2>; 3]> {
         rates.push((slot.rates, slot.value.shape().num_elements()));
         data.extend([slot.value, slot.mean, slot.square, slot.gradient].map(|x| Input::of(x).data));
     }
-    let mut buffers = vec![&norm];
-    buffers.extend(&data);
-    submit(&buffers, move |engine, at| {
+    let buffers = [&[norm], &data[..]].concat();
+    let mut queue = Queue::default();
+    queue.add_all(buffers, move |engine, at| {
         for (index, (rates, count)) in rates.iter().enumerate() {
             let mut args: Vec<Arg> = at[1 + index * 4..5 + index * 4].iter().copied().map(Arg::Address).collect();
             args.extend([Arg::Address(at[0]), Arg::Long(*count as i64)]);
@@ -82,5 +84,6 @@ pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>) -> Vec<[Tensor<2>; 3]> {
         }
         Ok(())
     });
+    queue.submit();
     data.chunks_exact(4).map(|slot| [0, 1, 2].map(|index| tensor(slot[index].clone()))).collect()
 }

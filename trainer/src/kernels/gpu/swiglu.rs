@@ -1,8 +1,9 @@
 //! The gated activation.
 
 use burn::tensor::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
 
-use super::engine::{Arg, submit};
+use super::engine::{Arg, Queue};
 use super::source::Source;
 use super::tape::{Input, empty, matrix, record};
 
@@ -10,20 +11,39 @@ use super::tape::{Input, empty, matrix, record};
 pub(crate) fn swiglu(gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let inputs = [gate, up].map(Input::of);
     let [gate, up] = inputs.each_ref().map(|input| input.data.clone());
-    let shape = matrix(&gate);
-    let y = empty(&gate, shape, DType::BF16);
-    let chunks = shape[0] * shape[1] / 8;
-    let grid = (chunks.div_ceil(256) as u32, 1, 1);
-    submit(&[&gate, &up, &y], move |engine, at| {
-        let args = [Arg::Address(at[0]), Arg::Address(at[1]), Arg::Address(at[2]), Arg::Long(chunks as i64)];
-        engine.launch(Source::Layer, "swiglu", grid, 256, 0, &args)
-    });
+    let mut queue = Queue::default();
+    let y = forward(&mut queue, &gate, &up);
+    queue.submit();
     record(inputs, y, move |dy, _| {
-        let [d_gate, d_up] = [(); 2].map(|()| empty(&gate, shape, DType::BF16));
-        submit(&[&gate, &up, &dy, &d_gate, &d_up], move |engine, at| {
-            let [gate, up, dy, d_gate, d_up] = [at[0], at[1], at[2], at[3], at[4]].map(Arg::Address);
-            engine.launch(Source::Layer, "swiglu_backward", grid, 256, 0, &[gate, up, dy, d_gate, d_up, Arg::Long(chunks as i64)])
-        });
-        [Some(d_gate), Some(d_up)]
+        let mut queue = Queue::default();
+        let gradients = backward(&mut queue, &gate, &up, &dy);
+        queue.submit();
+        gradients.map(Some)
     })
+}
+
+pub(super) fn forward(queue: &mut Queue, gate: &CubeTensor, up: &CubeTensor) -> CubeTensor {
+    let y = empty(gate, matrix(gate), DType::BF16);
+    let chunks = chunks(gate);
+    queue.add([gate, up, &y], move |engine, at| {
+        let [gate, up, y] = at.map(Arg::Address);
+        engine.launch(Source::Layer, "swiglu", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &[gate, up, y, Arg::Long(chunks as i64)])
+    });
+    y
+}
+
+/// The gradients of gate and up.
+pub(super) fn backward(queue: &mut Queue, gate: &CubeTensor, up: &CubeTensor, dy: &CubeTensor) -> [CubeTensor; 2] {
+    let [d_gate, d_up] = [(); 2].map(|()| empty(gate, matrix(gate), DType::BF16));
+    let chunks = chunks(gate);
+    queue.add([gate, up, dy, &d_gate, &d_up], move |engine, at| {
+        let [gate, up, dy, d_gate, d_up] = at.map(Arg::Address);
+        let args = [gate, up, dy, d_gate, d_up, Arg::Long(chunks as i64)];
+        engine.launch(Source::Layer, "swiglu_backward", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &args)
+    });
+    [d_gate, d_up]
+}
+
+fn chunks(x: &CubeTensor) -> usize {
+    matrix(x).iter().product::<usize>() / 8
 }

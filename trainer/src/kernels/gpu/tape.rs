@@ -33,6 +33,11 @@ pub(crate) fn on_card<const D: usize>(x: &Tensor<D>) -> bool {
 }
 
 impl Input {
+    /// Something that no gradient is wanted of, to stand for a parameter that is not there.
+    pub(super) fn constant(&self) -> Self {
+        Self { data: self.data.clone(), node: None }
+    }
+
     /// Of a tensor that [`on_card`] is true for.
     pub(super) fn of<const D: usize>(x: Tensor<D>) -> Self {
         match x.clone().try_into_primitive::<Tracked>() {
@@ -73,6 +78,11 @@ pub(super) fn empty<const D: usize>(beside: &CubeTensor, shape: [usize; D], dtyp
 pub(super) fn matrix(x: &CubeTensor) -> [usize; 2] {
     let shape = x.meta.shape();
     [shape[0], shape[1]]
+}
+
+/// The same numbers, contiguous, as another matrix.
+pub(super) fn reshaped(x: CubeTensor, shape: [usize; 2]) -> CubeTensor {
+    CubeTensor::new_contiguous(x.client, x.device, Shape::from(shape), x.handle, x.dtype)
 }
 
 /// A buffer as a tensor outside of any graph.

@@ -53,6 +53,12 @@ __device__ __forceinline__ void mma(float* c, const u32* a, u32 b0, u32 b1) {
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
+// 2^x on the special function unit; exactly 0 for what is far below 0.
+__device__ __forceinline__ float power(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+    return y;
+}
 __device__ __forceinline__ u32 pack(float low, float high) {
     __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
     return *reinterpret_cast<u32*>(&pair);
@@ -215,7 +221,7 @@ attention_forward(const bf16* q, const bf16* k, const bf16* v, const int* first,
                 peak[half] = fmaxf(peak[half], __shfl_xor_sync(0xffffffffu, peak[half], 1));
                 peak[half] = fmaxf(peak[half], __shfl_xor_sync(0xffffffffu, peak[half], 2));
                 const float higher = fmaxf(highest[m][half], peak[half]);
-                rescale[half] = exp2f(highest[m][half] - higher);
+                rescale[half] = power(highest[m][half] - higher);
                 highest[m][half] = higher;
                 total[m][half] *= rescale[half];
             }
@@ -224,7 +230,7 @@ attention_forward(const bf16* q, const bf16* k, const bf16* v, const int* first,
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     // A row that has seen nothing yet has all its scores at NEVER: no weight, not weight 1.
-                    s[m][n][i] = s[m][n][i] <= NEVER ? 0.0f : exp2f(s[m][n][i] - highest[m][i >> 1]);
+                    s[m][n][i] = power(s[m][n][i] - (highest[m][i >> 1] <= NEVER ? 0.0f : highest[m][i >> 1]));
                     total[m][i >> 1] += s[m][n][i];
                 }
 #pragma unroll
@@ -322,20 +328,22 @@ attention_backward_kv(const bf16* q, const bf16* k, const bf16* v, const bf16* d
         clear<STREAM / 8>(d_p);
         product<STREAM>(p, k_tile, warp * BANDS * 16, q_now);
         product<STREAM>(d_p, v_tile, warp * BANDS * 16, d_now);
+        // Whether every key of the tile is seen by every query of this step.
+        const bool inside = from + ROWS - 1 <= at && at + STREAM <= length && first_tile[now][STREAM - 1] <= from;
 #pragma unroll
         for (int n = 0; n < STREAM / 8; n++)
 #pragma unroll
             for (int i = 0; i < 2; i++) {
                 const int column = n * 8 + (lane & 3) * 2 + i;
                 const float log = lse_tile[now][column], rest = delta_tile[now][column];
-                const int start = first_tile[now][column];
+                const int start = inside ? 0 : first_tile[now][column];
 #pragma unroll
                 for (int m = 0; m < BANDS; m++)
 #pragma unroll
                     for (int half = 0; half < 2; half++) {
                         const int own = key + m * 16 + half * 8, c = half * 2 + i;
-                        const bool seen = own <= at + column && own >= start;
-                        p[m][n][c] = seen ? exp2f(p[m][n][c] * factor - log) : 0.0f;
+                        p[m][n][c] = power(p[m][n][c] * factor - log);
+                        if (!inside && (own > at + column || own < start)) p[m][n][c] = 0.0f;
                         d_p[m][n][c] = p[m][n][c] * (d_p[m][n][c] - rest);
                     }
             }
@@ -385,6 +393,7 @@ attention_backward_q(const bf16* q, const bf16* k, const bf16* v, const bf16* d_
 
     const int from = tile * ROWS, end = min(from + ROWS, length);
     const int begin = first[from] / KEYS_BACK, stop = (end + KEYS_BACK - 1) / KEYS_BACK;
+    const int latest = first[end - 1];
     load_tile(q_tile, q + q_offset, q_stride, from, length, ROWS);
     load_tile(d_tile, d_out + q_offset, q_stride, from, length, ROWS);
     load_tile(k_tile, k_head, kv_stride, begin * KEYS_BACK, length, KEYS_BACK);
@@ -425,6 +434,7 @@ attention_backward_q(const bf16* q, const bf16* k, const bf16* v, const bf16* d_
         product<KEYS_BACK>(p, q_tile, warp * BANDS * 16, k_now);
         product<KEYS_BACK>(d_p, d_tile, warp * BANDS * 16, v_now);
         const int key = j * KEYS_BACK + (lane & 3) * 2;
+        const bool inside = j * KEYS_BACK + KEYS_BACK - 1 <= from && latest <= j * KEYS_BACK;
 #pragma unroll
         for (int m = 0; m < BANDS; m++)
 #pragma unroll
@@ -432,8 +442,8 @@ attention_backward_q(const bf16* q, const bf16* k, const bf16* v, const bf16* d_
 #pragma unroll
                 for (int i = 0; i < 4; i++) {
                     const int half = i >> 1, at = key + n * 8 + (i & 1);
-                    const bool seen = at <= row + m * 16 + half * 8 && at >= starts[m][half];
-                    const float weight = seen ? exp2f(p[m][n][i] * factor - logs[m][half]) : 0.0f;
+                    float weight = power(p[m][n][i] * factor - logs[m][half]);
+                    if (!inside && (at > row + m * 16 + half * 8 || at < starts[m][half])) weight = 0.0f;
                     d_p[m][n][i] = weight * (d_p[m][n][i] - deltas[m][half]);
                 }
         weighted<KEYS_BACK>(acc, d_p, k_now);

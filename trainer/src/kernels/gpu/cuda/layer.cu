@@ -24,61 +24,86 @@ extern "C" __global__ void rms_norm(const bf16* x, const float* weight, bf16* y,
     }
 }
 
-// With n = x * scale: dx = scale * (w dy - n mean(w dy n)). Each block goes over rows blockIdx.x,
-// + gridDim.x, ... and adds dy n of them into its own row of `parts` [gridDim.x, width]; every thread
-// owns the same columns in all rows.
-extern "C" __global__ void rms_norm_backward(const bf16* x, const float* weight, const float* scales, const bf16* dy, bf16* dx,
-                                             float* parts, int rows, int width) {
+// With n = x * scale: dx = rest + scale * (w dy - n mean(w dy n)); `rest` may be null. Each block goes
+// over rows blockIdx.x, + gridDim.x, ... and writes the sum of dy n over them to its own row of `parts`
+// [gridDim.x, width]. A thread has the same chunks of 8 columns in all rows, at most SPAN of them.
+#define SPAN 4
+extern "C" __global__ void rms_norm_backward(const bf16* x, const float* weight, const float* scales, const bf16* dy, const bf16* rest,
+                                             bf16* dx, float* parts, int rows, int width) {
     __shared__ float scratch[33];
-    float* part = parts + (i64)blockIdx.x * width;
-    for (int c = threadIdx.x; c < width / 8; c += blockDim.x)
-#pragma unroll
-        for (int i = 0; i < 8; i++) part[c * 8 + i] = 0.0f;
+    float acc[SPAN][8] = {};
+    const int chunks = width / 8;
     for (i64 row = blockIdx.x; row < rows; row += gridDim.x) {
         const bf16x8* in = reinterpret_cast<const bf16x8*>(x + row * width);
         const bf16x8* up = reinterpret_cast<const bf16x8*>(dy + row * width);
-        bf16x8* out = reinterpret_cast<bf16x8*>(dx + row * width);
         const float scale = scales[row];
         float sum = 0.0f;
-        for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+#pragma unroll
+        for (int s = 0; s < SPAN; s++) {
+            const int c = threadIdx.x + s * blockDim.x;
+            if (c >= chunks) break;
             const bf16x8 a = in[c], d = up[c];
 #pragma unroll
             for (int i = 0; i < 8; i++) {
-                const float n = __bfloat162float(a.v[i]) * scale, g = __bfloat162float(d.v[i]);
-                sum += n * g * weight[c * 8 + i];
-                part[c * 8 + i] += n * g;
+                const float both = __bfloat162float(a.v[i]) * scale * __bfloat162float(d.v[i]);
+                sum += both * weight[c * 8 + i];
+                acc[s][i] += both;
             }
         }
         const float mean = sum_block(sum, scratch) / width;
-        for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+#pragma unroll
+        for (int s = 0; s < SPAN; s++) {
+            const int c = threadIdx.x + s * blockDim.x;
+            if (c >= chunks) break;
             const bf16x8 a = in[c], d = up[c];
             bf16x8 b;
+            if (rest) b = reinterpret_cast<const bf16x8*>(rest + row * width)[c];
 #pragma unroll
             for (int i = 0; i < 8; i++) {
                 const float n = __bfloat162float(a.v[i]) * scale, g = __bfloat162float(d.v[i]) * weight[c * 8 + i];
-                b.v[i] = __float2bfloat16(scale * (g - n * mean));
+                const float own = scale * (g - n * mean);
+                b.v[i] = __float2bfloat16(rest ? __bfloat162float(b.v[i]) + own : own);
             }
-            out[c] = b;
+            reinterpret_cast<bf16x8*>(dx + row * width)[c] = b;
         }
+    }
+#pragma unroll
+    for (int s = 0; s < SPAN; s++) {
+        const int c = threadIdx.x + s * blockDim.x;
+        if (c >= chunks) break;
+#pragma unroll
+        for (int i = 0; i < 8; i++) parts[(i64)blockIdx.x * width + c * 8 + i] = acc[s][i];
     }
 }
 
-// out[c] = sum over rows of parts[rows, width]. One thread a column.
+// out[c] = sum over rows of parts[rows, width]. 256 threads have 32 columns, eight rows at a time.
 extern "C" __global__ void sum_rows(const float* parts, float* out, int rows, int width) {
-    const int column = blockIdx.x * blockDim.x + threadIdx.x;
-    if (column >= width) return;
+    __shared__ float sums[8][33];
+    const int lane = threadIdx.x & 31, group = threadIdx.x >> 5, column = blockIdx.x * 32 + lane;
     float sum = 0.0f;
-    for (int row = 0; row < rows; row++) sum += parts[(i64)row * width + column];
-    out[column] = sum;
+    if (column < width)
+        for (int row = group; row < rows; row += 8) sum += parts[(i64)row * width + column];
+    sums[group][lane] = sum;
+    __syncthreads();
+    if (group == 0 && column < width) {
+        for (int g = 1; g < 8; g++) sum += sums[g][lane];
+        out[column] = sum;
+    }
 }
 
-// Sums over slices of rows of a bf16 matrix: the first half of a bias gradient. Grid: (columns / blockDim, parts).
+// Sums over slices of rows of a bf16 matrix: the first half of a bias gradient. One thread a chunk of 8
+// columns. Blocks: (chunks / blockDim, parts).
 extern "C" __global__ void sum_slices(const bf16* x, float* parts, int rows, int width) {
-    const int column = blockIdx.x * blockDim.x + threadIdx.x;
-    if (column >= width) return;
-    float sum = 0.0f;
-    for (int row = blockIdx.y; row < rows; row += gridDim.y) sum += __bfloat162float(x[(i64)row * width + column]);
-    parts[(i64)blockIdx.y * width + column] = sum;
+    const int c = blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= width / 8) return;
+    float sum[8] = {};
+    for (int row = blockIdx.y; row < rows; row += gridDim.y) {
+        const bf16x8 a = reinterpret_cast<const bf16x8*>(x + (i64)row * width)[c];
+#pragma unroll
+        for (int i = 0; i < 8; i++) sum[i] += __bfloat162float(a.v[i]);
+    }
+#pragma unroll
+    for (int i = 0; i < 8; i++) parts[(i64)blockIdx.y * width + c * 8 + i] = sum[i];
 }
 
 // x += bias, for every row.
