@@ -61,7 +61,7 @@ pub use hangul_ratio::HangulRatioConfig;
 pub use language::LanguageConfig;
 pub use length::LengthConfig;
 pub use metrics::Metrics;
-pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace};
+pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Width};
 pub use pages::{NAMES, explain, filter_of_rule};
 pub use spec::{FilterSpec, SpecError};
 pub use words::{Lines, Word, Words};
