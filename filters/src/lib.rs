@@ -43,12 +43,15 @@ mod gopher_repetition;
 mod hangul_ratio;
 mod language;
 mod length;
+mod mask;
 mod metrics;
 mod ngrams;
 mod normalize;
 mod pages;
 #[cfg(test)]
 mod parity;
+mod pii;
+mod secrets;
 mod spec;
 mod words;
 
@@ -60,8 +63,11 @@ pub use gopher_repetition::{GopherRepetitionConfig, RepetitionPreset};
 pub use hangul_ratio::HangulRatioConfig;
 pub use language::LanguageConfig;
 pub use length::LengthConfig;
+pub use mask::Action;
 pub use metrics::Metrics;
 pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Width};
 pub use pages::{NAMES, explain, filter_of_rule};
+pub use pii::PiiConfig;
+pub use secrets::SecretsConfig;
 pub use spec::{FilterSpec, SpecError};
 pub use words::{Lines, Word, Words};
