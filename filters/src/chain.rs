@@ -111,6 +111,8 @@ mod tests {
             { gopher-repetition = { duplicate-lines = 1, top-2-gram = 1, top-3-gram = 1, top-4-gram = 1 } },
             { pii = {} },
             { secrets = {} },
+            { profanity = {} },
+            { spam = {} },
         ]"#;
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
-    PiiConfig, SecretsConfig,
+    PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -29,6 +29,10 @@ pub enum FilterSpec {
     Pii(PiiConfig),
     /// Keys, tokens and passwords in code.
     Secrets(SecretsConfig),
+    /// Swearing, insults, sexual words and slurs.
+    Profanity(ProfanityConfig),
+    /// Advertising of gambling, prostitution and the like.
+    Spam(SpamConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -143,6 +147,8 @@ macro_rules! each {
             FilterSpec::GopherRepetition($options) => $body,
             FilterSpec::Pii($options) => $body,
             FilterSpec::Secrets($options) => $body,
+            FilterSpec::Profanity($options) => $body,
+            FilterSpec::Spam($options) => $body,
         }
     };
 }
