@@ -109,6 +109,10 @@ mod tests {
             { hangul-ratio = { min = 0.0 } },
             { gopher-quality = { min-words = 0, min-mean-word-length = 0, max-mean-word-length = 0, max-hash-ratio = 0, max-ellipsis-ratio = 0, min-alpha-words = 0, min-stop-words = 0, max-bullet-lines = 0, max-ellipsis-lines = 0 } },
             { gopher-repetition = { duplicate-lines = 1, top-2-gram = 1, top-3-gram = 1, top-4-gram = 1 } },
+            { pii = {} },
+            { secrets = {} },
+            { profanity = {} },
+            { spam = {} },
         ]"#;
 
     #[test]

@@ -43,13 +43,21 @@ mod gopher_repetition;
 mod hangul_ratio;
 mod language;
 mod length;
+mod lexicon;
+mod mask;
 mod metrics;
 mod ngrams;
 mod normalize;
 mod pages;
 #[cfg(test)]
 mod parity;
+mod pii;
+mod profanity;
+mod secrets;
+mod spam;
 mod spec;
+#[cfg(test)]
+mod speed;
 mod words;
 
 pub use chain::{Chain, MAX_TEXT_BYTES};
@@ -60,8 +68,13 @@ pub use gopher_repetition::{GopherRepetitionConfig, RepetitionPreset};
 pub use hangul_ratio::HangulRatioConfig;
 pub use language::LanguageConfig;
 pub use length::LengthConfig;
+pub use mask::Action;
 pub use metrics::Metrics;
-pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace};
+pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Width};
 pub use pages::{NAMES, explain, filter_of_rule};
+pub use pii::PiiConfig;
+pub use profanity::ProfanityConfig;
+pub use secrets::SecretsConfig;
+pub use spam::SpamConfig;
 pub use spec::{FilterSpec, SpecError};
 pub use words::{Lines, Word, Words};

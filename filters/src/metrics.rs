@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::lexicon::Stream;
 use crate::words::{Lines, Words};
 
 /// Measured numbers by name, in the order they were first inserted, with the word and line tables
@@ -18,6 +19,7 @@ pub struct Metrics {
     words: Option<Arc<Words>>,
     lines: Option<Arc<Lines>>,
     chars: Option<usize>,
+    letters: Option<Arc<Stream>>,
 }
 
 impl Metrics {
@@ -91,11 +93,17 @@ impl Metrics {
         *self.chars.get_or_insert_with(|| text.chars().count())
     }
 
+    /// The letters of the text as lists of words are looked for in them, shared until it changes.
+    pub(crate) fn letters(&mut self, text: &str) -> Arc<Stream> {
+        Arc::clone(self.letters.get_or_insert_with(|| Arc::new(Stream::new(text))))
+    }
+
     /// Forgets the tables: every filter that rewrites the text calls this. Numbers stay.
     pub fn text_changed(&mut self) {
         self.words = None;
         self.lines = None;
         self.chars = None;
+        self.letters = None;
     }
 }
 

@@ -1,7 +1,19 @@
 //! The pages of the filters: documentation, test and `explain` in one file each.
 
 /// Names of all filters, in the order a recipe would usually list them.
-pub const NAMES: &[&str] = &["encoding", "normalize", "length", "language", "hangul-ratio", "gopher-quality", "gopher-repetition"];
+pub const NAMES: &[&str] = &[
+    "encoding",
+    "normalize",
+    "length",
+    "language",
+    "hangul-ratio",
+    "gopher-quality",
+    "gopher-repetition",
+    "pii",
+    "secrets",
+    "profanity",
+    "spam",
+];
 
 /// The page of a filter in Markdown: what it does, why, options, cases, references.
 #[must_use]
@@ -14,6 +26,10 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "hangul-ratio" => include_str!("../cases/hangul-ratio.md"),
         "gopher-quality" => include_str!("../cases/gopher-quality.md"),
         "gopher-repetition" => include_str!("../cases/gopher-repetition.md"),
+        "pii" => include_str!("../cases/pii.md"),
+        "secrets" => include_str!("../cases/secrets.md"),
+        "profanity" => include_str!("../cases/profanity.md"),
+        "spam" => include_str!("../cases/spam.md"),
         _ => return None,
     })
 }
@@ -29,6 +45,10 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "hangul" => "hangul-ratio",
         "quality" => "gopher-quality",
         "repetition" => "gopher-repetition",
+        "pii" => "pii",
+        "secrets" => "secrets",
+        "profanity" => "profanity",
+        "spam" => "spam",
         _ => return None,
     })
 }

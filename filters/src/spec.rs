@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
+    PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -24,6 +25,14 @@ pub enum FilterSpec {
     GopherQuality(GopherQualityConfig),
     /// The Gopher repetition rules.
     GopherRepetition(GopherRepetitionConfig),
+    /// Numbers and addresses that lead to a person.
+    Pii(PiiConfig),
+    /// Keys, tokens and passwords in code.
+    Secrets(SecretsConfig),
+    /// Swearing, insults, sexual words and slurs.
+    Profanity(ProfanityConfig),
+    /// Advertising of gambling, prostitution and the like.
+    Spam(SpamConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -136,6 +145,10 @@ macro_rules! each {
             FilterSpec::HangulRatio($options) => $body,
             FilterSpec::GopherQuality($options) => $body,
             FilterSpec::GopherRepetition($options) => $body,
+            FilterSpec::Pii($options) => $body,
+            FilterSpec::Secrets($options) => $body,
+            FilterSpec::Profanity($options) => $body,
+            FilterSpec::Spam($options) => $body,
         }
     };
 }

@@ -10,6 +10,8 @@ use crate::words::is_line_break;
 pub(super) struct Rules {
     pub(super) whitespace: Whitespace,
     pub(super) signs: bool,
+    /// Full-width ASCII and half-width Hangul letters take their usual width.
+    pub(super) narrow: bool,
     pub(super) strip_tags: bool,
 }
 
@@ -41,7 +43,7 @@ impl Rules {
 
     /// Might a second pass over the result find more to do?
     pub(super) fn may_uncover(&self, text: &str) -> bool {
-        has_marks(text) || (self.strip_tags && text.contains('<'))
+        has_marks(text) || (self.strip_tags && text.contains('<')) || (self.narrow && has_wide(text))
     }
 
     /// A quick look, for most texts need nothing: true only when every step would leave the text
@@ -52,7 +54,10 @@ impl Rules {
             Whitespace::Lines => has_tidy_lines(text),
             Whitespace::Collapse => is_collapsed(text),
         };
-        tidy && !(self.signs && text.contains(['\u{318D}', '\u{FF5E}'])) && !(self.strip_tags && text.contains('>'))
+        let signs = self.signs && text.contains(['\u{318D}', '\u{FF5E}']);
+        let tags = self.strip_tags && text.contains('>');
+        let wide = self.narrow && has_wide(text);
+        tidy && !(signs || tags || wide)
     }
 }
 
@@ -82,6 +87,7 @@ impl Writer<'_> {
             match c {
                 '\u{318D}' if self.rules.signs => self.push('·'),
                 '\u{FF5E}' if self.rules.signs => self.push('~'),
+                '\u{FF01}'..='\u{FFDC}' if self.rules.narrow => self.push(usual_width(c)),
                 '<' if self.rules.strip_tags => match behind_sign(rest.as_str()) {
                     Some((removed, length)) => {
                         rest = rest.as_str()[length..].chars();
@@ -168,6 +174,27 @@ impl Writer<'_> {
     }
 }
 
+fn has_wide(text: &str) -> bool {
+    // All of them begin with this byte.
+    text.as_bytes().contains(&0xEF) && text.chars().any(|c| usual_width(c) != c)
+}
+
+/// Full-width ASCII and half-width Hangul letters, as [`super::Width::HalfAscii`] writes them.
+fn usual_width(c: char) -> char {
+    // U+FFA1 to U+FFDC leave gaps where a row of six vowels ends.
+    let moved = match c {
+        '＜' | '＞' | '｀' | '～' => return c,
+        '\u{FF01}'..='\u{FF5D}' => u32::from(c) - 0xFF01 + 0x21,
+        '\u{FFA1}'..='\u{FFBE}' => u32::from(c) - 0xFFA1 + 0x3131,
+        '\u{FFC2}'..='\u{FFC7}' => u32::from(c) - 0xFFC2 + 0x314F,
+        '\u{FFCA}'..='\u{FFCF}' => u32::from(c) - 0xFFCA + 0x3155,
+        '\u{FFD2}'..='\u{FFD7}' => u32::from(c) - 0xFFD2 + 0x315B,
+        '\u{FFDA}'..='\u{FFDC}' => u32::from(c) - 0xFFDA + 0x3161,
+        _ => return c,
+    };
+    char::from_u32(moved).unwrap_or(c)
+}
+
 /// Would [`Whitespace::Lines`] change nothing?
 fn has_tidy_lines(text: &str) -> bool {
     let (mut line_feeds, mut spaced) = (1, false);
@@ -202,4 +229,26 @@ fn is_collapsed(text: &str) -> bool {
         }
     }
     !spaced || text.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_normalization::UnicodeNormalization;
+
+    use super::*;
+
+    /// Compatibility decomposition is the oracle of width; it gives conjoining jamo for the letters,
+    /// as it does for the usual ones.
+    #[test]
+    fn widths_are_those_of_unicode() {
+        for c in '\u{FF01}'..='\u{FFDC}' {
+            let narrowed = usual_width(c);
+            if narrowed != c {
+                assert!(c.nfkd().eq(narrowed.nfkd()), "{c} {narrowed}");
+                assert!(narrowed.is_ascii() || matches!(narrowed, 'ㄱ'..='ㅣ'), "{c} {narrowed}");
+            }
+        }
+        assert_eq!(('\u{FF01}'..='\u{FFDC}').filter(|c| usual_width(*c) != *c).count(), 94 - 4 + 30 + 21);
+        assert_eq!(usual_width('ㅋ'), 'ㅋ');
+    }
 }

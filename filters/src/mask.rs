@@ -1,0 +1,122 @@
+//! What `pii` and `secrets` share: spans of a text by class, counted, masked or a reason to drop.
+
+use corpora::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::{Filter, Metrics, Reason, Verdict};
+
+/// What is done with everything found of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Put the class's placeholder in its place, and count it.
+    #[default]
+    Mask,
+    /// Drop the document.
+    Drop,
+    /// Count it and leave the text alone.
+    Count,
+    /// Do not look for it.
+    Off,
+}
+
+/// One class of what is looked for.
+pub(crate) struct Class {
+    /// The option, for example `phone`.
+    pub(crate) option: &'static str,
+    /// Number found, for example `pii-phone`.
+    pub(crate) metric: &'static str,
+    /// Rule of a drop, for example `pii/phone`.
+    pub(crate) rule: &'static str,
+    /// What stands in the text instead, for example `<PHONE>`: a sign that `normalize` keeps, since
+    /// no element of HTML is called so, and that holds nothing any class would match.
+    pub(crate) placeholder: &'static str,
+}
+
+/// Bytes `start..end` of a text are of the class with this index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) class: usize,
+}
+
+/// Finds the spans of the classes that are on, ascending and apart; the last argument says whether
+/// the text is code.
+pub(crate) type Find = fn(&str, &[bool], bool) -> Vec<Span>;
+
+/// The filter of a set of classes.
+pub(crate) struct Masker {
+    name: &'static str,
+    classes: &'static [Class],
+    actions: Vec<Action>,
+    on: Vec<bool>,
+    find: Find,
+}
+
+/// Most passes over one text. A placeholder is shorter than what it hides, so a word may come near
+/// enough to a number to explain it; texts that need a third pass are made to.
+const MAX_PASSES: usize = 4;
+
+impl Masker {
+    /// `actions` are in the order of `classes`.
+    pub(crate) fn new(name: &'static str, classes: &'static [Class], actions: &[Action], find: Find) -> Self {
+        let on = actions.iter().map(|action| *action != Action::Off).collect();
+        Self { name, classes, actions: actions.to_vec(), on, find }
+    }
+
+    fn action(&self, span: &Span) -> Action {
+        self.actions.get(span.class).copied().unwrap_or(Action::Off)
+    }
+
+    /// The text with placeholders; `None` when nothing is to be masked.
+    fn masked(&self, text: &str, spans: &[Span]) -> Option<String> {
+        let mut out = String::new();
+        let mut done = 0;
+        for span in spans.iter().filter(|span| self.action(span) == Action::Mask) {
+            out.push_str(&text[done..span.start]);
+            out.push_str(self.classes[span.class].placeholder);
+            done = span.end;
+        }
+        out.push_str(&text[done..]);
+        (done > 0).then_some(out)
+    }
+}
+
+impl Filter for Masker {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        self.classes.iter().zip(&self.on).filter(|(_, on)| **on).map(|(class, _)| class.metric).collect()
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let is_code = document.is_code();
+        let mut counts = vec![0_usize; self.classes.len()];
+        let mut spans = (self.find)(&document.text, &self.on, is_code);
+        spans.iter().for_each(|span| counts[span.class] += 1);
+        let dropped = (0..counts.len()).find(|&class| self.actions[class] == Action::Drop && counts[class] > 0);
+        if dropped.is_none() {
+            for _ in 0..MAX_PASSES {
+                let Some(text) = self.masked(&document.text, &spans) else { break };
+                document.text = text;
+                metrics.text_changed();
+                spans = (self.find)(&document.text, &self.on, is_code);
+                for span in spans.iter().filter(|span| self.action(span) == Action::Mask) {
+                    counts[span.class] += 1;
+                }
+            }
+        }
+        for ((class, count), on) in self.classes.iter().zip(&counts).zip(&self.on) {
+            if *on {
+                metrics.insert(class.metric, *count as f64);
+            }
+        }
+        match dropped {
+            Some(class) => Verdict::Drop(Reason::above(self.classes[class].rule, counts[class] as f64, 0.0)),
+            None => Verdict::Keep,
+        }
+    }
+}

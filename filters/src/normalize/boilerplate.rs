@@ -1,0 +1,261 @@
+//! Lines that a site puts around every text: rights, sign-offs, footers, banners.
+//!
+//! A line is judged alone and whole; the text around it always stays. What decides is how little of a
+//! line is left when the phrases of its kind are taken away: a sentence about such things has more.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+use super::code::{Kind, has_marks, pieces};
+use super::phrases::{BANNERS, BYLINE, COOKIE_ENDS, FOOTER, FOOTER_STRONG, FURNITURE, REPORTERS, REQUEST, RIGHTS, SIGNS, SURNAMES};
+
+/// Longest line that is looked at, in bytes.
+const MAX_LINE: usize = 600;
+
+/// Without one of these a line is text.
+static HINTS: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(SIGNS).ok());
+
+/// The text without boilerplate, and how many lines went; `None` when there are none.
+///
+/// A text of one line is no line around a text: `공감` may be all that somebody wrote.
+pub(super) fn remove(text: &str) -> Option<(String, usize)> {
+    if !text.trim().contains('\n') {
+        return None;
+    }
+    let hints = HINTS.as_ref()?;
+    let mut hint = hints.find(text)?;
+    let fenced = fenced(text);
+    let (mut out, mut done, mut removed) = (String::new(), 0, 0);
+    loop {
+        let start = text[..hint.start()].rfind('\n').map_or(0, |feed| feed + 1);
+        let end = text[hint.start()..].find('\n').map_or(text.len(), |feed| hint.start() + feed);
+        let in_code = fenced.get(fenced.partition_point(|(_, end)| *end <= start)).is_some_and(|(begin, _)| *begin <= start);
+        if !in_code && end - start <= MAX_LINE && is_boilerplate(&text[start..end]) {
+            out.push_str(&text[done..start]);
+            done = (end + 1).min(text.len());
+            removed += 1;
+        }
+        // Each line once: the next sign behind it.
+        match text.get(end..).and_then(|rest| hints.find(rest).map(|next| (end, next))) {
+            Some((base, next)) => hint = aho_corasick::Match::new(next.pattern(), base + next.start()..base + next.end()),
+            None => break,
+        }
+    }
+    out.push_str(&text[done..]);
+    (removed > 0).then_some((out, removed))
+}
+
+/// Where fenced blocks are: what they show is no footer.
+fn fenced(text: &str) -> Vec<(usize, usize)> {
+    if !has_marks(text) {
+        return Vec::new();
+    }
+    let mut at = 0;
+    let mut fenced = Vec::new();
+    for (kind, piece) in pieces(text) {
+        if kind == Kind::Fenced {
+            fenced.push((at, at + piece.len()));
+        }
+        at += piece.len();
+    }
+    fenced
+}
+
+fn is_boilerplate(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let line = lower.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | ')' | '?' | '.' | '!'));
+    !line.is_empty() && (is_rights(line) || is_byline(line) || is_footer(line) || is_banner(line))
+}
+
+/// Letters and digits that are left of a line without these phrases; longer ones are tried first.
+fn left(line: &str, phrases: &[&str]) -> usize {
+    let mut rest = line;
+    let mut left = 0;
+    'line: while let Some(c) = rest.chars().next() {
+        let longest = phrases.iter().filter(|phrase| rest.starts_with(**phrase)).map(|phrase| phrase.len()).max();
+        if let Some(length) = longest {
+            rest = &rest[length..];
+            continue 'line;
+        }
+        left += usize::from(c.is_alphanumeric() && !c.is_ascii_digit());
+        rest = &rest[c.len_utf8()..];
+    }
+    left
+}
+
+/// A sentence that tells something: `요청했다.`, `되나요?` A footer forbids, asks or names.
+fn tells(line: &str) -> bool {
+    let end = line.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let formal = ["합니다", "됩니다", "습니다", "드립니다", "바랍니다"].iter().any(|end_| end.ends_with(end_));
+    (end.ends_with(['다', '까', '죠']) || end.ends_with("보자")) && !formal
+}
+
+/// `저작권자 ⓒ 한국일보 무단전재 및 재배포 금지`, `Copyright 2023 ... All rights reserved.`
+fn is_rights(line: &str) -> bool {
+    if ["전재", "배포", "복제"].iter().any(|word| line.contains(word))
+        && let Some(end) = ["금지", "금합니다", "금함", "불허"].iter().filter_map(|word| Some(line.rfind(word)? + word.len())).max()
+    {
+        // Of `금지하는 조항이 …` much is left behind the word.
+        return !tells(line) && left(line, RIGHTS) <= 14 && left(&line[end..], RIGHTS) <= 4;
+    }
+    let claim =
+        line.strip_prefix("copyright").or_else(|| line.strip_prefix("저작권자")).map(|rest| rest.trim_start_matches([' ', 's', ':']));
+    let claimed = claim
+        .is_some_and(|rest| rest.starts_with(['©', 'ⓒ', '(']) || rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("by "));
+    let signed = line.starts_with(['©', 'ⓒ'])
+        || line.strip_prefix("(c)").is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    let reserved = line.trim_end_matches('.').ends_with("all rights reserved");
+    let chars = line.chars().count();
+    ((claimed || signed) && chars <= 120 && !tells(line)) || (reserved && chars <= 60)
+}
+
+/// `홍길동 기자 hong@news.co.kr`, `/서울=홍길동 기자`: who wrote it, and nothing else.
+fn is_byline(line: &str) -> bool {
+    if !REPORTERS.iter().any(|word| line.contains(word)) || tells(line) {
+        return false;
+    }
+    let (words, mail) = without_mail(line);
+    let names: Vec<&str> = words.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty() && left(word, BYLINE) > 0).collect();
+    if mail {
+        return names.len() <= 3 && left(&words, BYLINE) <= 14;
+    }
+    // Without an address only a name of three syllables, maybe glued to the title, and a paper's.
+    let (papers, people): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|word| ["일보", "신문", "뉴스", "방송", "경제", "닷컴"].iter().any(|end| word.ends_with(end)));
+    let [person] = people[..] else { return false };
+    let person = REPORTERS.iter().find_map(|title| person.strip_suffix(title)).unwrap_or(person);
+    papers.len() <= 1
+        && person.chars().count() == 3
+        && person.starts_with(|c| SURNAMES.contains(c))
+        && person.chars().all(|c| matches!(c, '가'..='힣'))
+}
+
+/// The line without its addresses, those that `pii` has masked too.
+fn without_mail(line: &str) -> (String, bool) {
+    let is_mail = |word: &str| {
+        word.contains("<email") || word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+    };
+    let parts = line.split(' ').filter(|word| !is_mail(word)).collect::<Vec<_>>();
+    let glued =
+        line.split(' ').filter(|word| is_mail(word)).map(|word| word.trim_matches(|c: char| c.is_ascii())).collect::<Vec<_>>().join(" ");
+    let found = parts.len() < line.split(' ').count();
+    (format!("{} {glued}", parts.join(" ")), found)
+}
+
+/// `공감 12 댓글 3`, `구독과 좋아요 부탁드립니다!`
+fn is_footer(line: &str) -> bool {
+    let strong = FOOTER_STRONG.iter().filter(|word| line.contains(**word)).count();
+    let chars = line.chars().count();
+    let furniture = strong > 0 && chars <= 80 && left(line, FOOTER) == 0;
+    let asks = REQUEST.iter().any(|word| line.contains(word));
+    furniture || (strong > 0 && asks && chars <= 60 && !line.ends_with('?') && left(line, FOOTER) <= 3)
+}
+
+/// Cookie banners and what English pages put under a text.
+fn is_banner(line: &str) -> bool {
+    let chars = line.chars().count();
+    let cookies = line.contains("쿠키") || line.contains("cookie");
+    let banner = BANNERS.iter().any(|begin| line.starts_with(begin)) && chars <= 250;
+    let button = COOKIE_ENDS.contains(&line.trim_end_matches(['.', '!']));
+    let furniture = FURNITURE.iter().any(|(begin, rest)| line.strip_prefix(begin).is_some_and(|behind| behind.chars().count() <= *rest));
+    (cookies && (banner || button)) || furniture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &[&str], boilerplate: bool) {
+        for line in lines {
+            assert_eq!(is_boilerplate(line), boilerplate, "{line}");
+            let text = format!("앞 문장이다.\n{line}\n뒤 문장이다.");
+            let wanted = boilerplate.then(|| ("앞 문장이다.\n뒤 문장이다.".to_owned(), 1));
+            assert_eq!(remove(&text), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_go() {
+        all(
+            &[
+                "<저작권자(c) 연합뉴스, 무단 전재-재배포 금지>",
+                "저작권자 ⓒ 한국일보 무단전재 및 재배포 금지",
+                "저작권자 © 서울신문 무단전재, 재배포 및 AI학습 이용 금지",
+                "[무단전재 및 재배포 금지]",
+                "※ 본 기사의 저작권은 ○○일보에 있으며 무단 전재를 금합니다.",
+                "ⓒ 한겨레신문사, 무단전재 및 재배포 금지",
+                "ⓒ 2023 Daum Corp.",
+                "Copyright ⓒ 매일경제 & mk.co.kr. All rights reserved.",
+                "Copyright 2021. 조선일보 All rights reserved.",
+                "© 2023 Example Inc. All Rights Reserved.",
+                "All rights reserved.",
+                "홍길동 기자 hong@news.co.kr",
+                "홍길동기자 hong@news.co.kr",
+                "/서울=홍길동 특파원 hong@news.co.kr",
+                "hong@news.co.kr 홍길동 인턴기자",
+                "홍길동 기자",
+                "한국일보 홍길동 기자",
+                "[연합뉴스 홍길동 기자 <EMAIL>]",
+                "공감 12 댓글 3",
+                "좋아요 5 공유하기 신고",
+                "댓글 달기 | 공유하기 | 스크랩",
+                "구독하기",
+                "구독과 좋아요 부탁드립니다!",
+                "공감과 댓글은 큰 힘이 됩니다 ^^",
+                "구독, 좋아요, 알림설정까지 꾹 눌러주세요~",
+                "이 사이트는 더 나은 서비스를 위해 쿠키를 사용합니다. 계속하면 동의하는 것으로 봅니다.",
+                "We use cookies to improve your experience. By continuing you agree.",
+                "This website uses cookies.",
+                "Accept all cookies",
+                "Share this:",
+                "Share on Facebook",
+                "Click to share on Twitter (Opens in new window)",
+                "Subscribe to our newsletter",
+                "Follow us on Instagram!",
+                "Leave a Reply",
+            ],
+            true,
+        );
+    }
+
+    #[test]
+    fn sentences_about_them_stay() {
+        all(
+            &[
+                "신문사는 무단전재 및 재배포 금지를 요청했다.",
+                "무단전재와 재배포를 금지하는 조항이 왜 필요한지 알아보자.",
+                "##### 제47조 (자율주행시스템의 무단 해체 및 조작 금지)",
+                "저작권자는 자신의 저작물을 복제할 권리를 가진다.",
+                "홍길동 기자는 그 사건을 처음으로 보도했다.",
+                "그는 기자",
+                "기자 회견이 열렸다.",
+                "문의: 홍길동 팀장 hong@news.co.kr",
+                "구독 경제가 성장하면서 좋아요 수가 중요해졌다.",
+                "댓글 문화에 대한 연구",
+                "이 글에 공감하는 사람이 많았다.",
+                "댓글을 남길 때에는 예의를 지켜 주세요, 라는 안내문이 있었다.",
+                "쿠키를 사용하는 사이트가 많다.",
+                "오븐에 쿠키를 20분 구워 주세요.",
+                "Browsers use cookies to keep a session alive.",
+                "The phrase \"All rights reserved\" was once required by a convention.",
+                "Copyright law protects authors.",
+                "Share this knowledge with people who have never heard of the method before.",
+                "Subscribers can follow the topic.",
+                "공유 자원에 접근하는 스레드",
+                "(c) 세 번째 조건을 만족한다.",
+            ],
+            false,
+        );
+    }
+
+    #[test]
+    fn fenced_blocks_and_long_lines_stay() {
+        assert_eq!(remove("예:\n```\n// Copyright 2023 A\n구독하기\n```\n끝"), None);
+        let long = format!("첫째 줄\n{} 무단전재 및 재배포 금지", "본문이 이어진다. ".repeat(60));
+        assert_eq!(remove(&long), None);
+        assert_eq!(remove("공감\n"), None);
+        assert_eq!(remove("구독하기\n본문\n공감 1 댓글 2"), Some(("본문\n".to_owned(), 2)));
+    }
+}

@@ -1,0 +1,106 @@
+//! The phrases of boilerplate lines, in small letters.
+
+/// A line without any of these is not looked at.
+#[rustfmt::skip]
+pub(super) const SIGNS: &[&str] = &[
+    "copyright", "ⓒ", "©", "(c)", "rights reserved", "무단", "재배포", "저작권자", "기자", "특파원",
+    "통신원", "공감", "댓글", "구독", "좋아요", "공유", "스크랩", "이웃추가", "조회수", "쿠키", "cookie", "share ",
+    "tweet", "subscribe", "sign up", "newsletter", "follow us", "leave a", "like this",
+    "this:",
+];
+
+/// What lines of rights are made of besides a name.
+#[rustfmt::skip]
+pub(super) const RIGHTS: &[&str] = &[
+    "저작권자", "저작권은", "저작권", "저작물", "무단전재", "무단 전재", "무단복제", "무단 복제", "무단", "전재를", "전재",
+    "재배포를", "재배포", "배포를", "배포", "복제를", "복제", "수집", "금지합니다", "금지됩니다", "금지", "금합니다", "금함",
+    "불허", "및", "또는", "와", "과", "학습", "이용을", "이용", "활용", "사용", "ai", "기사의", "기사는", "기사",
+    "콘텐츠의", "콘텐츠는", "콘텐츠", "본", "이 ", "모든", "에 있으며", "에 있습니다", "있으며", "있습니다", "으로", "보호",
+    "받습니다", "법적", "제재", "copyrights", "copyright", "all rights reserved", "reserved", "ⓒ",
+    "c", "따라", "받는", "의 ", "를", "을", "은", "는",
+];
+
+/// Titles of those who sign.
+#[rustfmt::skip]
+pub(super) const REPORTERS: &[&str] = &[
+    "인턴기자", "수습기자", "선임기자", "전문기자", "기자", "특파원", "통신원", "논설위원",
+];
+
+/// What stands beside the name of one who signs.
+#[rustfmt::skip]
+pub(super) const BYLINE: &[&str] = &[
+    "인턴기자", "수습기자", "선임기자", "전문기자", "인턴", "수습", "선임", "전문", "기자", "특파원", "통신원", "논설위원", "글",
+    "사진", "편집", "취재", "서울", "뉴욕", "워싱턴", "도쿄", "베이징", "부산", "세종",
+];
+
+/// First syllables of Korean names, the most frequent of the census.
+pub(super) const SURNAMES: &str = "김이박최정강조윤장임한오서신권황안송류유전홍고문양손배백허남심노하곽성차주우구민진지엄채원천방공현함변염여추도소석선설마길연위표명기반라왕금옥육인맹제모탁국어은편용";
+
+/// Words that a footer must have.
+#[rustfmt::skip]
+pub(super) const FOOTER_STRONG: &[&str] =
+    &[
+    "공감", "댓글", "구독", "좋아요", "공유하기", "공유 ", "스크랩", "이웃추가", "조회수", "알림설정",
+];
+
+/// Words that a footer may have; numbers and signs besides.
+#[rustfmt::skip]
+pub(super) const FOOTER: &[&str] = &[
+    "공감하기", "공감과", "공감은", "공감", "댓글달기", "댓글쓰기", "댓글과", "댓글은", "댓글", "달기", "쓰기", "구독하기",
+    "구독과", "구독은", "구독", "좋아요와", "좋아요는", "좋아요", "공유하기", "공유", "스크랩하기", "스크랩", "이웃추가", "이웃",
+    "추가", "조회수", "조회", "추천", "비추천", "신고하기", "신고", "인쇄하기", "인쇄", "목록", "글자크기", "복사", "url",
+    "링크", "카카오톡", "카카오스토리", "페이스북", "트위터", "네이버", "밴드", "블로그", "로그인", "회원가입", "이전글", "다음글",
+    "답글", "등록순", "최신순", "더보기", "접기", "메뉴", "알림설정", "알림", "설정까지", "설정", "까지", "한번", "한 번",
+    "꼭", "꾹꾹", "꾹", "눌러주세요", "눌러 주세요", "눌러", "누르기", "해주세요", "해 주세요", "주세요", "남겨주세요", "남겨",
+    "부탁드립니다", "부탁드려요", "부탁드릴게요", "부탁해요", "부탁합니다", "부탁", "드립니다", "큰 힘이 됩니다", "힘이 됩니다",
+    "힘이 돼요", "힘이 되어요", "됩니다", "큰", "힘이", "많은", "많이", "여러분의", "여러분", "채널", "유튜브", "이 글",
+    "이 포스트", "포스트", "글", "영상", "영상이", "버튼", "버튼을", "클릭", "하트", "과", "와", "및", "도", "은", "는",
+    "을", "를", "개", "건", "명", "ㅎ", "ㅋ", "ㅠ", "^^",
+];
+
+/// Words that ask.
+#[rustfmt::skip]
+pub(super) const REQUEST: &[&str] = &[
+    "부탁", "주세요", "눌러", "힘이", "꾹",
+];
+
+/// How cookie banners begin.
+#[rustfmt::skip]
+pub(super) const BANNERS: &[&str] = &[
+    "이 사이트는", "이 웹사이트는", "이 홈페이지는", "본 사이트는", "본 웹사이트는", "본 홈페이지는", "당사는 쿠키", "저희 사이트는",
+    "저희는 쿠키", "we use cookies", "we and our partners use", "this site uses cookies",
+    "this website uses cookies", "our site uses cookies", "our website uses cookies",
+    "by continuing to", "by using this", "by using our",
+];
+
+/// Buttons of cookie banners.
+#[rustfmt::skip]
+pub(super) const COOKIE_ENDS: &[&str] = &[
+    "accept cookies", "accept all cookies", "reject all cookies", "cookie settings",
+    "cookie preferences", "manage cookies", "쿠키 설정", "쿠키 허용", "모든 쿠키 허용", "쿠키 동의",
+    "모든 쿠키 수락",
+];
+
+/// How lines under an English text begin, and how many characters may follow.
+pub(super) const FURNITURE: &[(&str, usize)] = &[
+    ("share this:", 0),
+    ("share this", 12),
+    ("share on facebook", 20),
+    ("share on twitter", 20),
+    ("share on x", 4),
+    ("share on linkedin", 20),
+    ("share via email", 4),
+    ("click to share on", 40),
+    ("click to email", 40),
+    ("tweet this", 4),
+    ("subscribe to our", 40),
+    ("subscribe now", 20),
+    ("subscribe to the newsletter", 20),
+    ("sign up for our", 40),
+    ("sign up for the newsletter", 20),
+    ("sign up to our", 40),
+    ("follow us on", 40),
+    ("leave a reply", 20),
+    ("leave a comment", 20),
+    ("like this:", 12),
+];
