@@ -67,7 +67,7 @@ pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
 pub use generate::{Sampling, generate};
 pub use gradients::Gradients;
 pub use metrics::METRICS_FILE;
-pub use model::{Inputs, Model, ModelConfig, Parameter};
+pub use model::{Inputs, Model, ModelConfig, Parameter, RopeScaling};
 pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
 pub use schedule::LearningRate;

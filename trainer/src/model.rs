@@ -1,9 +1,10 @@
-//! A Llama/Qwen2-shaped decoder: what it consists of and how a batch goes through it.
+//! A decoder in the shape of Llama, Qwen2 and Qwen3: what it consists of and how a batch goes through it.
 
 mod config;
 mod init;
 pub(crate) mod inputs;
 mod parameter;
+pub(crate) mod rope;
 
 use burn::tensor::{Device, Tensor, activation};
 
@@ -11,10 +12,12 @@ pub use config::ModelConfig;
 pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
+pub use rope::RopeScaling;
 
 use crate::kernels::{attention, rms_norm, rotate};
 
-/// A decoder with its weights. Layout and names are those of Hugging Face's Llama and Qwen2.
+/// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
+/// and Qwen3.
 #[derive(Clone, Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -31,6 +34,8 @@ struct Layer {
     query: Linear,
     key: Linear,
     value: Linear,
+    /// Norms of every head of queries and keys, `[1, D]`.
+    head_norms: Option<[Parameter; 2]>,
     output: Linear,
     mlp_norm: Parameter,
     gate: Linear,
@@ -133,6 +138,10 @@ impl Layer {
         let q_btqd = self.query.forward(x_nh.clone()).reshape([b, t, k * g, d]);
         let k_btkd = self.key.forward(x_nh.clone()).reshape([b, t, k, d]);
         let v_btkd = self.value.forward(x_nh).reshape([b, t, k, d]);
+        let (q_btqd, k_btkd) = match &self.head_norms {
+            Some([q, k]) => (norm_heads(q_btqd, q, config), norm_heads(k_btkd, k, config)),
+            None => (q_btqd, k_btkd),
+        };
         let q_btqd = rotate(q_btqd, inputs);
         let k_btkd = rotate(k_btkd, inputs);
         let y_nq = attention(q_btqd, k_btkd, v_btkd, inputs.mask_btt.clone());
@@ -149,6 +158,7 @@ impl Layer {
             all.push(&linear.weight);
             all.extend(&linear.bias);
         }
+        all.extend(self.head_norms.iter().flatten());
         all
     }
 
@@ -159,8 +169,15 @@ impl Layer {
             all.push(&mut linear.weight);
             all.extend(&mut linear.bias);
         }
+        all.extend(self.head_norms.iter_mut().flatten());
         all
     }
+}
+
+/// The norm of each head by itself.
+fn norm_heads(x_btqd: Tensor<4>, weight: &Parameter, config: &ModelConfig) -> Tensor<4> {
+    let shape @ [b, t, q, d] = x_btqd.dims();
+    rms_norm(x_btqd.reshape([b * t * q, d]), weight.value(), config.norm_epsilon).reshape(shape)
 }
 
 impl Linear {
