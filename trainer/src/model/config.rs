@@ -214,15 +214,8 @@ mod tests {
     #[test]
     fn counts_are_those_of_qwen2_half_a_billion() {
         // Qwen2.5-0.5B: 494,032,768 parameters by its model card's checkpoint.
-        let config = ModelConfig {
-            hidden: 896,
-            layers: 24,
-            heads: 14,
-            kv_heads: 2,
-            intermediate: 4864,
-            rope_theta: 1e6,
-            ..ModelConfig::default()
-        };
+        let config =
+            ModelConfig { hidden: 896, layers: 24, heads: 14, kv_heads: 2, intermediate: 4864, rope_theta: 1e6, ..ModelConfig::default() };
         assert_eq!(config.num_params(151_936).unwrap(), 494_032_768);
         assert_eq!(config.flops_per_token(151_936, 2048).unwrap(), 6 * 494_032_768 + 6 * 24 * 896 * 2048);
         let untied = ModelConfig { tied_embeddings: false, ..config.clone() };

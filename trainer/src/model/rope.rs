@@ -108,9 +108,7 @@ impl Rope {
             }
             Some(RopeScaling::Yarn { factor, original_positions, attention_factor, beta_fast, beta_slow, truncate }) => {
                 // The pair, not rounded, that makes this many turns over the original length.
-                let pair = |turns: f64| {
-                    size as f64 * (f64::from(original_positions) / (turns * TAU)).ln() / (2.0 * config.rope_theta.ln())
-                };
+                let pair = |turns: f64| size as f64 * (f64::from(original_positions) / (turns * TAU)).ln() / (2.0 * config.rope_theta.ln());
                 let (mut low, mut high) = (pair(beta_fast), pair(beta_slow));
                 if truncate {
                     (low, high) = (low.floor(), high.ceil());
@@ -184,11 +182,15 @@ mod tests {
             config.validate().unwrap_err().to_string()
         };
         let llama3 = |rest: &str| refused(&format!("rope-scaling = {{ type = 'llama3', {rest} }}"));
-        assert!(llama3("factor = 0.5, low-freq-factor = 1.0, high-freq-factor = 4.0, original-positions = 8").contains("0.5, not 1 or more"));
+        assert!(
+            llama3("factor = 0.5, low-freq-factor = 1.0, high-freq-factor = 4.0, original-positions = 8").contains("0.5, not 1 or more")
+        );
         assert!(llama3("factor = 2.0, low-freq-factor = 4.0, high-freq-factor = 4.0, original-positions = 8").contains("low-freq-factor"));
         assert!(refused("rope-scaling = { type = 'yarn', factor = 2.0, original-positions = 0 }").contains("original-positions"));
         assert!(refused("rope-scaling = { type = 'yarn', factor = 2.0, original-positions = 9, beta-slow = 40.0 }").contains("beta-fast"));
-        assert!(toml::from_str::<ModelConfig>("rope-scaling = { type = 'yarn', factor = 2.0, original-positions = 9, gamma = 1 }").is_err());
+        assert!(
+            toml::from_str::<ModelConfig>("rope-scaling = { type = 'yarn', factor = 2.0, original-positions = 9, gamma = 1 }").is_err()
+        );
         assert!(toml::from_str::<ModelConfig>("rope-scaling = { type = 'ntk', factor = 2.0 }").is_err());
     }
 }
