@@ -111,6 +111,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "RUN", requires = "doc")]
         run: Option<PathBuf>,
     },
+    /// Write a model as a folder that Hugging Face's libraries open.
+    Export(Export),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.
@@ -126,6 +128,34 @@ pub(crate) enum Command {
     },
     /// Say what machine this is, which backends it has, and what is missing.
     Doctor,
+}
+
+/// What is exported, where to and how.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// A run folder; or a Hugging Face folder or .gguf file, to be converted.
+    pub(crate) source: PathBuf,
+    /// The folder to write; it must not be there yet.
+    pub(crate) folder: PathBuf,
+    /// Which form.
+    #[arg(long, value_enum, default_value_t = Format::Hf)]
+    pub(crate) format: Format,
+    /// Type of the numbers: bf16, f16 or f32.
+    #[arg(long, value_name = "TYPE", default_value = "bf16")]
+    pub(crate) dtype: String,
+    /// The run's checkpoint of this step [default: the latest].
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<u64>,
+    /// Most bytes of one file of weights.
+    #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) file_bytes: u64,
+}
+
+/// Form of an exported model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Hugging Face: config.json, safetensors, tokenizer.
+    Hf,
 }
 
 /// The stages that can be run one unit at a time.

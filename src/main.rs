@@ -9,6 +9,7 @@ mod cli;
 mod doctor;
 mod error;
 mod explain;
+mod export;
 mod init;
 mod inspect;
 mod layout;
@@ -56,7 +57,11 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     }
     match &cli.command {
         Command::Init { path } => init::init(path, ui),
-        Command::Plan { recipe } => plan::show(&recipe::Recipe::load(recipe, &common.set)?, ui),
+        Command::Plan { recipe } => {
+            let mut recipe = recipe::Recipe::load(recipe, &common.set)?;
+            stage::train::take_init(&mut recipe)?;
+            plan::show(&recipe, ui)
+        }
         Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
         Command::Build { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.build(),
         Command::Train { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.train_only(),
@@ -70,6 +75,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             (Some(doc), Some(run)) => explain::document(run, doc, ui),
             _ => explain::filter(filter.as_deref(), ui),
         },
+        Command::Export(export) => export::export(export, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run } => report::rewrite(run, common, ui),
         Command::Doctor => doctor::doctor(ui),

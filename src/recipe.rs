@@ -187,6 +187,9 @@ impl Recipe {
         if let Some(load) = &mut self.tokenizer.load {
             *load = paths::resolve(folder, &load.to_string_lossy()).map_err(|cause| Problem::new("tokenizer.load", cause))?.into();
         }
+        if let Some(init) = self.train.as_mut().and_then(|train| train.init.as_mut()) {
+            *init = paths::resolve(folder, &init.to_string_lossy()).map_err(|cause| Problem::new("train.init", cause))?.into();
+        }
         Ok(())
     }
 

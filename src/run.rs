@@ -44,7 +44,8 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Loads the recipe, cuts the input into parts, and takes the run folder. Writes nothing yet.
     pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
-        let recipe = Recipe::load(recipe, &common.set)?;
+        let mut recipe = Recipe::load(recipe, &common.set)?;
+        stage::train::take_init(&mut recipe)?;
         let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
         if recipe.train.is_some() {
             device.open().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
@@ -266,7 +267,8 @@ impl<'a> Run<'a> {
     }
 
     fn train(&self, tokenizer: &Tokenizer, manifest: &Manifest, mixture: &MixturePlan) -> Result<()> {
-        let print = stage::train::unit(&self.recipe, manifest, mixture)?;
+        let init = stage::train::init_digest(&self.recipe)?;
+        let print = stage::train::unit(&self.recipe, manifest, mixture, init)?;
         let current = self.lock.is_current("train", &print);
         if current {
             // Trained already, but a damaged shard must not go unnoticed.
@@ -274,7 +276,7 @@ impl<'a> Run<'a> {
         }
         self.timed("train", usize::from(!current), 1, |_| {
             let (folder, recipe) = (self.folder.as_path(), &self.recipe);
-            let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device };
+            let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device, init };
             let files = stage::train::train(&training, &CANCEL, self.ui)?;
             self.lock.record("train", &print, &files)
         })

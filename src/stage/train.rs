@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use shards::{Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
-use trainer::{Checkpoint, DeviceSpec, Event, TrainConfig, Trainer};
+use serde_json::{Value, json};
+use shards::{Digest, Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
+use trainer::{Checkpoint, DeviceSpec, Event, Pretrained, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
@@ -15,18 +15,46 @@ use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
 
+/// The model that the recipe's training starts from, if it starts from one: its shape becomes the
+/// recipe's. Reads headers only.
+pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
+    let Some(train) = &mut recipe.train else { return Ok(()) };
+    let Some(path) = train.init.clone() else { return Ok(()) };
+    let model = Pretrained::open(&path).map_err(|error| {
+        Error::new(format!("train.init: {error}")).hint("`init` is a folder with config.json and safetensors, or a .gguf file")
+    })?;
+    train.take_shape(&model).map_err(|error| Error::new(format!("train: {error}")))
+}
+
+/// Hash of the weights that training starts from; none where they are random.
+pub(crate) fn init_digest(recipe: &Recipe) -> Result<Option<Digest>> {
+    let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
+    init.map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)
+}
+
+/// Facts for a fingerprint. Weights to start from count by their content, not by where they lie.
+fn facts(mut facts: Value, train: Option<TrainConfig>, init: Option<Digest>) -> Value {
+    facts["train"] = json!(train.map(|train| TrainConfig { init: None, ..train }));
+    if let Some(init) = init {
+        facts["init"] = json!(init);
+    }
+    facts
+}
+
 /// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
 /// longer run is another run, because its learning rate was another at every step. How often is
 /// looked or saved is not.
-fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan) -> Result<Fingerprint> {
+fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
     let train = recipe.train.as_ref().map(TrainConfig::identity);
-    fingerprint("train", &json!({ "train": train, "seed": recipe.seed, "manifest": manifest, "mixture": plan }))
+    let rest = json!({ "train": null, "seed": recipe.seed, "manifest": manifest, "mixture": plan });
+    fingerprint("train", &facts(rest, train, init))
 }
 
 /// Fingerprint of the finished unit: what is looked at on the way does not change the weights, but
 /// it changes the curve and the samples.
-pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan) -> Result<Fingerprint> {
-    fingerprint("training", &json!({ "weights": identity(recipe, manifest, plan)?, "train": recipe.train }))
+pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
+    let rest = json!({ "weights": identity(recipe, manifest, plan, init)?, "train": null });
+    fingerprint("training", &facts(rest, recipe.train.clone(), init))
 }
 
 /// What a training starts from.
@@ -37,11 +65,13 @@ pub(crate) struct Training<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) plan: &'a MixturePlan,
     pub(crate) device: DeviceSpec,
+    /// Hash of the weights it starts from.
+    pub(crate) init: Option<Digest>,
 }
 
 /// Trains to the end, from the last checkpoint if there is one. Gives the files written.
 pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
-    let Training { folder, recipe, tokenizer, manifest, plan, device } = *training;
+    let Training { folder, recipe, tokenizer, manifest, plan, device, init } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
     verify(folder, manifest, cancel)?;
     let stream = TokenStream::with_manifest(
@@ -58,7 +88,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         stream: &stream,
         device,
         seed: recipe.seed,
-        fingerprint: identity(recipe, manifest, plan)?,
+        fingerprint: identity(recipe, manifest, plan, init)?,
     };
     take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
@@ -70,11 +100,18 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         opened => opened,
     }
     .map_err(train_error)?;
-    let facts = Facts { device: device.to_string(), parameters: trainer.num_params(), steps: stream.steps() };
+    if let Some(most) = config.model.max_positions.filter(|&most| most < config.sequence_length) {
+        ui.warn(format!(
+            "`sequence-length` {} is longer than the {most} tokens that the model of `init` is made for",
+            config.sequence_length
+        ));
+    }
+    let facts = Facts { device: device.to_string(), parameters: trainer.num_params(), steps: stream.steps(), init };
     layout::write_json(folder, layout::TRAINING, &facts)?;
     ui.say(format!(
-        "train: {} parameters, {} steps of {} tokens on {device}{}",
+        "train: {} parameters{}, {} steps of {} tokens on {device}{}",
         trainer.num_params(),
+        config.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display())),
         stream.steps(),
         config.batch * config.sequence_length,
         if trainer.step_number() > 0 { format!(", continuing at step {}", trainer.step_number()) } else { String::new() },
@@ -131,6 +168,9 @@ pub(crate) struct Facts {
     pub(crate) device: String,
     pub(crate) parameters: u64,
     pub(crate) steps: u64,
+    /// Hash of the weights that training started from; none where they were random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) init: Option<Digest>,
 }
 
 /// What a training leaves, and its name while another recipe's training is in the run folder. The

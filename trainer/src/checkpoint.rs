@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use shards::Digest;
 
 use crate::error::{Error, Result};
+use crate::load::Pretrained;
 use crate::model::{Model, ModelConfig, Parameter, Wanted};
 use crate::optimizer::AdamW;
 use crate::tensors::{self, Entry, Tensors, read_at_most};
@@ -67,13 +68,7 @@ impl Checkpoint {
     /// Reads every byte and compares it with the checksums.
     pub fn verify(&self) -> Result<()> {
         for file in Self::FILES {
-            let path = self.folder.join(file);
-            let mut hasher = blake3::Hasher::new();
-            let open = File::open(&path).map_err(Error::io("open", &path))?;
-            hasher.update_reader(open).map_err(Error::io("read", &path))?;
-            if self.sums.get(file) != Some(&Digest(*hasher.finalize().as_bytes())) {
-                return Err(Error::invalid(&path, format!("its BLAKE3 hash is not the one in {SUMS}: the file is damaged")));
-            }
+            tensors::check_digest(&self.folder.join(file), self.sum(file)?)?;
         }
         Ok(())
     }
@@ -159,7 +154,7 @@ impl Checkpoint {
     /// The model. Every name, shape and byte is checked.
     pub fn model(&self, device: &Device) -> Result<Model> {
         let State { model, vocab_size, .. } = &self.state;
-        self.read(MODEL, model.num_params(*vocab_size)?, |file| {
+        self.read(MODEL, |file| {
             Model::build(model, *vocab_size, &mut |Wanted { name, shape, .. }| {
                 let values = file.take(&name, &shape)?;
                 Ok(Parameter::new(name, shape, values, device))
@@ -170,7 +165,7 @@ impl Checkpoint {
     /// Puts the optimizer, new for this model, where it was.
     pub(crate) fn optimizer(&self, model: &Model, optimizer: &mut AdamW) -> Result<()> {
         let device = model.device();
-        let moments = self.read(OPTIMIZER, 2 * model.num_params(), |file| {
+        let moments = self.read(OPTIMIZER, |file| {
             let pair = |parameter: &Parameter| {
                 let mut moment = |name| -> Result<Tensor<2>> {
                     let values = file.take(&format!("{}.{name}", parameter.name()), parameter.shape())?;
@@ -184,11 +179,20 @@ impl Checkpoint {
         Ok(())
     }
 
-    fn read<T>(&self, file: &str, numbers: u64, take: impl FnOnce(&mut Tensors<'_>) -> Result<T>) -> Result<T> {
-        let Some(&digest) = self.sums.get(file) else {
-            return Err(Error::invalid(&self.folder.join(SUMS), format!("has no line for {file}")));
-        };
-        tensors::read(&self.folder.join(file), digest, numbers, take)
+    /// The weights alone, every byte compared with its checksum, to be read tensor by tensor.
+    pub fn weights(&self) -> Result<Pretrained> {
+        let path = self.folder.join(MODEL);
+        tensors::check_digest(&path, self.sum(MODEL)?)?;
+        Pretrained::of_file(&path, self.state.model.clone(), self.state.vocab_size)
+    }
+
+    fn read<T>(&self, file: &str, take: impl FnOnce(&mut Tensors) -> Result<T>) -> Result<T> {
+        tensors::read(&self.folder.join(file), self.sum(file)?, take)
+    }
+
+    fn sum(&self, file: &str) -> Result<Digest> {
+        let missing = || Error::invalid(&self.folder.join(SUMS), format!("has no line for {file}"));
+        self.sums.get(file).copied().ok_or_else(missing)
     }
 }
 

@@ -1,8 +1,11 @@
 //! `[train]` of the recipe: what is trained, for how long, and how.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::load::Pretrained;
 use crate::model::{ModelConfig, Precision};
 
 /// Largest step in tokens; what one step may allocate for on the host.
@@ -80,7 +83,11 @@ pub struct TrainConfig {
     /// less memory, a third more work. For `bf16` on a card. Default false.
     #[serde(default)]
     pub activation_checkpointing: bool,
-    /// The model's shape. Default: a small one, see [`ModelConfig`].
+    /// Weights to start from: a Hugging Face folder of a Llama, Qwen2 or Qwen3 in safetensors, or a
+    /// .gguf file. The model's shape comes from there. Default: random weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// The model's shape. Default: that of `init`, or a small one, see [`ModelConfig`].
     #[serde(default)]
     pub model: ModelConfig,
     /// Text to write with the trained model. Default: none.
@@ -196,6 +203,7 @@ impl Default for TrainConfig {
             log_every: default::log_every(),
             precision: None,
             activation_checkpointing: false,
+            init: None,
             model: ModelConfig::default(),
             sample: None,
         }
@@ -256,6 +264,16 @@ impl TrainConfig {
         refuse("sequence-length", detail)
     }
 
+    /// Takes over the shape of the model that `init` names. A `model` that says something else is an
+    /// error: it would be ignored.
+    pub fn take_shape(&mut self, init: &Pretrained) -> Result<()> {
+        if self.model != ModelConfig::default() && self.model != *init.config() {
+            return refuse("model", "given beside `init`, whose shape is another one; leave it out");
+        }
+        self.model = init.config().clone();
+        self.validate()
+    }
+
     /// The same run looked at in the usual way: the options that change nothing in the weights or
     /// the curve (`log-every`, `checkpoint-every`, `keep-checkpoints`, `sample`) have their defaults.
     /// Two configs whose identities are equal train the same model step by step, so one continues
@@ -279,8 +297,9 @@ impl TrainConfig {
     pub fn describe(&self) -> String {
         let tokens = self.tokens.map_or("tokens until a bucket would repeat".to_owned(), |tokens| format!("{tokens} tokens"));
         let model = &self.model;
+        let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));
         format!(
-            "next-token objective, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
+            "next-token objective{init}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
             self.batch, self.sequence_length, model.layers, model.hidden, model.heads, model.kv_heads, self.learning_rate
         )
     }

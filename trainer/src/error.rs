@@ -47,7 +47,7 @@ pub enum Error {
     /// A batch that does not fit the model.
     #[error("batch: {0}")]
     Batch(String),
-    /// A checkpoint or metrics file whose content is refused.
+    /// A checkpoint, a metrics file or a model whose content is refused.
     #[error("{}: {detail}", path.display())]
     Invalid {
         /// The file or folder.

@@ -20,6 +20,8 @@ pub struct Sampling {
     pub context: u32,
     /// An id that ends the text; it is not in the result.
     pub end: Option<u32>,
+    /// Draws ids below this one alone: rows after a tokenizer's ids are padding. None: any.
+    pub ids: Option<u32>,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -39,7 +41,8 @@ pub fn generate(model: &Model, prompt: &[u32], sampling: &Sampling) -> Result<Ve
         let logits = model.logits(x_nh.narrow(0, context.len() - 1, 1));
         let logits = logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?;
         check("read logits")?;
-        let id = draw(&logits, sampling.temperature, sampling.top_k as usize, &mut rng);
+        let known = sampling.ids.map_or(logits.len(), |ids| logits.len().min(ids as usize));
+        let id = draw(&logits[..known], sampling.temperature, sampling.top_k as usize, &mut rng);
         if Some(id) == sampling.end {
             break;
         }
@@ -117,7 +120,7 @@ mod tests {
     fn forgets_what_is_before_the_context() {
         let config = ModelConfig { hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, ..Default::default() };
         let model = config.init(&Device::flex(), 50, 1).unwrap();
-        let sampling = Sampling { tokens: 5, temperature: 1.0, top_k: 0, context: 3, end: None, seed: 9 };
+        let sampling = Sampling { tokens: 5, temperature: 1.0, top_k: 0, context: 3, end: None, ids: None, seed: 9 };
         let text = generate(&model, &[1, 2, 3, 4], &sampling).unwrap();
         assert_eq!(text.len(), 5);
         assert_eq!(text, generate(&model, &[9, 2, 3, 4], &sampling).unwrap());
@@ -127,6 +130,8 @@ mod tests {
             generate(&model, &[1, 2, 3, 4], &Sampling { end, ..sampling }).unwrap().len(),
             text.iter().position(|&id| Some(id) == end).unwrap()
         );
+        let few = generate(&model, &[1, 2, 3], &Sampling { ids: Some(2), tokens: 20, ..sampling }).unwrap();
+        assert!(few.iter().all(|&id| id < 2) && few.contains(&0) && few.contains(&1), "{few:?}");
         assert!(generate(&model, &[], &sampling).is_err());
         assert!(generate(&model, &[50], &sampling).is_err());
     }

@@ -3,7 +3,8 @@
 //! In the order a step meets them:
 //! 1. [`TrainConfig`] is the recipe's `[train]`: [`ModelConfig`], batch, schedule, optimizer.
 //! 2. [`DeviceSpec`] picks the backend; the CPU is always there.
-//! 3. [`Model`] is a Llama/Qwen2-shaped decoder; [`Inputs`] are a batch on its device.
+//! 3. [`Model`] is a decoder in the shape of Llama, Qwen2 or Qwen3; [`Inputs`] are a batch on its device.
+//!    [`Pretrained`] is one in a Hugging Face folder or GGUF file, [`Export`] writes such a folder.
 //! 4. [`Objective`] gives a batch's [`Loss`] as a sum and a count, so that splitting a step into
 //!    micro-batches never changes it.
 //! 5. [`AdamW`] moves the weights by a learning rate from [`LearningRate`].
@@ -45,9 +46,11 @@ mod device;
 mod error;
 mod evaluate;
 mod event;
+mod export;
 mod generate;
 mod gradients;
 mod kernels;
+mod load;
 mod metrics;
 mod micro_batch;
 mod model;
@@ -66,10 +69,12 @@ pub use device::{Backend, DeviceSpec, backends};
 pub use error::{Error, Result};
 pub use evaluate::{BucketLoss, evaluate};
 pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
+pub use export::{Export, Texts, WeightFormat};
 pub use generate::{Sampling, generate};
 pub use gradients::Gradients;
+pub use load::{Pretrained, extend_vocabulary};
 pub use metrics::METRICS_FILE;
-pub use model::{Inputs, Model, ModelConfig, Parameter, Precision};
+pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};
 pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]

@@ -1,10 +1,11 @@
-//! A Llama/Qwen2-shaped decoder: what it consists of and how a batch goes through it.
+//! A decoder in the shape of Llama, Qwen2 and Qwen3: what it consists of and how a batch goes through it.
 
 mod config;
 mod init;
 pub(crate) mod inputs;
 mod parameter;
 mod precision;
+pub(crate) mod rope;
 
 use burn::tensor::{DType, Device, Tensor};
 
@@ -13,6 +14,7 @@ pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
 pub use precision::Precision;
+pub use rope::RopeScaling;
 
 use crate::config::refuse;
 use crate::error::Result;
@@ -20,7 +22,8 @@ use crate::error::Result;
 use crate::kernels::gpu;
 use crate::kernels::{attention, embed, linear, rms_norm, swiglu};
 
-/// A decoder with its weights. Layout and names are those of Hugging Face's Llama and Qwen2.
+/// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
+/// and Qwen3.
 #[derive(Clone, Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -40,6 +43,8 @@ struct Layer {
     query: Linear,
     key: Linear,
     value: Linear,
+    /// Norms of every head of queries and keys, `[1, D]`.
+    head_norms: Option<[Parameter; 2]>,
     output: Linear,
     mlp_norm: Parameter,
     gate: Linear,
@@ -170,7 +175,7 @@ impl Layer {
             norm: self.attention_norm.value(),
             projections: [&self.query, &self.key, &self.value].map(projection),
             output: self.output.weight.value(),
-            head_norms: None,
+            head_norms: self.head_norms.as_ref().map(|norms| norms.each_ref().map(Parameter::value)),
             heads: config.heads,
             kv_heads: config.kv_heads,
             epsilon: config.norm_epsilon,
@@ -185,6 +190,10 @@ impl Layer {
         let q_nq = self.query.forward(x_nh.clone());
         let k_nk = self.key.forward(x_nh.clone());
         let v_nk = self.value.forward(x_nh);
+        let (q_nq, k_nk) = match &self.head_norms {
+            Some([q, k]) => (norm_heads(q_nq, q, config), norm_heads(k_nk, k, config)),
+            None => (q_nq, k_nk),
+        };
         self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs))
     }
 
@@ -198,6 +207,7 @@ impl Layer {
             all.push(&linear.weight);
             all.extend(&linear.bias);
         }
+        all.extend(self.head_norms.iter().flatten());
         all
     }
 
@@ -208,8 +218,16 @@ impl Layer {
             all.push(&mut linear.weight);
             all.extend(&mut linear.bias);
         }
+        all.extend(self.head_norms.iter_mut().flatten());
         all
     }
+}
+
+/// The norm of each head by itself.
+fn norm_heads(x_nq: Tensor<2>, weight: &Parameter, config: &ModelConfig) -> Tensor<2> {
+    let [n, q] = x_nq.dims();
+    let d = config.head_size();
+    rms_norm(x_nq.reshape([n * q / d, d]), weight.value(), config.norm_epsilon).reshape([n, q])
 }
 
 impl Linear {

@@ -16,6 +16,7 @@ use crate::evaluate::evaluate;
 use crate::event::{EvalEvent, Event, SampleEvent, StepEvent};
 use crate::generate::{Sampling, generate};
 use crate::gradients::Gradients;
+use crate::load::Pretrained;
 use crate::metrics::Metrics;
 use crate::micro_batch::split;
 use crate::model::{Model, Precision};
@@ -87,15 +88,23 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Begins with random weights, in a folder without checkpoints.
+    /// Begins with the weights of `init` or with random ones, in a folder without checkpoints.
     pub fn new(run: Run<'a>) -> Result<Self> {
         if let Some(path) = Checkpoint::latest(&run.folder.join(CHECKPOINTS_FOLDER))? {
             return Err(Error::invalid(&path, "is there already: continue from it, or remove the folder"));
         }
         let device = run.device.open()?;
-        let vocab = run.tokenizer.vocab_size() as usize;
         run.config.validate()?;
-        let model = run.config.model.init(&device, vocab, run.seed)?;
+        let model = match &run.config.init {
+            Some(path) => {
+                let init = Pretrained::open(path)?;
+                if *init.config() != run.config.model {
+                    return refuse("model", "not that of `init`");
+                }
+                init.model_for(run.tokenizer, &device)?
+            }
+            None => run.config.model.init(&device, run.tokenizer.vocab_size() as usize, run.seed)?,
+        };
         Self::with(run, model)
     }
 
@@ -111,7 +120,10 @@ impl<'a> Trainer<'a> {
         if state.model != run.config.model {
             return wrong("model");
         }
-        if state.tokenizer != Digest(run.tokenizer.fingerprint()) || state.vocab_size != run.tokenizer.vocab_size() as usize {
+        // A model that came with more rows than its tokenizer has ids keeps them.
+        let ids = run.tokenizer.vocab_size() as usize;
+        let rows = if run.config.init.is_some() { state.vocab_size.max(ids) } else { ids };
+        if state.tokenizer != Digest(run.tokenizer.fingerprint()) || state.vocab_size != rows {
             return wrong("tokenizer");
         }
         let position = state.position;
@@ -295,6 +307,7 @@ impl<'a> Trainer<'a> {
                 top_k: config.top_k,
                 context: self.run.config.sequence_length,
                 end: Some(tokenizer.eos()),
+                ids: Some(tokenizer.vocab_size()),
                 seed: self.run.seed,
             };
             let ids = generate(&self.model, &tokenizer.encode(prompt)?, &sampling)?;

@@ -40,10 +40,53 @@ impl Bytes {
     }
 }
 
+/// A tokenizer.json that gives the same ids: byte-level BPE without a merge, id by id the bytes, then
+/// the end token.
+pub(crate) fn huggingface() -> Vec<u8> {
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        (0..=255).map(|byte| (super::byte_level::char_of(byte).to_string(), byte.into())).collect();
+    let level = serde_json::json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false });
+    let file = serde_json::json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": [{
+            "id": EOS, "content": EOS_TOKEN, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+        }],
+        "normalizer": null,
+        "pre_tokenizer": level,
+        "post_processor": null,
+        "decoder": level,
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
+            "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": vocab, "merges": [],
+        },
+    });
+    format!("{file:#}\n").into_bytes()
+}
+
 pub(crate) fn token_text(id: u32) -> Option<String> {
     match u8::try_from(id) {
         Ok(byte @ 0x20..0x7f) => Some(char::from(byte).to_string()),
         Ok(byte) => Some(format!("<0x{byte:02X}>")),
         Err(_) => (id == EOS).then(|| EOS_TOKEN.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tokenizer;
+
+    #[test]
+    fn its_hugging_face_file_gives_the_same_ids() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, huggingface()).unwrap();
+        let file = Tokenizer::load(&path, None).unwrap();
+        assert_eq!((file.kind(), file.vocab_size(), file.eos()), ("huggingface", VOCAB_SIZE, EOS));
+        let text = "한글, English\r\n\t\u{0}😀 <|endoftext|> café";
+        assert_eq!(file.encode(text).unwrap(), Bytes.encode(text));
+        assert_eq!(file.decode(&Bytes.encode(text)).unwrap(), text);
     }
 }

@@ -216,6 +216,16 @@ impl Tokenizer {
         }
     }
 
+    /// The file that other programs load it from: its tokenizer.json or tokenizer.model, and for
+    /// bytes a tokenizer.json that gives the same ids.
+    pub fn published(&self) -> Vec<u8> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.json.clone(),
+            Self::SentencePiece(tokenizer) => tokenizer.model.clone(),
+            Self::Bytes(_) => bytes::huggingface(),
+        }
+    }
+
     /// Writes the tokenizer as it was loaded or trained; [`Tokenizer::load`] reads it back. The
     /// name of the end token is not in the file.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {

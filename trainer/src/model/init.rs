@@ -47,19 +47,26 @@ impl Maker<'_> {
     fn layer(&mut self, index: usize, config: &ModelConfig) -> Result<Layer> {
         let name = |part: &str| format!("model.layers.{index}.{part}");
         let [hidden, inner] = [config.hidden, config.intermediate];
-        let kv = config.kv_heads * config.head_size();
+        let [queries, keys] = [config.heads, config.kv_heads].map(|heads| heads * config.head_size());
         // What adds to the residual stream is scaled down by the root of the number of additions.
         let added = DEVIATION / (2.0 * config.layers as f64).sqrt();
         Ok(Layer {
             attention_norm: self.vector(name("input_layernorm.weight"), hidden, 1.0)?,
-            query: self.linear(&name("self_attn.q_proj"), [hidden, hidden], DEVIATION, config.qkv_bias)?,
-            key: self.linear(&name("self_attn.k_proj"), [kv, hidden], DEVIATION, config.qkv_bias)?,
-            value: self.linear(&name("self_attn.v_proj"), [kv, hidden], DEVIATION, config.qkv_bias)?,
-            output: self.linear(&name("self_attn.o_proj"), [hidden, hidden], added, false)?,
+            query: self.linear(&name("self_attn.q_proj"), [queries, hidden], DEVIATION, config.qkv_bias)?,
+            key: self.linear(&name("self_attn.k_proj"), [keys, hidden], DEVIATION, config.qkv_bias)?,
+            value: self.linear(&name("self_attn.v_proj"), [keys, hidden], DEVIATION, config.qkv_bias)?,
+            output: self.linear(&name("self_attn.o_proj"), [hidden, queries], added, false)?,
             mlp_norm: self.vector(name("post_attention_layernorm.weight"), hidden, 1.0)?,
             gate: self.linear(&name("mlp.gate_proj"), [inner, hidden], DEVIATION, false)?,
             up: self.linear(&name("mlp.up_proj"), [inner, hidden], DEVIATION, false)?,
             down: self.linear(&name("mlp.down_proj"), [hidden, inner], added, false)?,
+            head_norms: match config.qk_norm {
+                true => Some([
+                    self.vector(name("self_attn.q_norm.weight"), config.head_size(), 1.0)?,
+                    self.vector(name("self_attn.k_norm.weight"), config.head_size(), 1.0)?,
+                ]),
+                false => None,
+            },
         })
     }
 }

@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use shards::Batch;
 
+use super::rope::Rope;
 use super::{Model, Precision};
 use crate::error::{Error, Result};
 
@@ -79,7 +80,7 @@ impl Inputs {
         let config = model.config();
         let [rows, seq_len] = [batch.rows, batch.seq_len];
         let positions_n = integers(&batch.positions, [rows * seq_len], &device);
-        let (cos_td, sin_td) = angles(&batch.positions, config.head_size(), config.rope_theta, &device);
+        let (cos_td, sin_td) = angles(&batch.positions, &Rope::of(config), &device);
         let [cos_nd, sin_nd] = [cos_td, sin_td].map(|table| table.select(0, positions_n.clone()));
         let shape = [rows, seq_len, 1, 2, config.head_size() / 2];
         let narrow = model.precision() == Precision::Bf16;
@@ -122,19 +123,18 @@ pub(crate) fn integers<const D: usize>(values: &[u32], shape: [usize; D], device
 }
 
 /// Tables of cosines and signed sines for every position up to the largest, `[P, D]`. Pair `i` of a
-/// head, elements `i` and `i + D / 2`, turns by `position × theta^(-2 i / D)` (Su et al. 2021).
-fn angles(positions: &[u32], head_size: usize, theta: f64, device: &Device) -> (Tensor<2>, Tensor<2>) {
+/// head is its elements `i` and `i + D / 2`.
+fn angles(positions: &[u32], rope: &Rope, device: &Device) -> (Tensor<2>, Tensor<2>) {
     let count = positions.iter().max().map_or(0, |&most| most as usize + 1);
-    let half = head_size / 2;
-    let frequencies: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head_size as f64)).collect();
+    let head_size = 2 * rope.frequencies.len();
     let mut cos = Vec::with_capacity(count * head_size);
     let mut sin = Vec::with_capacity(count * head_size);
     for position in 0..count {
         for sign in [-1.0, 1.0] {
-            for frequency in &frequencies {
+            for frequency in &rope.frequencies {
                 let angle = position as f64 * frequency;
-                cos.push(angle.cos() as f32);
-                sin.push((sign * angle.sin()) as f32);
+                cos.push((rope.attention_factor * angle.cos()) as f32);
+                sin.push((rope.attention_factor * sign * angle.sin()) as f32);
             }
         }
     }

@@ -22,6 +22,7 @@ fn config(tied: bool, bias: bool) -> ModelConfig {
         norm_epsilon: 1e-3,
         tied_embeddings: tied,
         qkv_bias: bias,
+        ..ModelConfig::default()
     }
 }
 
@@ -223,4 +224,15 @@ fn weights_depend_on_seed_and_shape_alone() {
     assert!(names.contains(&"model.layers.1.self_attn.k_proj.bias [4]".to_owned()));
     assert!(names.contains(&"model.layers.0.mlp.down_proj.weight [12, 10]".to_owned()));
     assert_eq!(names.last().unwrap(), "lm_head.weight [13, 12]");
+}
+
+#[test]
+fn the_list_of_tensors_is_what_models_consist_of() {
+    let qwen3 = ModelConfig { head_size: Some(8), qk_norm: true, ..config(false, false) };
+    for config in [config(true, true), config(false, false), qwen3] {
+        let model = config.init(&Device::flex(), VOCAB, 1).unwrap();
+        let made: Vec<_> = model.parameters().iter().map(|p| (p.name().to_owned(), p.shape().to_vec())).collect();
+        assert_eq!(made, config.tensors(VOCAB));
+        assert_eq!(model.num_params(), config.num_params(VOCAB).unwrap());
+    }
 }

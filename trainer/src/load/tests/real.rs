@@ -1,0 +1,61 @@
+//! A real model, where it is there: SmolLM2-135M-Instruct as a Q4_1 GGUF file, against the answers of a
+//! plain numpy forward pass over the same file.
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use serde::Deserialize;
+
+use super::*;
+use crate::generate::{Sampling, generate};
+
+#[derive(Deserialize)]
+struct Reference {
+    prompts: Vec<Prompt>,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    input_ids: Vec<u32>,
+    greedy_ids: Vec<u32>,
+    prompt_token_logprobs: Vec<f64>,
+    last_top10: Vec<(u32, f64)>,
+}
+
+#[test]
+fn smollm2_gives_the_reference_log_probabilities_and_text() {
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/models/smollm2_135m_reference.json");
+    let model = std::env::var_os("MALMOI_SMOLLM2_GGUF").map(PathBuf::from);
+    let (true, Some(path)) = (reference.exists(), model) else {
+        eprintln!("skipped: no ../shared, or MALMOI_SMOLLM2_GGUF does not name the model's file");
+        return;
+    };
+    let Reference { prompts } = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
+    let model = load(&path).frozen();
+    let vocab = model.vocab_size();
+    for prompt in prompts {
+        let ids = &prompt.input_ids;
+        let batch = Batch {
+            rows: 1,
+            seq_len: ids.len(),
+            inputs: ids.clone(),
+            targets: ids.clone(),
+            positions: (0..ids.len() as u32).collect(),
+            documents: vec![0; ids.len()],
+            mask: vec![false; ids.len()],
+            buckets: vec![0],
+        };
+        let logits = logits(&model, &batch);
+        let rows: Vec<&[f32]> = logits.chunks(vocab).collect();
+        for ((row, next), expected) in rows.iter().zip(&ids[1..]).zip(&prompt.prompt_token_logprobs) {
+            let sum: f64 = row.iter().map(|&logit| f64::from(logit).exp()).sum();
+            let found = f64::from(row[*next as usize]) - sum.ln();
+            assert!((found - expected).abs() < 2e-3, "{found} {expected}");
+        }
+        for (id, expected) in &prompt.last_top10 {
+            let found = f64::from(rows[ids.len() - 1][*id as usize]);
+            assert!((found - expected).abs() < 2e-3, "{id}: {found} {expected}");
+        }
+        let tokens = prompt.greedy_ids.len() as u32;
+        let sampling = Sampling { tokens, temperature: 0.0, top_k: 0, context: 256, end: None, ids: None, seed: 0 };
+        assert_eq!(generate(&model, ids, &sampling).unwrap(), prompt.greedy_ids);
+    }
+}
