@@ -111,6 +111,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "RUN", requires = "doc")]
         run: Option<PathBuf>,
     },
+    /// Say what training costs before it begins: work, memory by part, time, money.
+    Estimate(Estimate),
     /// Write a model as a folder that Hugging Face's libraries open.
     Export(Export),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
@@ -128,6 +130,53 @@ pub(crate) enum Command {
     },
     /// Say what machine this is, which backends it has, and what is missing.
     Doctor,
+}
+
+/// What is estimated, and on which cards.
+#[derive(Args, Debug)]
+pub(crate) struct Estimate {
+    /// A recipe, a model's folder or .gguf file, or a known shape such as qwen2.5-7b.
+    pub(crate) source: String,
+    /// Tokens to train on, as a number or with k, M, G or T [default: the recipe's].
+    #[arg(long, value_name = "N", value_parser = amount)]
+    pub(crate) tokens: Option<u64>,
+    /// The card: h100, h200, b200, a100, l40s, rtx4090, rtx3090.
+    #[arg(long, default_value = "h100")]
+    pub(crate) gpu: String,
+    /// How many of them.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) gpus: u32,
+    /// Share of the card's peak that is reached [default: what was measured].
+    #[arg(long, conflicts_with = "tflops")]
+    pub(crate) mfu: Option<f64>,
+    /// The same in TFLOP/s of one card.
+    #[arg(long)]
+    pub(crate) tflops: Option<f64>,
+    /// Price of one card for an hour.
+    #[arg(long)]
+    pub(crate) price: Option<f64>,
+    /// Tokens of one sequence [default: the recipe's, or 4096].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub(crate) sequence_length: Option<u32>,
+    /// Sequences at a time [default: the recipe's, or 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) micro_batch: Option<u32>,
+    /// Layers keep nothing but their inputs.
+    #[arg(long)]
+    pub(crate) activation_checkpointing: bool,
+}
+
+/// `1.5T` → 1,500,000,000,000.
+fn amount(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 1e3),
+        Some((at, 'm' | 'M')) => (&text[..at], 1e6),
+        Some((at, 'g' | 'G' | 'b' | 'B')) => (&text[..at], 1e9),
+        Some((at, 't' | 'T')) => (&text[..at], 1e12),
+        _ => (text, 1.0),
+    };
+    let value = digits.replace(['_', ','], "").parse::<f64>().map_err(|error| error.to_string())? * factor;
+    if (1.0..=1e18).contains(&value) { Ok(value as u64) } else { Err("not 1 to 10^18".to_owned()) }
 }
 
 /// What is exported, where to and how.

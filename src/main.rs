@@ -8,6 +8,7 @@ mod audit;
 mod cli;
 mod doctor;
 mod error;
+mod estimate;
 mod explain;
 mod export;
 mod init;
@@ -75,6 +76,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             (Some(doc), Some(run)) => explain::document(run, doc, ui),
             _ => explain::filter(filter.as_deref(), ui),
         },
+        Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run } => report::rewrite(run, common, ui),

@@ -2,8 +2,9 @@
 
     python verify_export.py path/to/malmoi [run-folder]
 
-Each model of this folder is exported, in 32 bits with many files and in bf16 with one, and opened by
-`AutoModelForCausalLM`: its logits are held against the ones that transformers gave for the fixture.
+Each model of this folder is exported and opened by `AutoModelForCausalLM`. In 32 bits, in many files,
+its logits are held against the ones that transformers gave for the fixture; in 16 bits, its
+parameters against torch's rounding.
 The GGUF models are exported too. Of a run folder whose recipe has `sample` with `temperature = 0`, the
 latest checkpoint is exported in 32 bits and transformers continues the prompts of samples.jsonl: it
 must write the same text. A SentencePiece tokenizer needs the sentencepiece and protobuf packages.
@@ -47,13 +48,23 @@ def compare(name, folder, ids, expected, most):
     print(f"{name:24} {type(model).__name__:18} largest difference of a logit {difference:.2e} {'ok' if fine else 'FAILED'} {strange or ''}")
 
 
+def compare_rounded(name, folder, source, dtype):
+    """Every parameter is the source's, rounded as torch rounds."""
+    global failed
+    wide, narrow = (AutoModelForCausalLM.from_pretrained(path, dtype=type) for path, type in [(source, torch.float32), (folder, dtype)])
+    pairs = list(zip(wide.named_parameters(), narrow.named_parameters(), strict=True))
+    equal = sum(a == b and torch.equal(x.to(dtype), y) for (a, x), (b, y) in pairs)
+    failed |= equal != len(pairs)
+    print(f"{name:24} {type(narrow).__name__:18} {equal} of {len(pairs)} parameters are torch's rounding {'ok' if equal == len(pairs) else 'FAILED'}")
+
+
 print("transformers", transformers.__version__, "torch", torch.__version__)
 for name in ["llama", "qwen2", "qwen2-untied", "qwen3", "yarn"]:
     source = os.path.join(HERE, name)
     files = (os.path.join(source, "ids.json"), os.path.join(source, "expected.safetensors"))
     compare(f"{name} f32", export(source, f"{name}-f32", "--dtype", "f32", "--file-bytes", "6000"), *files, 1e-4)
-    # Eight bits of precision: rounding alone moves logits of size 10 by some tenths.
-    compare(f"{name} bf16", export(source, f"{name}-bf16"), *files, 0.5)
+    compare_rounded(f"{name} bf16", export(source, f"{name}-bf16"), source, torch.bfloat16)
+    compare_rounded(f"{name} f16", export(source, f"{name}-f16", "--dtype", "f16"), source, torch.float16)
 for name in ["llama.gguf", "qwen3.gguf"]:
     source = os.path.join(HERE, name)
     compare(f"{name} f32", export(source, name, "--dtype", "f32"), f"{source}.ids.json", f"{source}.expected.safetensors", 1e-4)

@@ -1,0 +1,233 @@
+//! What training costs, by arithmetic: work, memory by part, time.
+
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::model::ModelConfig;
+
+/// Numbers in a piece of logits, as in `kernels/gpu/loss.rs`.
+const LOGITS: u64 = 1 << 29;
+
+/// A card by what its maker says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Card {
+    /// Name, lower case.
+    pub name: &'static str,
+    /// Dense bfloat16 products, TFLOP/s.
+    pub tflops: f64,
+    /// Memory in bytes.
+    pub memory: u64,
+}
+
+/// The cards that are known by name.
+pub const CARDS: [Card; 7] = [
+    Card { name: "h100", tflops: 989.0, memory: 80_000_000_000 },
+    Card { name: "h200", tflops: 989.0, memory: 141_000_000_000 },
+    Card { name: "b200", tflops: 2250.0, memory: 192_000_000_000 },
+    Card { name: "a100", tflops: 312.0, memory: 80_000_000_000 },
+    Card { name: "l40s", tflops: 362.0, memory: 48_000_000_000 },
+    Card { name: "rtx4090", tflops: 165.0, memory: 24_000_000_000 },
+    Card { name: "rtx3090", tflops: 71.0, memory: 24_000_000_000 },
+];
+
+/// Model FLOPs utilization measured on an H100 with the shape of Qwen2.5-0.5B (`benches/train/RESULTS.md`).
+pub const MEASURED_MFU: f64 = 0.34;
+
+/// How much more memory a process was seen to hold than the sum of its parts, at least and at most:
+/// the pool keeps buffers of sizes that are not asked for again.
+pub const POOL: (f64, f64) = (1.0, 1.6);
+
+/// A step as the estimate sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload<'a> {
+    /// The model's shape.
+    pub model: &'a ModelConfig,
+    /// Rows of its embedding.
+    pub vocab: usize,
+    /// Tokens of one sequence.
+    pub sequence_length: u32,
+    /// Sequences that go through the model at a time.
+    pub micro_batch: u32,
+    /// Whether layers keep nothing but their inputs.
+    pub activation_checkpointing: bool,
+}
+
+/// One part of a card's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MemoryPart {
+    /// What lies there.
+    pub name: &'static str,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// What one card has to do and to hold.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Estimate {
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Floating-point operations for a token, forward and backward: 6 P of them in products with
+    /// parameters, the rest in attention.
+    pub flops_per_token: u64,
+    /// Those in products with parameters.
+    pub flops_of_products: u64,
+    /// Memory by part, in bfloat16 over 32-bit weights.
+    pub memory: Vec<MemoryPart>,
+}
+
+impl Estimate {
+    /// Adds everything up. The sizes are those of what `kernels/gpu` keeps.
+    pub fn new(work: &Workload) -> Result<Self> {
+        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing } = *work;
+        let parameters = model.num_params(vocab)?;
+        let flops_per_token = model.flops_per_token(vocab, sequence_length)?;
+        let flops_of_products = model.flops_per_token(vocab, 0)?;
+        let tokens = u64::from(sequence_length) * u64::from(micro_batch);
+        let [hidden, layers, vocab, inner] = [model.hidden, model.layers, vocab, model.intermediate].map(|n| n as u64);
+        let [queries, keys] = [model.heads, model.kv_heads].map(|heads| (heads * model.head_size()) as u64);
+        let table = vocab * hidden;
+        let tables = if model.tied_embeddings { table } else { 2 * table };
+
+        // Bytes of a token: bfloat16 rows, the norm's scale, the softmax's divisors.
+        let scales = 4;
+        let attention = 2 * (2 * hidden + 2 * queries + 2 * keys) + scales + 4 * model.heads as u64;
+        let head_norms = if model.qk_norm { 2 * (queries + keys) + 4 * (model.heads + model.kv_heads) as u64 } else { 0 };
+        let feed_forward = 2 * (2 * hidden + 3 * inner) + scales;
+        let whole = attention + head_norms + feed_forward;
+        let kept = if activation_checkpointing { 4 * hidden * layers + feed_forward } else { whole * layers };
+        let both = if model.tied_embeddings { 8 * table } else { 0 };
+        let logits = tokens.min((LOGITS / vocab).max(1)) * vocab * 2;
+        let part = |name, bytes| MemoryPart { name, bytes };
+        let memory = vec![
+            part("weights", 4 * parameters),
+            part("gradients", 4 * parameters),
+            part("moments", 8 * parameters),
+            part("weights in bfloat16", 2 * (parameters - tables) + 2 * table),
+            part("activations", kept * tokens),
+            part("a piece of logits", logits),
+            part("both gradients of a tied embedding", both),
+            part("the backward pass of one layer", 6 * inner * tokens),
+        ];
+        Ok(Self { parameters, flops_per_token, flops_of_products, memory })
+    }
+
+    /// The sum of the parts, bytes.
+    pub fn memory_sum(&self) -> u64 {
+        self.memory.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Tokens per second at so many TFLOP/s of model work.
+    pub fn tokens_per_second(&self, tflops: f64) -> f64 {
+        tflops * 1e12 / self.flops_per_token as f64
+    }
+}
+
+/// Models by name, with rows of their embedding: facts of their published configurations.
+pub fn known_model(name: &str) -> Option<(ModelConfig, usize)> {
+    // hidden, layers, heads, kv heads, head size, intermediate, rows, tied, qkv bias, head norms
+    let (hidden, layers, heads, kv_heads, head, intermediate, rows, tied_embeddings, qkv_bias, qk_norm) = match name {
+        "qwen2.5-0.5b" => (896, 24, 14, 2, 64, 4864, 151_936, true, true, false),
+        "qwen2.5-1.5b" => (1536, 28, 12, 2, 128, 8960, 151_936, true, true, false),
+        "qwen2.5-3b" => (2048, 36, 16, 2, 128, 11_008, 151_936, true, true, false),
+        "qwen2.5-7b" => (3584, 28, 28, 4, 128, 18_944, 152_064, false, true, false),
+        "qwen2.5-14b" => (5120, 48, 40, 8, 128, 13_824, 152_064, false, true, false),
+        "qwen2.5-32b" => (5120, 64, 40, 8, 128, 27_648, 152_064, false, true, false),
+        "qwen3-0.6b" => (1024, 28, 16, 8, 128, 3072, 151_936, true, false, true),
+        "qwen3-1.7b" => (2048, 28, 16, 8, 128, 6144, 151_936, true, false, true),
+        "qwen3-4b" => (2560, 36, 32, 8, 128, 9728, 151_936, true, false, true),
+        "qwen3-8b" => (4096, 36, 32, 8, 128, 12_288, 151_936, false, false, true),
+        "llama-3.2-1b" => (2048, 16, 32, 8, 64, 8192, 128_256, true, false, false),
+        "llama-3.2-3b" => (3072, 28, 24, 8, 128, 8192, 128_256, true, false, false),
+        "llama-3.1-8b" => (4096, 32, 32, 8, 128, 14_336, 128_256, false, false, false),
+        _ => return None,
+    };
+    let head_size = (hidden != heads * head).then_some(head);
+    let config = ModelConfig {
+        hidden,
+        layers,
+        heads,
+        kv_heads,
+        head_size,
+        intermediate,
+        tied_embeddings,
+        qkv_bias,
+        qk_norm,
+        ..ModelConfig::default()
+    };
+    Some((config, rows))
+}
+
+/// The names that [`known_model`] knows.
+pub const KNOWN_MODELS: [&str; 13] = [
+    "qwen2.5-0.5b",
+    "qwen2.5-1.5b",
+    "qwen2.5-3b",
+    "qwen2.5-7b",
+    "qwen2.5-14b",
+    "qwen2.5-32b",
+    "qwen3-0.6b",
+    "qwen3-1.7b",
+    "qwen3-4b",
+    "qwen3-8b",
+    "llama-3.2-1b",
+    "llama-3.2-3b",
+    "llama-3.1-8b",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(name: &str, micro_batch: u32, sequence_length: u32, activation_checkpointing: bool) -> Estimate {
+        let (model, vocab) = known_model(name).unwrap();
+        Estimate::new(&Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing }).unwrap()
+    }
+
+    /// The counts that the model cards give.
+    #[test]
+    fn known_models_have_their_published_sizes() {
+        for (name, parameters) in [
+            ("qwen2.5-0.5b", 494_032_768),
+            ("qwen2.5-1.5b", 1_543_714_304),
+            ("qwen2.5-7b", 7_615_616_512),
+            ("qwen2.5-14b", 14_770_033_664),
+            ("qwen3-0.6b", 596_049_920),
+            ("qwen3-8b", 8_190_735_360),
+            ("llama-3.2-1b", 1_235_814_400),
+            ("llama-3.1-8b", 8_030_261_248),
+        ] {
+            assert_eq!(estimate(name, 1, 1, false).parameters, parameters, "{name}");
+        }
+        for name in KNOWN_MODELS {
+            assert!(known_model(name).is_some(), "{name}");
+        }
+        assert!(known_model("gpt-2").is_none());
+    }
+
+    /// 6 × 7,070,619,136 × 10^12 ÷ (4 × 10^14 × 86,400) days: the looked-up table is in no product.
+    #[test]
+    fn a_trillion_tokens_on_seven_billion_parameters() {
+        let estimate = estimate("qwen2.5-7b", 1, 4096, false);
+        let days = estimate.flops_of_products as f64 * 1e12 / 400e12 / 86_400.0;
+        assert!((days - 1227.5).abs() < 0.1, "{days}");
+        // Attention over 4,096 tokens adds 6 × 28 × 3,584 × 4,096.
+        assert_eq!(estimate.flops_per_token - estimate.flops_of_products, 6 * 28 * 3584 * 4096);
+    }
+
+    /// Against what nvidia-smi showed on an H100 (benches/train/RESULTS.md).
+    #[test]
+    fn memory_is_what_was_seen() {
+        for (name, rows, length, again, seen) in [
+            ("qwen2.5-0.5b", 4, 2048, false, 26.7e9),
+            ("qwen2.5-0.5b", 4, 2048, true, 13.1e9),
+            ("qwen2.5-0.5b", 16, 4096, true, 31.8e9),
+            ("qwen2.5-1.5b", 2, 4096, false, 62.5e9),
+        ] {
+            let sum = estimate(name, rows, length, again).memory_sum() as f64;
+            assert!(sum * POOL.0 <= seen && seen <= sum * POOL.1, "{name} {rows} x {length}: {sum:.3e}, seen {seen:.3e}");
+        }
+    }
+}
