@@ -100,10 +100,30 @@ impl Table {
         }
     }
 
+    /// The value stored for the key.
+    pub(crate) fn get(&self, key: u64) -> Option<u32> {
+        let key = key.max(1);
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut slot = (mixed >> 32) as usize & self.mask;
+        loop {
+            match self.keys.get(slot) {
+                None | Some(0) => return None,
+                Some(stored) if *stored == key => return self.values.get(slot).copied(),
+                _ => slot = (slot + 1) & self.mask,
+            }
+        }
+    }
+
     /// True when the key was there already; it is afterwards in any case.
     pub(crate) fn seen(&mut self, key: u64) -> bool {
         self.get_or_insert(key, 0).is_some()
     }
+}
+
+/// A key for each run of `n` words; the words of equal keys are equal.
+pub(crate) fn ngram_keys(words: &[Word], n: usize) -> impl Iterator<Item = u64> + '_ {
+    let fold = |key: u64, word: &Word| key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
+    words.windows(n.max(1)).map(move |window| window.iter().fold(0, fold))
 }
 
 /// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
@@ -116,11 +136,7 @@ pub(crate) fn top_ngram_chars(words: &[Word], n: usize, table: &mut Table) -> Op
     table.reset(words.len() + 1 - n);
     // (first word, count) in the order of first appearance
     let mut counts: Vec<(u32, u32)> = Vec::with_capacity(words.len() + 1 - n);
-    for (at, window) in words.windows(n).enumerate() {
-        let mut key = 0_u64;
-        for word in window {
-            key = key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
-        }
+    for (at, key) in ngram_keys(words, n).enumerate() {
         match table.get_or_insert(key, counts.len() as u32) {
             Some(entry) => counts[entry as usize].1 += 1,
             None => counts.push((at as u32, 1)),

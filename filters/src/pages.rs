@@ -1,7 +1,19 @@
 //! The pages of the filters: documentation, test and `explain` in one file each.
 
 /// Names of all filters, in the order a recipe would usually list them.
-pub const NAMES: &[&str] = &["encoding", "normalize", "length", "language", "hangul-ratio", "gopher-quality", "gopher-repetition"];
+pub const NAMES: &[&str] = &[
+    "encoding",
+    "normalize",
+    "length",
+    "language",
+    "hangul-ratio",
+    "gopher-quality",
+    "gopher-repetition",
+    "c4-quality",
+    "fineweb-quality",
+    "code-quality",
+    "url",
+];
 
 /// The page of a filter in Markdown: what it does, why, options, cases, references.
 #[must_use]
@@ -14,6 +26,10 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "hangul-ratio" => include_str!("../cases/hangul-ratio.md"),
         "gopher-quality" => include_str!("../cases/gopher-quality.md"),
         "gopher-repetition" => include_str!("../cases/gopher-repetition.md"),
+        "c4-quality" => include_str!("../cases/c4-quality.md"),
+        "fineweb-quality" => include_str!("../cases/fineweb-quality.md"),
+        "code-quality" => include_str!("../cases/code-quality.md"),
+        "url" => include_str!("../cases/url.md"),
         _ => return None,
     })
 }
@@ -29,6 +45,10 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "hangul" => "hangul-ratio",
         "quality" => "gopher-quality",
         "repetition" => "gopher-repetition",
+        "c4" => "c4-quality",
+        "fineweb" => "fineweb-quality",
+        "code" => "code-quality",
+        "url" => "url",
         _ => return None,
     })
 }
@@ -67,6 +87,8 @@ mod tests {
         bucket: Option<String>,
         /// The language that the source gave.
         lang_before: Option<String>,
+        /// The address of the document.
+        url: Option<String>,
         /// `true`, or `drop` says the rule.
         keep: Option<bool>,
         drop: Option<String>,
@@ -101,6 +123,7 @@ mod tests {
             document.bucket = bucket.as_str().into();
         }
         document.lang.clone_from(&case.lang_before);
+        document.url.clone_from(&case.url);
         let (verdict, metrics) = chain.apply(&mut document);
         let place = format!("{filter}: {}", case.name);
         match (case.keep, &case.drop, &verdict) {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
+    C4QualityConfig, CodeQualityConfig, EncodingConfig, Filter, FinewebQualityConfig, GopherQualityConfig, GopherRepetitionConfig,
+    HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, UrlConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -24,6 +25,14 @@ pub enum FilterSpec {
     GopherQuality(GopherQualityConfig),
     /// The Gopher repetition rules.
     GopherRepetition(GopherRepetitionConfig),
+    /// The C4 rules: keeps lines that are sentences.
+    C4Quality(C4QualityConfig),
+    /// The FineWeb rules about lines.
+    FinewebQuality(FinewebQualityConfig),
+    /// Rules for source code.
+    CodeQuality(CodeQualityConfig),
+    /// Lists of domains and addresses.
+    Url(UrlConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -34,8 +43,16 @@ pub(crate) trait Options {
     fn except_buckets(&self) -> &[String];
     /// Checks the options alone.
     fn check(&self) -> Result<(), SpecError>;
-    /// Builds the filter from checked options.
+    /// Builds the filter from checked options, without the files that options name.
     fn build(&self) -> Box<dyn Filter>;
+    /// Builds the filter with the files that options name; most filters have none.
+    fn load(&self) -> Result<Box<dyn Filter>, SpecError> {
+        Ok(self.build())
+    }
+    /// Paths of the files that options name.
+    fn files_mut(&mut self) -> Vec<&mut String> {
+        Vec::new()
+    }
 }
 
 /// Options that parse but make no sense.
@@ -92,6 +109,16 @@ pub enum SpecError {
         /// The allowed words, for the message.
         known: String,
     },
+    /// A file of the options that cannot be used.
+    #[error("filter `{filter}`: `{key}`: {cause}")]
+    List {
+        /// Name of the filter.
+        filter: &'static str,
+        /// Option.
+        key: &'static str,
+        /// What is wrong, with the path.
+        cause: String,
+    },
     /// A bucket that is both included and excluded.
     #[error("filter `{filter}`: bucket `{bucket}` is in `only-buckets` and in `except-buckets`")]
     BucketTwice {
@@ -111,6 +138,7 @@ impl SpecError {
             | Self::Crossed { filter, .. }
             | Self::NothingToDo { filter, .. }
             | Self::Unknown { filter, .. }
+            | Self::List { filter, .. }
             | Self::BucketTwice { filter, .. } => filter,
         }
     }
@@ -119,7 +147,11 @@ impl SpecError {
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            Self::OutOfRange { key, .. } | Self::Crossed { key, .. } | Self::NothingToDo { key, .. } | Self::Unknown { key, .. } => key,
+            Self::OutOfRange { key, .. }
+            | Self::Crossed { key, .. }
+            | Self::NothingToDo { key, .. }
+            | Self::Unknown { key, .. }
+            | Self::List { key, .. } => key,
             Self::BucketTwice { .. } => "except-buckets",
         }
     }
@@ -136,6 +168,10 @@ macro_rules! each {
             FilterSpec::HangulRatio($options) => $body,
             FilterSpec::GopherQuality($options) => $body,
             FilterSpec::GopherRepetition($options) => $body,
+            FilterSpec::C4Quality($options) => $body,
+            FilterSpec::FinewebQuality($options) => $body,
+            FilterSpec::CodeQuality($options) => $body,
+            FilterSpec::Url($options) => $body,
         }
     };
 }
@@ -181,7 +217,13 @@ impl FilterSpec {
     /// The filter itself.
     pub(crate) fn build(&self) -> Result<Box<dyn Filter>, SpecError> {
         self.check()?;
-        Ok(each!(self, options => options.build()))
+        each!(self, options => options.load())
+    }
+
+    /// Paths of the files that options name, such as block lists: to be made absolute before the
+    /// filter is built, and part of what a result depends on.
+    pub fn files_mut(&mut self) -> Vec<&mut String> {
+        each!(self, options => options.files_mut())
     }
 }
 
@@ -232,6 +274,13 @@ mod tests {
             ("gopher-quality = { min-words = 200000 }", "min-words"),
             ("gopher-quality = { min-stop-words = 9 }", "min-stop-words"),
             ("gopher-repetition = { top-2-gram = 1.1 }", "top-2-gram"),
+            ("length = { max-chars = 5, words = 'korean' }", "words"),
+            ("c4-quality = { bad-word-boundaries = true }", "bad-word-boundaries"),
+            ("fineweb-quality = { max-short-lines = 30 }", "max-short-lines"),
+            ("fineweb-quality = { terminal-characters = '' }", "terminal-characters"),
+            ("code-quality = { preset = 'starcoder', min-data-chars = 9000 }", "min-data-chars"),
+            ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
+            ("url = {}", "domains"),
             ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
             ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
         ];
@@ -268,6 +317,7 @@ mod tests {
                 "length" => "length = { min-chars = 5 }".to_owned(),
                 "language" => "language = { keep = ['ko'], except-buckets = ['code'] }".to_owned(),
                 "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
+                "url" => "url = { require = true }".to_owned(),
                 name => format!("{name} = {{}}"),
             };
             let spec: FilterSpec = toml::from_str(&entry).unwrap();
