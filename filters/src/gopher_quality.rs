@@ -297,10 +297,9 @@ impl Filter for GopherQuality {
             let share = judge.measure("symbol-ratio", ratio(gopher_dclm::symbols(text), words.len()));
             judge.at_most("quality/symbol-ratio", share, limits.hashes);
         } else {
-            let hashes = text.bytes().filter(|&byte| byte == b'#').count();
+            let [hashes, ellipses] = symbols(text);
             let share = judge.measure("hash-ratio", ratio(hashes, words.len()));
             judge.at_most("quality/hash-ratio", share, limits.hashes);
-            let ellipses = text.matches("...").count() + text.matches('…').count();
             let share = judge.measure("ellipsis-ratio", ratio(ellipses, words.len()));
             judge.at_most("quality/ellipsis-ratio", share, limits.ellipses);
         }
@@ -314,6 +313,26 @@ impl Filter for GopherQuality {
         judge.at_least("quality/stop-words", count, limits.stop_words as f64);
         judge.verdict
     }
+}
+
+/// How many `#`, and how many `...` and `…`, in one pass.
+fn symbols(text: &str) -> [usize; 2] {
+    let bytes = text.as_bytes();
+    let (mut hashes, mut ellipses, mut points) = (0, 0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'.' => {
+                points += 1;
+                continue;
+            }
+            b'#' => hashes += 1,
+            0xE2 if bytes[at..].starts_with("…".as_bytes()) => ellipses += 1,
+            _ => {}
+        }
+        ellipses += points / 3;
+        points = 0;
+    }
+    [hashes, ellipses + points / 3]
 }
 
 /// Whole words by hash, endings by comparison; each once, and none that is empty.
@@ -412,6 +431,14 @@ mod tests {
         assert_eq!(metrics.get("alpha-words"), Some(0.6));
         // the, to, be; "and…" is another word
         assert_eq!(metrics.get("stop-words"), Some(3.0));
+    }
+
+    #[test]
+    fn symbols_as_substrings() {
+        for text in ["", "....", "a......b..", "…#…...", "##.…..", "â€¦ ⓐ…", "...…...#"] {
+            let ellipses = text.matches("...").count() + text.matches('…').count();
+            assert_eq!(symbols(text), [text.matches('#').count(), ellipses], "{text}");
+        }
     }
 
     #[test]
