@@ -26,7 +26,8 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(recipe: &Recipe) -> Result<Self> {
         let parts = corpora::plan(&recipe.sources, Path::new("/"), recipe.part_bytes)?;
-        let clean = parts.iter().map(|part| clean_fingerprint(recipe, part)).collect::<Result<Vec<_>>>()?;
+        let lists = recipe.filters.iter().map(lists).collect::<Result<Vec<_>>>()?;
+        let clean = parts.iter().map(|part| clean_fingerprint(recipe, &lists, part)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
         let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean }))?;
         Ok(Self { parts, clean, dedup })
@@ -67,14 +68,14 @@ impl Plan {
 }
 
 /// A part's identity (files, sizes, times, ranges) with every setting that `clean` looks at.
-fn clean_fingerprint(recipe: &Recipe, part: &Part) -> Result<Fingerprint> {
+fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Result<Fingerprint> {
     let source = &recipe.sources[part.source];
     let slices = part
         .slices
         .iter()
         .map(|slice| Ok(json!({ "identity": slice.identity()?, "range": slice.range, "relative": slice.relative })))
         .collect::<Result<Vec<_>, corpora::Error>>()?;
-    let filters: Vec<_> = recipe.filters.iter().filter(|filter| applies(filter, &source.bucket)).collect();
+    let (filters, lists): (Vec<_>, Vec<_>) = recipe.filters.iter().zip(lists).filter(|(filter, _)| applies(filter, &source.bucket)).unzip();
     // How a source's files are named does not matter, what they hold does.
     let mut settings = serde_json::to_value(source).context(|| "cannot fingerprint a source".to_owned())?;
     if let Value::Object(settings) = &mut settings {
@@ -82,8 +83,21 @@ fn clean_fingerprint(recipe: &Recipe, part: &Part) -> Result<Fingerprint> {
     }
     fingerprint(
         "clean",
-        &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
+        &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "lists": lists, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
     )
+}
+
+/// Hashes of the files that a filter reads: what they hold matters, not only where they lie.
+fn lists(filter: &FilterSpec) -> Result<Vec<String>> {
+    let mut filter = filter.clone();
+    let name = filter.name();
+    let hash = |path: &mut String| {
+        let mut hasher = blake3::Hasher::new();
+        let hashed = std::fs::File::open(&*path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the list {path}: {cause}")))?;
+        Ok(hasher.finalize().to_hex().to_string())
+    };
+    filter.files_mut().into_iter().map(hash).collect()
 }
 
 /// `malmoi plan`: the tree of what a run would do.

@@ -109,6 +109,7 @@ impl Recipe {
                 }
             })?
         };
+        recipe.resolve_lists(folder).map_err(|problem| places.problem(&problem))?;
         recipe.check().map_err(|problem| places.problem(&problem))?;
         recipe.resolve(folder).map_err(|problem| places.problem(&problem))?;
         Ok(recipe)
@@ -189,6 +190,17 @@ impl Recipe {
         }
         if let Some(init) = self.train.as_mut().and_then(|train| train.init.as_mut()) {
             *init = paths::resolve(folder, &init.to_string_lossy()).map_err(|cause| Problem::new("train.init", cause))?.into();
+        }
+        Ok(())
+    }
+
+    /// Paths of the files that filters read; checks build filters, so these come before them.
+    fn resolve_lists(&mut self, folder: &Path) -> Result<(), Problem> {
+        for (index, filter) in self.filters.iter_mut().enumerate() {
+            let place = format!("filters.{index}.{}", filter.name());
+            for path in filter.files_mut() {
+                *path = paths::resolve(folder, path).map_err(|cause| Problem::new(&place, cause))?;
+            }
         }
         Ok(())
     }

@@ -42,6 +42,30 @@ pub(crate) fn is_symbol(c: char) -> bool {
     after > 0 && code <= SYMBOLS[after - 1].1
 }
 
+/// A character that ends a sentence in some script: datatrove's `TERMINAL_PUNCTUATION`, which has
+/// neither quotes nor brackets nor `…`.
+pub(crate) fn is_terminal(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, '.' | '!' | '?');
+    }
+    is_symbol(c)
+        && !matches!(c,
+            '\u{80}'..='\u{9F}' | '«' | '´' | '»' | '–' | '—' | '’' | '“'..='„' | '…' | '∶' | '━' | '►' | '、'
+            | '〈'..='」' | '【' | '】' | '％' | '（' | '）' | '，' | '１' | '：' | '；' | '～')
+}
+
+/// What Python's `str.isalnum` accepts: a letter or anything with a numeric value.
+pub(crate) fn is_alnum(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_letter(c) || c.is_numeric() }
+}
+
+/// A decimal digit of any script (general category Nd).
+pub(crate) fn is_decimal(c: char) -> bool {
+    let code = u32::from(c);
+    let after = DECIMAL_ZEROS.partition_point(|&zero| zero <= code);
+    after > 0 && code - DECIMAL_ZEROS[after - 1] < 10
+}
+
 /// A Hangul syllable or a compatibility jamo (`ㅋ`, `ㅠ`), the fillers excluded.
 pub(crate) fn is_hangul(c: char) -> bool {
     matches!(c, '\u{AC00}'..='\u{D7A3}' | '\u{3131}'..='\u{3163}' | '\u{3165}'..='\u{318E}')
@@ -73,9 +97,34 @@ const SYMBOLS: &[(u32, u32)] = &[
     (0x16E98, 0x16E98), (0x1BC9F, 0x1BC9F), (0x1DA88, 0x1DA88),
 ];
 
+/// Zeros of the decimal digits of Unicode 14, each followed by one to nine; sorted.
+#[rustfmt::skip]
+const DECIMAL_ZEROS: &[u32] = &[
+    0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6,
+    0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50,
+    0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0,
+    0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730,
+    0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2,
+    0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_end_with_159_characters() {
+        assert_eq!(('\0'..=char::MAX).filter(|&c| is_terminal(c)).count(), 159);
+        assert!(".!?。！？．።।".chars().all(is_terminal));
+        assert!(!"…\"')»~：1".chars().any(is_terminal));
+    }
+
+    #[test]
+    fn digits_are_decimal_in_every_script() {
+        assert!("09٣７𝟗".chars().all(is_decimal));
+        assert!(!"²½Ⅷ一a:".chars().any(is_decimal));
+        assert!("a가5²Ⅷ一".chars().all(is_alnum) && !"_-ⓐ\u{301} ".chars().any(is_alnum));
+    }
 
     #[test]
     fn symbols_are_sorted_and_complete() {

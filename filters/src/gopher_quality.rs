@@ -4,23 +4,29 @@ use corpora::Document;
 use serde::{Deserialize, Serialize};
 
 use crate::chars::{is_space, is_symbol};
+use crate::gopher_dclm;
+use crate::judge::Judge;
 use crate::metrics::ratio;
 use crate::ngrams::hash_bytes;
 use crate::spec::{Options, SpecError, in_order, in_range};
-use crate::words::{Word, Words};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::words::{Lines, Word, Words};
+use crate::{Filter, Metrics, Segmentation, Verdict};
 
 /// A set of thresholds and stop words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum QualityPreset {
     /// The Gopher paper as in datatrove; for English.
     #[default]
+    #[serde(rename = "gopher@datatrove", alias = "gopher")]
     Gopher,
-    /// FineWeb-2's Korean values. They belong to Kiwi morphemes: on eojeol they drop nearly all
-    /// Korean, and are here for comparison.
+    /// The Gopher paper as in DCLM; for English.
+    #[serde(rename = "gopher@dclm")]
+    GopherDclm,
+    /// FineWeb-2's Korean values. They belong to morphemes, and words are split so.
+    #[serde(rename = "fineweb2-korean")]
     Fineweb2Korean,
     /// Our values for Korean split at white space; the page of the filter gives the reasons.
+    #[serde(rename = "korean-eojeol")]
     KoreanEojeol,
 }
 
@@ -50,7 +56,7 @@ impl QualityPreset {
             stop_words: 2,
         };
         match self {
-            Self::Gopher => gopher,
+            Self::Gopher | Self::GopherDclm => gopher,
             Self::Fineweb2Korean => Limits { mean_word_length: [1.0, 6.0], alpha_words: 0.791, ..gopher },
             Self::KoreanEojeol => Limits {
                 words: [23, 45_000],
@@ -64,9 +70,16 @@ impl QualityPreset {
         }
     }
 
+    const fn words(self) -> Segmentation {
+        match self {
+            Self::Fineweb2Korean => Segmentation::Korean,
+            _ => Segmentation::Whitespace,
+        }
+    }
+
     const fn stop_words(self) -> &'static [&'static str] {
         match self {
-            Self::Gopher => &["the", "be", "to", "of", "and", "that", "have", "with"],
+            Self::Gopher | Self::GopherDclm => &["the", "be", "to", "of", "and", "that", "have", "with"],
             Self::Fineweb2Korean => &[
                 "의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고", "에서", "가", "있", "으로", "인", "월", "로",
                 "되",
@@ -84,8 +97,11 @@ impl QualityPreset {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GopherQualityConfig {
-    /// Where the limits and stop words come from. Default: `gopher`.
+    /// Where the limits and stop words come from. Default: `gopher@datatrove`.
     pub preset: QualityPreset,
+    /// What a word is. Default: of the preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Segmentation>,
     /// Fewest words that are not punctuation alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_words: Option<u64>,
@@ -179,43 +195,44 @@ impl Options for GopherQualityConfig {
         let [min_mean, max_mean] = limits.mean_word_length.map(on);
         in_order::<Self>(("min-mean-word-length", min_mean), ("max-mean-word-length", max_mean))?;
         let listed = StopWords::new(&self.stop_words()).len();
-        in_range::<Self>("min-stop-words", Some(limits.stop_words as f64), 0.0, listed as f64)
+        match self.preset {
+            // Any number of occurrences of one word can be asked for.
+            QualityPreset::GopherDclm if listed > 0 => Ok(()),
+            _ => in_range::<Self>("min-stop-words", Some(limits.stop_words as f64), 0.0, listed as f64),
+        }
     }
 
     fn build(&self) -> Box<dyn Filter> {
-        let stop_words = StopWords::new(&self.stop_words());
-        Box::new(GopherQuality { limits: self.limits(), stop_words })
+        Box::new(GopherQuality {
+            limits: self.limits(),
+            stop_words: StopWords::new(&self.stop_words()),
+            words: self.words.unwrap_or(self.preset.words()),
+            dclm: self.preset == QualityPreset::GopherDclm,
+        })
     }
 }
 
 struct GopherQuality {
     limits: Limits,
     stop_words: StopWords,
+    words: Segmentation,
+    /// Measure as DCLM does.
+    dclm: bool,
 }
 
-impl Filter for GopherQuality {
-    fn name(&self) -> &'static str {
-        GopherQualityConfig::NAME
-    }
+/// What the rules look at, counted once.
+struct Counts {
+    content: usize,
+    mean_word_length: f64,
+    lines: usize,
+    bullets: usize,
+    ellipsis_lines: usize,
+    alpha: usize,
+    stop_words: usize,
+}
 
-    fn metric_names(&self) -> Vec<&'static str> {
-        vec![
-            "content-words",
-            "mean-word-length",
-            "hash-ratio",
-            "ellipsis-ratio",
-            "bullet-lines",
-            "ellipsis-lines",
-            "alpha-words",
-            "stop-words",
-        ]
-    }
-
-    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
-        let text = document.text.as_str();
-        let words = metrics.words(text);
-        let lines = metrics.lines(text);
-
+impl GopherQuality {
+    fn count(&self, text: &str, words: &Words, lines: &Lines) -> Counts {
         let (mut content, mut chars, mut alpha) = (0, 0, 0);
         for word in words.iter() {
             alpha += usize::from(word.has_letter());
@@ -224,67 +241,98 @@ impl Filter for GopherQuality {
                 chars += word.chars as usize;
             }
         }
-        let (mut bullets, mut trailing) = (0, 0);
+        let (mut bullets, mut ellipsis_lines) = (0, 0);
         for line in lines.of(text) {
             bullets += usize::from(line.trim_start_matches(is_space).starts_with(['•', '-']));
             let end = line.trim_end_matches(is_space);
-            trailing += usize::from(end.ends_with("...") || end.ends_with('…'));
+            ellipsis_lines += usize::from(end.ends_with("...") || end.ends_with('…'));
         }
-        let hashes = text.bytes().filter(|&byte| byte == b'#').count();
-        let ellipses = text.matches("...").count() + text.matches('…').count();
-        let mean = ratio(chars, content);
-        let stops = self.stop_words.count_in(text, &words);
+        let stop_words = self.stop_words.count_in(text, words);
+        Counts { content, mean_word_length: ratio(chars, content), lines: lines.len(), bullets, ellipsis_lines, alpha, stop_words }
+    }
+
+    fn count_dclm(&self, text: &str, words: &Words) -> Counts {
+        let chars: usize = words.iter().map(|word| word.chars as usize).sum();
+        let [lines, bullets, ellipsis_lines] = gopher_dclm::lines(text);
+        Counts {
+            content: gopher_dclm::content_words(text),
+            mean_word_length: ratio(chars, words.len()),
+            lines,
+            bullets,
+            ellipsis_lines,
+            alpha: words.iter().filter(|word| word.has_letter()).count(),
+            stop_words: self.stop_words.occurrences_in(text, words),
+        }
+    }
+}
+
+impl Filter for GopherQuality {
+    fn name(&self) -> &'static str {
+        GopherQualityConfig::NAME
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        let symbols: &[&str] = if self.dclm { &["symbol-ratio"] } else { &["hash-ratio", "ellipsis-ratio"] };
+        let lines = ["bullet-lines", "ellipsis-lines", "alpha-words", "stop-words"];
+        [&["content-words", "mean-word-length"], symbols, &lines].concat()
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let text = document.text.as_str();
+        let words = metrics.words_by(text, self.words);
+        let counts = if self.dclm { self.count_dclm(text, &words) } else { self.count(text, &words, &metrics.lines(text)) };
 
         let limits = &self.limits;
         let ([min_words, max_words], [min_mean, max_mean]) = (limits.words, limits.mean_word_length);
-        let mut judge = Judge { metrics, verdict: Verdict::Keep };
-        judge.measure("content-words", content as f64);
-        judge.at_least("quality/content-words", content as f64, min_words as f64);
-        judge.at_most("quality/content-words", content as f64, max_words as f64);
-        judge.measure("mean-word-length", mean);
-        if content > 0 {
+        let mut judge = Judge::new(metrics);
+        let content = judge.measure("content-words", counts.content as f64);
+        judge.at_least("quality/content-words", content, min_words as f64);
+        judge.at_most("quality/content-words", content, max_words as f64);
+        let mean = judge.measure("mean-word-length", counts.mean_word_length);
+        if mean > 0.0 {
             judge.at_least("quality/mean-word-length", mean, min_mean);
             judge.at_most("quality/mean-word-length", mean, max_mean);
         }
-        let share = judge.measure("hash-ratio", ratio(hashes, words.len()));
-        judge.at_most("quality/hash-ratio", share, limits.hashes);
-        let share = judge.measure("ellipsis-ratio", ratio(ellipses, words.len()));
-        judge.at_most("quality/ellipsis-ratio", share, limits.ellipses);
-        let share = judge.measure("bullet-lines", ratio(bullets, lines.len()));
+        if self.dclm {
+            let share = judge.measure("symbol-ratio", ratio(gopher_dclm::symbols(text), words.len()));
+            judge.at_most("quality/symbol-ratio", share, limits.hashes);
+        } else {
+            let [hashes, ellipses] = symbols(text);
+            let share = judge.measure("hash-ratio", ratio(hashes, words.len()));
+            judge.at_most("quality/hash-ratio", share, limits.hashes);
+            let share = judge.measure("ellipsis-ratio", ratio(ellipses, words.len()));
+            judge.at_most("quality/ellipsis-ratio", share, limits.ellipses);
+        }
+        let share = judge.measure("bullet-lines", ratio(counts.bullets, counts.lines));
         judge.at_most("quality/bullet-lines", share, limits.bullet_lines);
-        let share = judge.measure("ellipsis-lines", ratio(trailing, lines.len()));
+        let share = judge.measure("ellipsis-lines", ratio(counts.ellipsis_lines, counts.lines));
         judge.at_most("quality/ellipsis-lines", share, limits.ellipsis_lines);
-        let share = judge.measure("alpha-words", ratio(alpha, words.len()));
+        let share = judge.measure("alpha-words", ratio(counts.alpha, words.len()));
         judge.at_least("quality/alpha-words", share, limits.alpha_words);
-        let count = judge.measure("stop-words", stops as f64);
+        let count = judge.measure("stop-words", counts.stop_words as f64);
         judge.at_least("quality/stop-words", count, limits.stop_words as f64);
         judge.verdict
     }
 }
 
-/// Records every metric; the first limit that is missed decides. A limit of zero is no limit.
-struct Judge<'a> {
-    metrics: &'a mut Metrics,
-    verdict: Verdict,
-}
-
-impl Judge<'_> {
-    fn measure(&mut self, metric: &'static str, value: f64) -> f64 {
-        self.metrics.insert(metric, value);
-        value
-    }
-
-    fn at_least(&mut self, rule: &str, value: f64, limit: f64) {
-        if self.verdict.is_keep() && limit != 0.0 && value < limit {
-            self.verdict = Verdict::Drop(Reason::below(rule, value, limit));
+/// How many `#`, and how many `...` and `…`, in one pass.
+fn symbols(text: &str) -> [usize; 2] {
+    let bytes = text.as_bytes();
+    let (mut hashes, mut ellipses, mut points) = (0, 0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'.' => {
+                points += 1;
+                continue;
+            }
+            b'#' => hashes += 1,
+            0xE2 if bytes[at..].starts_with("…".as_bytes()) => ellipses += 1,
+            _ => {}
         }
+        ellipses += points / 3;
+        points = 0;
     }
-
-    fn at_most(&mut self, rule: &str, value: f64, limit: f64) {
-        if self.verdict.is_keep() && limit != 0.0 && value > limit {
-            self.verdict = Verdict::Drop(Reason::above(rule, value, limit));
-        }
-    }
+    [hashes, ellipses + points / 3]
 }
 
 /// Whole words by hash, endings by comparison; each once, and none that is empty.
@@ -332,6 +380,26 @@ impl StopWords {
         }
         met.into_iter().filter(|&met| met).count() + self.endings.len() - open.len()
     }
+
+    /// How many words are stop words, whatever their case, each occurrence counted.
+    fn occurrences_in(&self, text: &str, words: &Words) -> usize {
+        let listed = |word: &&Word| {
+            let word = word.of(text);
+            let ending =
+                |ending: &String| word.trim_end_matches(is_symbol).strip_suffix(ending.as_str()).is_some_and(|stem| !stem.is_empty());
+            let mut small = [0; 16];
+            let whole = match small.get_mut(..word.len()) {
+                Some(lower) if word.is_ascii() => {
+                    lower.copy_from_slice(word.as_bytes());
+                    lower.make_ascii_lowercase();
+                    hash_bytes(lower)
+                }
+                _ => hash_bytes(word.to_lowercase().as_bytes()),
+            };
+            self.whole.binary_search(&whole).is_ok() || self.endings.iter().any(ending)
+        };
+        words.iter().filter(listed).count()
+    }
 }
 
 /// The word without the punctuation behind it.
@@ -363,6 +431,14 @@ mod tests {
         assert_eq!(metrics.get("alpha-words"), Some(0.6));
         // the, to, be; "and…" is another word
         assert_eq!(metrics.get("stop-words"), Some(3.0));
+    }
+
+    #[test]
+    fn symbols_as_substrings() {
+        for text in ["", "....", "a......b..", "…#…...", "##.…..", "â€¦ ⓐ…", "...…...#"] {
+            let ellipses = text.matches("...").count() + text.matches('…').count();
+            assert_eq!(symbols(text), [text.matches('#').count(), ellipses], "{text}");
+        }
     }
 
     #[test]

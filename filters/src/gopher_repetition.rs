@@ -5,19 +5,24 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::chars::is_space;
+use crate::gopher_dclm::{Grams, Repeated};
 use crate::metrics::ratio;
 use crate::ngrams::{Runs, Table, top_ngram_chars};
 use crate::spec::{Options, SpecError, in_range};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Segmentation, Verdict};
 
 /// A set of thresholds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum RepetitionPreset {
     /// Table A1 of the Gopher paper, as in datatrove; for English words.
     #[default]
+    #[serde(rename = "gopher@datatrove", alias = "gopher")]
     Gopher,
-    /// FineWeb-2's Korean values, which were fitted to Kiwi morphemes; here the words are eojeol.
+    /// The same limits on what DCLM measures: all occurrences of what repeats, in Unicode words.
+    #[serde(rename = "gopher@dclm")]
+    GopherDclm,
+    /// FineWeb-2's Korean values, which were fitted to morphemes; words are split so.
+    #[serde(rename = "fineweb2-korean")]
     Fineweb2Korean,
 }
 
@@ -45,8 +50,16 @@ impl RepetitionPreset {
     /// Thresholds in the order of the rules; zero switches a rule off.
     const fn thresholds(self) -> [f64; RULES] {
         match self {
-            Self::Gopher => [0.3, 0.2, 0.3, 0.2, 0.2, 0.18, 0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.1],
+            Self::Gopher | Self::GopherDclm => [0.3, 0.2, 0.3, 0.2, 0.2, 0.18, 0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.1],
             Self::Fineweb2Korean => [0.0, 0.0, 0.374, 0.0, 0.282, 0.228, 0.185, 0.201, 0.184, 0.168, 0.154, 0.14, 0.127],
+        }
+    }
+
+    const fn words(self) -> Segmentation {
+        match self {
+            Self::Gopher => Segmentation::Whitespace,
+            Self::GopherDclm => Segmentation::Unicode,
+            Self::Fineweb2Korean => Segmentation::Korean,
         }
     }
 }
@@ -56,8 +69,11 @@ impl RepetitionPreset {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct GopherRepetitionConfig {
-    /// Where the thresholds come from. Default: `gopher`.
+    /// Where the thresholds come from, and what they measure. Default: `gopher@datatrove`.
     pub preset: RepetitionPreset,
+    /// What a word is. Default: of the preset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Segmentation>,
     /// Paragraphs that occurred before, of all paragraphs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicate_paragraphs: Option<f64>,
@@ -148,13 +164,23 @@ impl Options for GopherRepetitionConfig {
         for (threshold, value) in thresholds.iter_mut().zip(self.overrides()) {
             *threshold = value.unwrap_or(*threshold);
         }
-        Box::new(GopherRepetition { thresholds })
+        Box::new(GopherRepetition {
+            thresholds,
+            words: self.words.unwrap_or(self.preset.words()),
+            dclm: self.preset == RepetitionPreset::GopherDclm,
+        })
     }
 }
 
 struct GopherRepetition {
     thresholds: [f64; RULES],
+    words: Segmentation,
+    /// Measure as DCLM does.
+    dclm: bool,
 }
+
+/// The rule of a text in which there is nothing to repeat.
+const EMPTY: &str = "repetition/lines";
 
 impl GopherRepetition {
     /// Measures one rule unless it is off; true when the document fails it.
@@ -169,6 +195,9 @@ impl GopherRepetition {
     }
 
     fn decide(&self, text: &str, metrics: &mut Metrics) -> Option<Verdict> {
+        if text.is_empty() {
+            return Some(Verdict::Drop(Reason::below(EMPTY, 0.0, 1.0)));
+        }
         let chars = metrics.chars(text);
         let mut table = Table::default();
 
@@ -189,7 +218,7 @@ impl GopherRepetition {
             }
         }
 
-        let words = metrics.words(text);
+        let words = metrics.words_by(text, self.words);
         for (rule, n) in (4..7).zip(2..) {
             // A text of fewer words has no such n-gram and covers nothing with it.
             let measure = || ratio(top_ngram_chars(&words, n, &mut table).unwrap_or_default(), chars);
@@ -202,6 +231,26 @@ impl GopherRepetition {
         }
         let runs = Runs::new(&words);
         (7..RULES).zip(5..).find_map(|(rule, n)| self.fails(rule, metrics, || ratio(runs.duplicate_chars(n, &mut table), chars)))
+    }
+
+    /// The same rules in DCLM's order, on DCLM's measures.
+    fn decide_dclm(&self, text: &str, metrics: &mut Metrics) -> Option<Verdict> {
+        let mut table = Table::default();
+        let lines = Repeated::between(text, "\n", &mut table);
+        if lines.of == 0 {
+            return Some(Verdict::Drop(Reason::below(EMPTY, 0.0, 1.0)));
+        }
+        let paragraphs = Repeated::between(text, "\n\n", &mut table);
+        for (rule, value) in [(2, lines.elements), (0, paragraphs.elements), (3, lines.chars), (1, paragraphs.chars)] {
+            if let Some(verdict) = self.fails(rule, metrics, || value) {
+                return Some(verdict);
+            }
+        }
+        let words = metrics.words_by(text, self.words);
+        let mut grams = Grams::new(&words);
+        (4..RULES).zip(2..).find_map(|(rule, n)| {
+            self.fails(rule, metrics, || if rule < 7 { grams.top(n, &mut table) } else { grams.repeated(n, &mut table) })
+        })
     }
 }
 
@@ -216,7 +265,9 @@ impl Filter for GopherRepetition {
     }
 
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
-        self.decide(&document.text, metrics).unwrap_or(Verdict::Keep)
+        let text = document.text.as_str();
+        let verdict = if self.dclm { self.decide_dclm(text, metrics) } else { self.decide(text, metrics) };
+        verdict.unwrap_or(Verdict::Keep)
     }
 }
 
@@ -299,7 +350,23 @@ mod tests {
         assert_eq!(rule_of(&"I am your father.\n".repeat(4)), "repetition/duplicate-lines");
         assert_eq!(rule_of(&"I am your father.\n\n".repeat(4)), "repetition/duplicate-paragraphs");
         assert_eq!(rule_of("I am Frank, I am Frank, I am Frank"), "repetition/top-2-gram");
-        assert_eq!(rule_of(""), "keep");
+        assert_eq!(rule_of(""), "repetition/lines");
+    }
+
+    #[test]
+    fn dclm_counts_first_occurrences_too() {
+        let rule_of = |preset, text: &str| {
+            let config = GopherRepetitionConfig { preset, ..GopherRepetitionConfig::default() };
+            match config.build().apply(&mut document(text), &mut Metrics::new()) {
+                Verdict::Keep => "keep".to_owned(),
+                Verdict::Drop(reason) => reason.to_string(),
+            }
+        };
+        let text = "One line of some length.\nAnother line of some length.\nOne line of some length.\nAnd this, the last of the lines of the text.";
+        assert_eq!(rule_of(RepetitionPreset::GopherDclm, text), "repetition/duplicate-lines 0.5 > 0.3");
+        assert!(!rule_of(RepetitionPreset::Gopher, text).contains("duplicate-lines "));
+        assert_eq!(rule_of(RepetitionPreset::GopherDclm, " \n"), "repetition/lines 0 < 1");
+        assert_eq!(rule_of(RepetitionPreset::GopherDclm, "Repeat repeat repeat repeat."), "repetition/top-2-gram 1 > 0.2");
     }
 
     #[test]

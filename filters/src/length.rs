@@ -4,7 +4,7 @@ use corpora::Document;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Options, SpecError, in_order};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Segmentation, Verdict};
 
 /// Options of `length`; at least one bound must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,7 +16,10 @@ pub struct LengthConfig {
     /// Most characters. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_chars: Option<u64>,
-    /// Fewest words (white-space separated; eojeol in Korean). Default: no bound.
+    /// What a word is. Default: `whitespace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<Segmentation>,
+    /// Fewest words. Default: no bound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_words: Option<u64>,
     /// Most words. Default: no bound.
@@ -49,6 +52,9 @@ impl Options for LengthConfig {
                 key: "min-chars",
                 keys: "`min-chars`, `max-chars`, `min-words`, `max-words`",
             });
+        }
+        if self.words.is_some() && self.min_words.is_none() && self.max_words.is_none() {
+            return Err(SpecError::NothingToDo { filter: Self::NAME, key: "words", keys: "`min-words`, `max-words`" });
         }
         let [min_chars, max_chars, min_words, max_words] = bounds.map(|bound| bound.map(|count| count as f64));
         in_order::<Self>(("min-chars", min_chars), ("max-chars", max_chars))?;
@@ -83,7 +89,7 @@ impl Filter for Length {
         metrics.insert("chars", chars as f64);
         let mut reason = outside("length/chars", chars, bounds.min_chars, bounds.max_chars);
         if self.counts_words() {
-            let words = metrics.words(&document.text).len() as u64;
+            let words = metrics.words_by(&document.text, bounds.words.unwrap_or_default()).len() as u64;
             metrics.insert("words", words as f64);
             let worded = outside("length/words", words, bounds.min_words, bounds.max_words);
             reason = reason.or(worded);

@@ -33,14 +33,22 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod c4_lines;
+mod c4_quality;
 mod chain;
 mod chars;
+mod code_quality;
+mod code_shape;
 pub mod dedup;
 mod encoding;
 mod filter;
+mod fineweb_quality;
+mod gopher_dclm;
 mod gopher_quality;
 mod gopher_repetition;
 mod hangul_ratio;
+mod judge;
+mod korean;
 mod language;
 mod length;
 mod lexicon;
@@ -54,18 +62,25 @@ mod parity;
 mod pii;
 mod profanity;
 mod secrets;
+mod segmentation;
 mod spam;
 mod spec;
 #[cfg(test)]
 mod speed;
+mod url;
+mod word_list;
 mod words;
 
+pub use c4_quality::{C4Preset, C4QualityConfig};
 pub use chain::{Chain, MAX_TEXT_BYTES};
+pub use code_quality::{CodePreset, CodeQualityConfig};
 pub use encoding::EncodingConfig;
 pub use filter::{Filter, Reason, Sign, Verdict};
+pub use fineweb_quality::{FinewebPreset, FinewebQualityConfig};
 pub use gopher_quality::{GopherQualityConfig, QualityPreset};
 pub use gopher_repetition::{GopherRepetitionConfig, RepetitionPreset};
 pub use hangul_ratio::HangulRatioConfig;
+pub use korean::{Part, Piece, split_eojeol};
 pub use language::LanguageConfig;
 pub use length::LengthConfig;
 pub use mask::Action;
@@ -75,6 +90,8 @@ pub use pages::{NAMES, explain, filter_of_rule};
 pub use pii::PiiConfig;
 pub use profanity::ProfanityConfig;
 pub use secrets::SecretsConfig;
+pub use segmentation::Segmentation;
 pub use spam::SpamConfig;
 pub use spec::{FilterSpec, SpecError};
+pub use url::UrlConfig;
 pub use words::{Lines, Word, Words};

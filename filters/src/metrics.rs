@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::Segmentation;
 use crate::lexicon::Stream;
 use crate::words::{Lines, Words};
 
@@ -16,7 +17,7 @@ use crate::words::{Lines, Words};
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     values: Vec<(&'static str, f64)>,
-    words: Option<Arc<Words>>,
+    words: [Option<Arc<Words>>; Segmentation::COUNT],
     lines: Option<Arc<Lines>>,
     chars: Option<usize>,
     letters: Option<Arc<Stream>>,
@@ -64,15 +65,17 @@ impl Metrics {
         self.values.is_empty()
     }
 
-    /// Words of the text, segmented on the first call and shared until the text changes.
+    /// Words of the text between white space, found on the first call and shared until it changes.
     pub fn words(&mut self, text: &str) -> Arc<Words> {
-        match &self.words {
+        self.words_by(text, Segmentation::Whitespace)
+    }
+
+    /// Words of the text in this segmentation, found on the first call and shared until it changes.
+    pub fn words_by(&mut self, text: &str, segmentation: Segmentation) -> Arc<Words> {
+        let shared = &mut self.words[segmentation as usize];
+        match shared {
             Some(words) if words.text_bytes() == text.len() => Arc::clone(words),
-            _ => {
-                let words = Arc::new(Words::new(text));
-                self.words = Some(Arc::clone(&words));
-                words
-            }
+            _ => Arc::clone(shared.insert(Arc::new(Words::segmented(text, segmentation)))),
         }
     }
 
@@ -100,7 +103,7 @@ impl Metrics {
 
     /// Forgets the tables: every filter that rewrites the text calls this. Numbers stay.
     pub fn text_changed(&mut self) {
-        self.words = None;
+        self.words = Default::default();
         self.lines = None;
         self.chars = None;
         self.letters = None;

@@ -63,6 +63,45 @@ pub(crate) struct Table {
     keys: Vec<u64>,
     values: Vec<u32>,
     mask: usize,
+    twice: Twice,
+    /// Keys of one pass over a text.
+    pass: Vec<u64>,
+}
+
+/// Which keys may occur twice: small enough for the nearest cache, so that most n-grams, which occur
+/// once, never reach the table.
+#[derive(Default)]
+struct Twice {
+    /// Met once in the low half, met again in the high half.
+    marks: Vec<u64>,
+    mask: usize,
+}
+
+impl Twice {
+    fn reset(&mut self, expected: usize) {
+        let slots = (expected.max(16) / 2).next_power_of_two();
+        if self.marks.len() < slots {
+            self.marks.resize(slots, 0);
+        }
+        self.marks[..slots].fill(0);
+        self.mask = slots - 1;
+    }
+
+    fn place(&self, key: u64) -> (usize, u64) {
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 32) as usize & self.mask, 1 << (mixed >> 59))
+    }
+
+    fn mark(&mut self, key: u64) {
+        let (slot, bit) = self.place(key);
+        let marks = &mut self.marks[slot];
+        *marks |= bit | (*marks & bit) << 32;
+    }
+
+    fn contains(&self, key: u64) -> bool {
+        let (slot, bit) = self.place(key);
+        self.marks[slot] >> 32 & bit != 0
+    }
 }
 
 impl Table {
@@ -80,6 +119,24 @@ impl Table {
     #[cfg(test)]
     pub(crate) fn slots(&self) -> usize {
         self.keys.len()
+    }
+
+    /// Empties the table for these keys, which are kept as the pass; only those that may repeat need
+    /// to be looked up afterwards, see [`Table::may_repeat`].
+    fn start_pass(&mut self, keys: impl Iterator<Item = u64>) {
+        self.pass.clear();
+        self.pass.extend(keys);
+        self.twice.reset(self.pass.len());
+        for &key in &self.pass {
+            self.twice.mark(key);
+        }
+        let repeating = self.pass.iter().filter(|&&key| self.twice.contains(key)).count();
+        self.reset(repeating);
+    }
+
+    /// False for a key that occurs once in the pass.
+    fn may_repeat(&self, key: u64) -> bool {
+        self.twice.contains(key)
     }
 
     /// The value stored for the key; a key met for the first time stores `value` and gives `None`.
@@ -100,10 +157,30 @@ impl Table {
         }
     }
 
+    /// The value stored for the key.
+    pub(crate) fn get(&self, key: u64) -> Option<u32> {
+        let key = key.max(1);
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut slot = (mixed >> 32) as usize & self.mask;
+        loop {
+            match self.keys.get(slot) {
+                None | Some(0) => return None,
+                Some(stored) if *stored == key => return self.values.get(slot).copied(),
+                _ => slot = (slot + 1) & self.mask,
+            }
+        }
+    }
+
     /// True when the key was there already; it is afterwards in any case.
     pub(crate) fn seen(&mut self, key: u64) -> bool {
         self.get_or_insert(key, 0).is_some()
     }
+}
+
+/// A key for each run of `n` words; the words of equal keys are equal.
+pub(crate) fn ngram_keys(words: &[Word], n: usize) -> impl Iterator<Item = u64> + '_ {
+    let fold = |key: u64, word: &Word| key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
+    words.windows(n.max(1)).map(move |window| window.iter().fold(0, fold))
 }
 
 /// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
@@ -113,13 +190,13 @@ pub(crate) fn top_ngram_chars(words: &[Word], n: usize, table: &mut Table) -> Op
     if n == 0 || words.len() < n {
         return None;
     }
-    table.reset(words.len() + 1 - n);
-    // (first word, count) in the order of first appearance
-    let mut counts: Vec<(u32, u32)> = Vec::with_capacity(words.len() + 1 - n);
-    for (at, window) in words.windows(n).enumerate() {
-        let mut key = 0_u64;
-        for word in window {
-            key = key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
+    table.start_pass(ngram_keys(words, n));
+    // (first word, count) in the order of first appearance; what occurs once is the first n-gram
+    let mut counts: Vec<(u32, u32)> = vec![(0, 1)];
+    for at in 0..table.pass.len() {
+        let key = table.pass[at];
+        if !table.may_repeat(key) {
+            continue;
         }
         match table.get_or_insert(key, counts.len() as u32) {
             Some(entry) => counts[entry as usize].1 += 1,
@@ -170,15 +247,19 @@ impl Runs {
     /// As in the reference the words are joined without a space, so `ab c` equals `a bc`.
     pub(crate) fn duplicate_chars(&self, n: usize, table: &mut Table) -> usize {
         let words = self.hashes.len() - 1;
-        table.reset((words + 1).saturating_sub(n));
+        let key = |(at, until): (&u64, &u64), (from, to): (u32, u32)| {
+            let prefix = reduce(u128::from(*at) * u128::from(power((to - from) as usize)));
+            let window = until + PRIME - prefix;
+            if window >= PRIME { window - PRIME } else { window }
+        };
+        let ahead = n.min(words + 1);
+        let bytes = self.lengths.iter().zip(&self.lengths[ahead..]).map(|(from, to)| (from.0, to.0));
+        table.start_pass(self.hashes.iter().zip(&self.hashes[ahead..]).zip(bytes).map(|(hashes, bytes)| key(hashes, bytes)));
         let (mut at, mut repeated) = (0, 0);
         while at + n <= words {
-            let (from, to) = (self.lengths[at], self.lengths[at + n]);
-            let prefix = u128::from(self.hashes[at]) * u128::from(power((to.0 - from.0) as usize));
-            let prefix = reduce(prefix);
-            let window = self.hashes[at + n] + PRIME - prefix;
-            if table.seen(if window >= PRIME { window - PRIME } else { window }) {
-                repeated += (to.1 - from.1) as usize;
+            let window = table.pass[at];
+            if table.may_repeat(window) && table.seen(window) {
+                repeated += (self.lengths[at + n].1 - self.lengths[at].1) as usize;
                 at += n;
             } else {
                 at += 1;

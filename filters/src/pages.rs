@@ -13,6 +13,10 @@ pub const NAMES: &[&str] = &[
     "secrets",
     "profanity",
     "spam",
+    "c4-quality",
+    "fineweb-quality",
+    "code-quality",
+    "url",
 ];
 
 /// The page of a filter in Markdown: what it does, why, options, cases, references.
@@ -30,6 +34,10 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "secrets" => include_str!("../cases/secrets.md"),
         "profanity" => include_str!("../cases/profanity.md"),
         "spam" => include_str!("../cases/spam.md"),
+        "c4-quality" => include_str!("../cases/c4-quality.md"),
+        "fineweb-quality" => include_str!("../cases/fineweb-quality.md"),
+        "code-quality" => include_str!("../cases/code-quality.md"),
+        "url" => include_str!("../cases/url.md"),
         _ => return None,
     })
 }
@@ -49,6 +57,10 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "secrets" => "secrets",
         "profanity" => "profanity",
         "spam" => "spam",
+        "c4" => "c4-quality",
+        "fineweb" => "fineweb-quality",
+        "code" => "code-quality",
+        "url" => "url",
         _ => return None,
     })
 }
@@ -87,6 +99,8 @@ mod tests {
         bucket: Option<String>,
         /// The language that the source gave.
         lang_before: Option<String>,
+        /// The address of the document.
+        url: Option<String>,
         /// `true`, or `drop` says the rule.
         keep: Option<bool>,
         drop: Option<String>,
@@ -121,6 +135,7 @@ mod tests {
             document.bucket = bucket.as_str().into();
         }
         document.lang.clone_from(&case.lang_before);
+        document.url.clone_from(&case.url);
         let (verdict, metrics) = chain.apply(&mut document);
         let place = format!("{filter}: {}", case.name);
         match (case.keep, &case.drop, &verdict) {

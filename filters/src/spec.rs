@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
-    PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig,
+    C4QualityConfig, CodeQualityConfig, EncodingConfig, Filter, FinewebQualityConfig, GopherQualityConfig, GopherRepetitionConfig,
+    HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -33,6 +33,14 @@ pub enum FilterSpec {
     Profanity(ProfanityConfig),
     /// Advertising of gambling, prostitution and the like.
     Spam(SpamConfig),
+    /// The C4 rules: keeps lines that are sentences.
+    C4Quality(C4QualityConfig),
+    /// The FineWeb rules about lines.
+    FinewebQuality(FinewebQualityConfig),
+    /// Rules for source code.
+    CodeQuality(CodeQualityConfig),
+    /// Lists of domains and addresses.
+    Url(UrlConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -43,8 +51,16 @@ pub(crate) trait Options {
     fn except_buckets(&self) -> &[String];
     /// Checks the options alone.
     fn check(&self) -> Result<(), SpecError>;
-    /// Builds the filter from checked options.
+    /// Builds the filter from checked options, without the files that options name.
     fn build(&self) -> Box<dyn Filter>;
+    /// Builds the filter with the files that options name; most filters have none.
+    fn load(&self) -> Result<Box<dyn Filter>, SpecError> {
+        Ok(self.build())
+    }
+    /// Paths of the files that options name.
+    fn files_mut(&mut self) -> Vec<&mut String> {
+        Vec::new()
+    }
 }
 
 /// Options that parse but make no sense.
@@ -101,6 +117,16 @@ pub enum SpecError {
         /// The allowed words, for the message.
         known: String,
     },
+    /// A file of the options that cannot be used.
+    #[error("filter `{filter}`: `{key}`: {cause}")]
+    List {
+        /// Name of the filter.
+        filter: &'static str,
+        /// Option.
+        key: &'static str,
+        /// What is wrong, with the path.
+        cause: String,
+    },
     /// A bucket that is both included and excluded.
     #[error("filter `{filter}`: bucket `{bucket}` is in `only-buckets` and in `except-buckets`")]
     BucketTwice {
@@ -120,6 +146,7 @@ impl SpecError {
             | Self::Crossed { filter, .. }
             | Self::NothingToDo { filter, .. }
             | Self::Unknown { filter, .. }
+            | Self::List { filter, .. }
             | Self::BucketTwice { filter, .. } => filter,
         }
     }
@@ -128,7 +155,11 @@ impl SpecError {
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            Self::OutOfRange { key, .. } | Self::Crossed { key, .. } | Self::NothingToDo { key, .. } | Self::Unknown { key, .. } => key,
+            Self::OutOfRange { key, .. }
+            | Self::Crossed { key, .. }
+            | Self::NothingToDo { key, .. }
+            | Self::Unknown { key, .. }
+            | Self::List { key, .. } => key,
             Self::BucketTwice { .. } => "except-buckets",
         }
     }
@@ -149,6 +180,10 @@ macro_rules! each {
             FilterSpec::Secrets($options) => $body,
             FilterSpec::Profanity($options) => $body,
             FilterSpec::Spam($options) => $body,
+            FilterSpec::C4Quality($options) => $body,
+            FilterSpec::FinewebQuality($options) => $body,
+            FilterSpec::CodeQuality($options) => $body,
+            FilterSpec::Url($options) => $body,
         }
     };
 }
@@ -194,7 +229,13 @@ impl FilterSpec {
     /// The filter itself.
     pub(crate) fn build(&self) -> Result<Box<dyn Filter>, SpecError> {
         self.check()?;
-        Ok(each!(self, options => options.build()))
+        each!(self, options => options.load())
+    }
+
+    /// Paths of the files that options name, such as block lists: to be made absolute before the
+    /// filter is built, and part of what a result depends on.
+    pub fn files_mut(&mut self) -> Vec<&mut String> {
+        each!(self, options => options.files_mut())
     }
 }
 
@@ -245,6 +286,13 @@ mod tests {
             ("gopher-quality = { min-words = 200000 }", "min-words"),
             ("gopher-quality = { min-stop-words = 9 }", "min-stop-words"),
             ("gopher-repetition = { top-2-gram = 1.1 }", "top-2-gram"),
+            ("length = { max-chars = 5, words = 'korean' }", "words"),
+            ("c4-quality = { bad-word-boundaries = true }", "bad-word-boundaries"),
+            ("fineweb-quality = { max-short-lines = 30 }", "max-short-lines"),
+            ("fineweb-quality = { terminal-characters = '' }", "terminal-characters"),
+            ("code-quality = { preset = 'starcoder', min-data-chars = 9000 }", "min-data-chars"),
+            ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
+            ("url = {}", "domains"),
             ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
             ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
         ];
@@ -281,6 +329,7 @@ mod tests {
                 "length" => "length = { min-chars = 5 }".to_owned(),
                 "language" => "language = { keep = ['ko'], except-buckets = ['code'] }".to_owned(),
                 "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
+                "url" => "url = { require = true }".to_owned(),
                 name => format!("{name} = {{}}"),
             };
             let spec: FilterSpec = toml::from_str(&entry).unwrap();

@@ -1,11 +1,13 @@
 //! Words and lines of a text, found once and shared by all filters as byte ranges.
 
-use crate::chars::{is_letter, is_space, is_symbol};
-use crate::ngrams::hash_bytes;
+use unicode_segmentation::UnicodeSegmentation;
 
-/// One word: a maximal run of characters that are not white space.
-///
-/// In Korean this is the eojeol (어절), particles and endings included.
+use crate::chars::{is_alnum, is_letter, is_space, is_symbol};
+use crate::ngrams::hash_bytes;
+use crate::{Part, Segmentation};
+
+/// One word; what that is, the [`Segmentation`] says. Between white space it is a maximal run of
+/// other characters, in Korean the eojeol (어절), particles and endings included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
     /// First byte in the text.
@@ -47,6 +49,46 @@ pub struct Words {
 }
 
 impl Words {
+    /// Splits in this segmentation.
+    #[must_use]
+    pub fn segmented(text: &str, segmentation: Segmentation) -> Self {
+        match segmentation {
+            Segmentation::Whitespace => Self::new(text),
+            Segmentation::Unicode => {
+                let pieces = addressable(text).split_word_bound_indices();
+                let words = pieces.filter(|(_, piece)| piece.starts_with(is_alnum));
+                let mut found = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 6 + 1), text_bytes: text.len() };
+                words.for_each(|(at, piece)| found.push(text, at, at + piece.len()));
+                found
+            }
+            Segmentation::Korean => {
+                let mut words = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 5 + 1), text_bytes: text.len() };
+                crate::korean::split(text, 0, addressable(text).len(), &mut |piece| match piece.part {
+                    Part::Other => words.push(text, piece.start, piece.end),
+                    // Syllables have three bytes each.
+                    _ => words.add(text, piece.start, piece.end, ((piece.end - piece.start) / 3) as u32, LETTER | CONTENT),
+                });
+                words
+            }
+        }
+    }
+
+    /// Adds the word between two places of the text.
+    fn push(&mut self, text: &str, start: usize, end: usize) {
+        let word = &text[start..end];
+        let (mut chars, mut flags) = (0, 0);
+        for c in word.chars() {
+            chars += 1;
+            flags |= class_of(c);
+        }
+        self.add(text, start, end, chars, flags);
+    }
+
+    fn add(&mut self, text: &str, start: usize, end: usize, chars: u32, flags: u8) {
+        let hash = hash_bytes(&text.as_bytes()[start..end]);
+        self.words.push(Word { start: start as u32, end: end as u32, chars, flags, hash });
+    }
+
     /// Splits on white space, exactly where Python's `str.split()` does.
     ///
     /// Positions are 32-bit: of a text above 4 GiB only the beginning is segmented. (A chain
@@ -134,6 +176,11 @@ impl Lines {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// The lines as byte ranges.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.lines.iter().copied()
     }
 
     /// The lines as slices of the text they were found in.

@@ -1,0 +1,254 @@
+//! `code-quality`: source code that people wrote, by the shape of its lines and characters.
+
+use corpora::Document;
+use serde::{Deserialize, Serialize};
+
+use crate::code_shape::{Shape, is_generated, visible_chars};
+use crate::judge::Judge;
+use crate::metrics::ratio;
+use crate::spec::{Options, SpecError, in_range};
+use crate::{Filter, Metrics, Reason, Verdict};
+
+/// A set of limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodePreset {
+    /// RedPajama's limits for GitHub.
+    #[default]
+    Redpajama,
+    /// StarCoder's and The Stack v2's limits.
+    Starcoder,
+}
+
+/// Limits of all rules; a limit of zero switches its rule off.
+#[derive(Clone, Debug, PartialEq)]
+struct Limits {
+    max_line: f64,
+    mean_line: f64,
+    alnum: f64,
+    alpha: f64,
+    alpha_per_piece: f64,
+    encoded: f64,
+    encoded_run: f64,
+    visible: f64,
+    visible_chars: f64,
+    data_chars: [f64; 2],
+    generated: bool,
+    xml: bool,
+}
+
+impl CodePreset {
+    const fn limits(self) -> Limits {
+        let off = Limits {
+            max_line: 1000.0,
+            mean_line: 100.0,
+            alnum: 0.0,
+            alpha: 0.0,
+            alpha_per_piece: 0.0,
+            encoded: 0.0,
+            encoded_run: 0.0,
+            visible: 0.0,
+            visible_chars: 0.0,
+            data_chars: [0.0, 0.0],
+            generated: false,
+            xml: false,
+        };
+        match self {
+            Self::Redpajama => Limits { alnum: 0.25, alpha_per_piece: 1.5, ..off },
+            Self::Starcoder => Limits {
+                alpha: 0.25,
+                encoded: 0.5,
+                encoded_run: 1024.0,
+                visible: 0.2,
+                visible_chars: 100.0,
+                data_chars: [50.0, 5000.0],
+                generated: true,
+                xml: true,
+                ..off
+            },
+        }
+    }
+}
+
+/// Options of `code-quality`. Every limit takes its default from the preset, and switches its rule
+/// off when it is 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CodeQualityConfig {
+    /// Where the limits come from. Default: `redpajama`.
+    pub preset: CodePreset,
+    /// Most characters of a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_line_length: Option<f64>,
+    /// Most characters of a line on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_mean_line_length: Option<f64>,
+    /// Smallest share of letters and digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_alnum_chars: Option<f64>,
+    /// Smallest share of letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_alpha_chars: Option<f64>,
+    /// Fewest letters for each piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_alpha_per_piece: Option<f64>,
+    /// Largest share of characters in encoded data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_encoded_chars: Option<f64>,
+    /// Most characters of one run of encoded data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_encoded_run: Option<f64>,
+    /// HTML: smallest share of visible text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_visible_text: Option<f64>,
+    /// HTML: fewest characters of visible text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_visible_chars: Option<f64>,
+    /// JSON and YAML: fewest characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_data_chars: Option<f64>,
+    /// JSON and YAML: most characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_data_chars: Option<f64>,
+    /// Drop files that say in their first lines that a program wrote them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated: Option<bool>,
+    /// Drop XML under the name of another language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xml: Option<bool>,
+    /// Apply to these buckets alone. Default: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only_buckets: Vec<String>,
+    /// Do not apply to these buckets. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_buckets: Vec<String>,
+}
+
+impl CodeQualityConfig {
+    fn limits(&self) -> Limits {
+        let preset = self.preset.limits();
+        Limits {
+            max_line: self.max_line_length.unwrap_or(preset.max_line),
+            mean_line: self.max_mean_line_length.unwrap_or(preset.mean_line),
+            alnum: self.min_alnum_chars.unwrap_or(preset.alnum),
+            alpha: self.min_alpha_chars.unwrap_or(preset.alpha),
+            alpha_per_piece: self.min_alpha_per_piece.unwrap_or(preset.alpha_per_piece),
+            encoded: self.max_encoded_chars.unwrap_or(preset.encoded),
+            encoded_run: self.max_encoded_run.unwrap_or(preset.encoded_run),
+            visible: self.min_visible_text.unwrap_or(preset.visible),
+            visible_chars: self.min_visible_chars.unwrap_or(preset.visible_chars),
+            data_chars: [self.min_data_chars.unwrap_or(preset.data_chars[0]), self.max_data_chars.unwrap_or(preset.data_chars[1])],
+            generated: self.generated.unwrap_or(preset.generated),
+            xml: self.xml.unwrap_or(preset.xml),
+        }
+    }
+}
+
+impl Options for CodeQualityConfig {
+    const NAME: &'static str = "code-quality";
+
+    fn only_buckets(&self) -> &[String] {
+        &self.only_buckets
+    }
+
+    fn except_buckets(&self) -> &[String] {
+        &self.except_buckets
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        for (key, value) in [
+            ("min-alnum-chars", self.min_alnum_chars),
+            ("min-alpha-chars", self.min_alpha_chars),
+            ("max-encoded-chars", self.max_encoded_chars),
+            ("min-visible-text", self.min_visible_text),
+        ] {
+            in_range::<Self>(key, value, 0.0, 1.0)?;
+        }
+        for (key, value) in [
+            ("max-line-length", self.max_line_length),
+            ("max-mean-line-length", self.max_mean_line_length),
+            ("min-alpha-per-piece", self.min_alpha_per_piece),
+            ("max-encoded-run", self.max_encoded_run),
+            ("min-visible-chars", self.min_visible_chars),
+            ("min-data-chars", self.min_data_chars),
+            ("max-data-chars", self.max_data_chars),
+        ] {
+            in_range::<Self>(key, value, 0.0, 1e9)?;
+        }
+        let [low, high] = self.limits().data_chars.map(|limit| (limit != 0.0).then_some(limit));
+        crate::spec::in_order::<Self>(("min-data-chars", low), ("max-data-chars", high))
+    }
+
+    fn build(&self) -> Box<dyn Filter> {
+        Box::new(CodeQuality { limits: self.limits() })
+    }
+}
+
+struct CodeQuality {
+    limits: Limits,
+}
+
+impl Filter for CodeQuality {
+    fn name(&self) -> &'static str {
+        CodeQualityConfig::NAME
+    }
+
+    fn metric_names(&self) -> Vec<&'static str> {
+        vec![
+            "max-line-length",
+            "mean-line-length",
+            "alnum-chars",
+            "alpha-chars",
+            "alpha-per-piece",
+            "encoded-chars",
+            "encoded-run",
+            "visible-text",
+            "generated",
+        ]
+    }
+
+    fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        let text = document.text.as_str();
+        let lines = metrics.lines(text);
+        let shape = Shape::of(text, &lines);
+        let language = document.lang.as_deref().unwrap_or("");
+        let is = |names: &[&str]| names.iter().any(|name| language.eq_ignore_ascii_case(name));
+        let visible = if is(&["html"]) { visible_chars(text) } else { shape.chars };
+        let generated = is_generated(&lines, text);
+        let limits = &self.limits;
+
+        let mut judge = Judge::new(metrics);
+        judge.at_most("code/max-line-length", shape.longest_line as f64, limits.max_line);
+        judge.measure("max-line-length", shape.longest_line as f64);
+        let mean = judge.measure("mean-line-length", ratio(shape.line_chars, lines.len()));
+        judge.at_most("code/mean-line-length", mean, limits.mean_line);
+        let share = judge.measure("alnum-chars", ratio(shape.alnum, shape.chars));
+        judge.at_least("code/alnum-chars", share, limits.alnum);
+        let share = judge.measure("alpha-chars", ratio(shape.alpha, shape.chars));
+        judge.at_least("code/alpha-chars", share, limits.alpha);
+        let per_piece = judge.measure("alpha-per-piece", ratio(shape.alpha, shape.pieces));
+        judge.at_least("code/alpha-per-piece", per_piece, limits.alpha_per_piece);
+        let share = judge.measure("encoded-chars", ratio(shape.encoded, shape.chars));
+        judge.at_most("code/encoded-chars", share, limits.encoded);
+        let run = judge.measure("encoded-run", shape.longest_encoded as f64);
+        judge.at_most("code/encoded-run", run, limits.encoded_run);
+        let share = judge.measure("visible-text", ratio(visible, shape.chars));
+        if is(&["html"]) {
+            judge.at_least("code/visible-text", share, limits.visible);
+            judge.at_least("code/visible-chars", visible as f64, limits.visible_chars);
+        }
+        if is(&["json", "yaml"]) {
+            judge.at_least("code/data-chars", shape.chars as f64, limits.data_chars[0]);
+            judge.at_most("code/data-chars", shape.chars as f64, limits.data_chars[1]);
+        }
+        judge.measure("generated", f64::from(u8::from(generated.is_some())));
+        if let (true, Some(sign)) = (limits.generated, generated) {
+            judge.fail(|| Reason::above("code/generated", 1.0, 0.0).with_detail(sign));
+        }
+        let head = text.char_indices().nth(100).map_or(text, |(end, _)| &text[..end]);
+        if limits.xml && head.contains("<?xml version=") && !is(&["xml", "xslt", "svg"]) {
+            judge.fail(|| Reason::above("code/xml", 1.0, 0.0));
+        }
+        judge.verdict
+    }
+}

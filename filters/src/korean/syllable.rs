@@ -1,0 +1,35 @@
+//! Hangul syllables as numbers: 0 to 11,171, the final consonant being the remainder by 28.
+
+/// Code of the first syllable, 가.
+const FIRST: u32 = 0xAC00;
+/// How many syllables there are.
+const COUNT: u32 = 11_172;
+
+/// The number of a syllable; none for other characters.
+pub(super) fn number(c: char) -> Option<u16> {
+    let code = u32::from(c).wrapping_sub(FIRST);
+    (code < COUNT).then_some(code as u16)
+}
+
+/// Finals (받침) by their number.
+pub(super) const N: u16 = 4;
+pub(super) const L: u16 = 8;
+pub(super) const M: u16 = 16;
+pub(super) const B: u16 = 17;
+pub(super) const SS: u16 = 20;
+
+/// The final consonant of a syllable, 0 for none.
+pub(super) fn last(syllable: u16) -> u16 {
+    syllable % 28
+}
+
+/// The syllable with another final.
+pub(super) fn open(syllable: u16) -> u16 {
+    syllable - syllable % 28
+}
+
+/// The number of a syllable of a literal; other characters give a number that no syllable has.
+pub(super) const fn of(c: char) -> u16 {
+    let number = (c as u32).wrapping_sub(FIRST);
+    if number < COUNT { number as u16 } else { 0xFFF0 }
+}
