@@ -150,26 +150,37 @@ fn gpu_attention() {
     }
 }
 
+/// Shapes of Qwen2 (biases), Qwen3 (norms of heads, heads wider than the hidden size) and Llama.
+fn shapes() -> [ModelConfig; 3] {
+    let qwen2 = ModelConfig { hidden: 256, layers: 2, heads: 4, kv_heads: 2, intermediate: 192, ..ModelConfig::default() };
+    let qwen3 = ModelConfig { hidden: 160, head_size: Some(64), qkv_bias: false, qk_norm: true, ..qwen2.clone() };
+    let llama = ModelConfig { hidden: 256, heads: 2, kv_heads: 1, qkv_bias: false, tied_embeddings: false, ..qwen2.clone() };
+    [qwen2, qwen3, llama]
+}
+
 #[test]
 fn gpu_model_gradients_are_those_of_the_processor() {
     let Some(card) = card() else { return };
     let batch = batch(3, 150, 300);
-    let modes = [(Device::flex(), Precision::F32, false), (card.clone(), Precision::Bf16, false), (card, Precision::Bf16, true)];
-    let [expected, found, again] = modes.map(|(device, precision, recompute)| {
-        let model = model(64, &device).with_precision(precision).unwrap().with_recompute(recompute).unwrap();
-        let mut gradients = Gradients::new(&model);
-        gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
-        let mut all = vec![values(gradients.loss())];
-        all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
-        all.push(values(gradients.clip(0.0)));
-        all
-    });
-    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        assert_close(&format!("number {index}: loss, gradients, norm"), found, expected, 3e-2);
-    }
-    // Only the embedding's gradient is added up in no fixed order.
-    for (index, (found, again)) in found.iter().zip(&again).enumerate() {
-        assert_close(&format!("number {index}, recomputed"), again, found, 1e-5);
+    for config in shapes() {
+        let modes =
+            [(Device::flex(), Precision::F32, false), (card.clone(), Precision::Bf16, false), (card.clone(), Precision::Bf16, true)];
+        let [expected, found, again] = modes.map(|(device, precision, recompute)| {
+            let model = config.init(&device, 300, 5).unwrap().with_precision(precision).unwrap().with_recompute(recompute).unwrap();
+            let mut gradients = Gradients::new(&model);
+            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            let mut all = vec![values(gradients.loss())];
+            all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
+            all.push(values(gradients.clip(0.0)));
+            all
+        });
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_close(&format!("{config:?}, number {index}: loss, gradients, norm"), found, expected, 3e-2);
+        }
+        // Only the embedding's gradient is added up in no fixed order.
+        for (index, (found, again)) in found.iter().zip(&again).enumerate() {
+            assert_close(&format!("{config:?}, number {index}, recomputed"), again, found, 1e-5);
+        }
     }
     assert!(super::fault().is_none(), "{:?}", super::fault());
 }
