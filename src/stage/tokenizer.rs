@@ -30,13 +30,13 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
             let failed = Mutex::new(None);
             let texts =
                 Texts { folder, parts: parts.iter(), current: None, share, cancel, failed: &failed, seen: &|bytes| progress.add(bytes) };
-            let trained = Tokenizer::train(train, config.eos.as_deref(), texts);
+            let trained = Tokenizer::train(train, config.eos.as_deref(), folder, texts);
             if let Some(error) = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
                 return Err(error);
             }
             trained.context(|| "cannot train the tokenizer".to_owned())?
         }
-        TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, std::iter::empty())?,
+        TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, folder, std::iter::empty())?,
     };
     let path = layout::prepare(folder, &format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()))?;
     // The folder holds one tokenizer: that of an earlier recipe must not be taken for this one.

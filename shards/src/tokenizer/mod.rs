@@ -18,8 +18,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-pub use config::{TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
-pub use train::SPLIT_PATTERN;
+pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
 
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -84,24 +83,30 @@ impl Tokenizer {
         refuse("neither a tokenizer.json nor a SentencePiece model")
     }
 
-    /// Builds what the recipe's `[tokenizer]` describes; `texts` is only read for `train`.
-    pub fn build(config: &TokenizerConfig, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
+    /// Builds what the recipe's `[tokenizer]` describes; `folder` and `texts` are only used by `train`.
+    pub fn build(config: &TokenizerConfig, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Self> {
         let eos = config.eos.as_deref();
         match config.source() {
-            TokenizerSource::Train(train) => Self::train(train, eos, texts),
+            TokenizerSource::Train(train) => Self::train(train, eos, folder, texts),
             TokenizerSource::Load(path) => Self::load(path, eos),
             TokenizerSource::Bytes => Bytes::with_eos(eos).map(Self::Bytes),
         }
     }
 
-    /// Trains a byte-level BPE on the first `sample-bytes` of `texts`. The result depends on the
-    /// texts and their order at the cut alone, not on threads. `eos` is one of `special-tokens`;
-    /// without it, the first of them is the end token.
-    pub fn train(config: &TrainConfig, eos: Option<&str>, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
-        let json = train::train(config, eos, texts)?;
+    /// Trains a byte-level BPE on the first `sample-bytes` of `texts`, with the merges of Hugging Face's
+    /// trainer. The result depends on the texts alone, and on their order only as to which come first;
+    /// not on threads or memory. Word counts beyond `memory-bytes` go to unnamed files in `folder`.
+    /// `eos` is one of `special-tokens`; without it, the first of them is the end token.
+    pub fn train(config: &TrainConfig, eos: Option<&str>, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Self> {
+        let json = Self::train_file(config, eos, folder, texts)?;
         let eos = eos.or(config.special_tokens.first().map(String::as_str));
         let tokenizer = HuggingFace::from_json(json.as_bytes(), eos)?;
         Ok(Self::HuggingFace(Box::new(tokenizer)))
+    }
+
+    /// The same as a tokenizer.json, without loading it.
+    pub fn train_file(config: &TrainConfig, eos: Option<&str>, folder: &Path, texts: impl Iterator<Item = String>) -> Result<String> {
+        train::train(config, eos, folder, texts)
     }
 
     /// Ids of a text, without any token the text does not contain.
