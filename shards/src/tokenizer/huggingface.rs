@@ -98,6 +98,11 @@ impl HuggingFace {
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
     }
 
+    /// The id of a token as files spell it.
+    pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     fn look_up(&self, unit: Spelling) -> Option<u32> {
         let mut buffer = [0; 4];
         match unit {

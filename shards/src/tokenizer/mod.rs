@@ -19,6 +19,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use train::{ExtendConfig, Extended};
 
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -107,6 +108,19 @@ impl Tokenizer {
     /// The same as a tokenizer.json, without loading it.
     pub fn train_file(config: &TrainConfig, eos: Option<&str>, folder: &Path, texts: impl Iterator<Item = String>) -> Result<String> {
         train::train(config, eos, folder, texts)
+    }
+
+    /// This tokenizer with tokens learnt on `texts` after its own: every old id and merge stays as it is.
+    /// Only for a byte-level BPE with a splitting pattern that this crate knows. Word counts beyond
+    /// `memory-bytes` go to unnamed files in `folder`.
+    pub fn extend(&self, config: &ExtendConfig, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Extended> {
+        match self {
+            Self::HuggingFace(tokenizer) => train::extend(tokenizer, config, folder, texts),
+            _ => Err(Error::Tokenizer {
+                operation: "extend the tokenizer",
+                detail: format!("it is of the kind `{}`, not a tokenizer.json", self.kind()),
+            }),
+        }
     }
 
     /// Ids of a text, without any token the text does not contain.

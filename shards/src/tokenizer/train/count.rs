@@ -7,12 +7,30 @@ use rayon::prelude::*;
 use super::runs::{self, Run, RunWriter};
 use super::words::Words;
 use crate::error::Result;
-use crate::tokenizer::engine::Scanner;
+use crate::tokenizer::engine::{Engine, Scanner};
 
 /// Text taken up before it is counted on all threads.
 const ROUND_BYTES: usize = 4 << 20;
 /// Runs that are merged at once; each is an open file.
 const MOST_RUNS: usize = 32;
+
+/// What cuts texts into words.
+pub(super) trait Splitter {
+    /// Counts each word of a text.
+    fn count_words(&self, text: &str, words: &mut Words) -> Result<()>;
+}
+
+impl Splitter for Scanner {
+    fn count_words(&self, text: &str, words: &mut Words) -> Result<()> {
+        self.each_word(text, |word| words.add(word, 1))
+    }
+}
+
+impl Splitter for Engine {
+    fn count_words(&self, text: &str, words: &mut Words) -> Result<()> {
+        self.each_word(text, |word| words.add(word, 1))
+    }
+}
 
 /// The words of a corpus with their counts; the same whatever the threads, budget and order of texts.
 pub(super) enum Counts {
@@ -44,7 +62,13 @@ impl Counts {
 
 /// Counts the words of the first `limit` bytes of the texts. Tables of all threads together hold about
 /// `budget` bytes; beyond it they are sorted and written to unnamed files in `folder`.
-pub(super) fn count(scanner: &Scanner, mut texts: impl Iterator<Item = String>, limit: u64, budget: u64, folder: &Path) -> Result<Counts> {
+pub(super) fn count(
+    splitter: &(impl Splitter + Sync),
+    mut texts: impl Iterator<Item = String>,
+    limit: u64,
+    budget: u64,
+    folder: &Path,
+) -> Result<Counts> {
     let mut tables: Vec<Words> = (0..rayon::current_num_threads()).map(|_| Words::new()).collect();
     let mut spilled: Vec<Run> = Vec::new();
     let mut left = limit;
@@ -65,7 +89,7 @@ pub(super) fn count(scanner: &Scanner, mut texts: impl Iterator<Item = String>, 
             size += text.len();
             round.push(text);
         }
-        add(scanner, &mut tables, &round)?;
+        add(splitter, &mut tables, &round)?;
         if tables.iter().map(Words::memory).sum::<u64>() > budget {
             spilled.extend(spill(&mut tables, folder)?);
             if spilled.len() >= MOST_RUNS {
@@ -82,7 +106,7 @@ pub(super) fn count(scanner: &Scanner, mut texts: impl Iterator<Item = String>, 
 }
 
 /// Each table takes texts that follow each other, about as many bytes as the others.
-fn add(scanner: &Scanner, tables: &mut [Words], texts: &[String]) -> Result<()> {
+fn add(splitter: &(impl Splitter + Sync), tables: &mut [Words], texts: &[String]) -> Result<()> {
     let share = texts.iter().map(String::len).sum::<usize>() / tables.len() + 1;
     let mut parts = Vec::with_capacity(tables.len());
     let mut rest = texts;
@@ -96,17 +120,7 @@ fn add(scanner: &Scanner, tables: &mut [Words], texts: &[String]) -> Result<()> 
         parts.push(part);
         rest = after;
     }
-    tables.par_iter_mut().zip(parts).try_for_each(|(words, texts)| {
-        for text in texts.iter().map(String::as_bytes) {
-            let mut at = 0;
-            while at < text.len() {
-                let end = scanner.end(text, at);
-                words.add(&text[at..end], 1)?;
-                at = end;
-            }
-        }
-        Ok(())
-    })
+    tables.par_iter_mut().zip(parts).try_for_each(|(words, texts)| texts.iter().try_for_each(|text| splitter.count_words(text, words)))
 }
 
 fn spill(tables: &mut [Words], folder: &Path) -> Result<Vec<Run>> {

@@ -7,11 +7,14 @@
 //! 4. [`learn`] finds the merges, with the [`pairs`] of neighbours in a [`queue`]; [`sides`] is what
 //!    stands around the places of a merge.
 //! 5. [`file`] writes the tokenizer.json.
+//!
+//! [`extend`] does the same with an existing vocabulary to begin with.
 
 mod alphabet;
 mod corpus;
 mod count;
 mod coverage;
+mod extend;
 mod file;
 mod learn;
 mod pairs;
@@ -25,6 +28,9 @@ mod words;
 mod tests;
 
 use std::path::Path;
+
+pub(crate) use self::extend::extend;
+pub use self::extend::{ExtendConfig, Extended};
 
 use self::alphabet::Alphabet;
 use self::corpus::{Corpus, Pieces};

@@ -14,6 +14,7 @@ use super::words::Words;
 use super::*;
 use crate::tokenizer::{Pattern, byte_level};
 
+mod extending;
 mod files;
 
 /// Settings of both trainers.
