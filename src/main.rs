@@ -19,6 +19,7 @@ mod record;
 mod report;
 mod run;
 mod stage;
+mod tokenizer;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +73,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }
 }

@@ -9,3 +9,4 @@ mod malmoi;
 mod reference;
 mod resume;
 mod run;
+mod tokenizer;

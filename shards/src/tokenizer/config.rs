@@ -1,5 +1,6 @@
 //! The recipe's `[tokenizer]`: train one, load one, or use bytes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -164,7 +165,13 @@ pub struct TrainConfig {
     /// bytes, so that no id is spent on them; every text can still be encoded. 1 uses all
     /// characters. Default 0.9995.
     pub character_coverage: f64,
-    /// A merge must occur this often in the training text. Default 2.
+    /// Share of the merges by bucket, above 0 and 1 in sum. A bucket has its turn when it is furthest
+    /// behind its share; its commonest pair is then merged in all buckets. Default: none, and all text
+    /// is one: the larger bucket gets the more tokens.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, f64>,
+    /// A merge must occur this often in the training text, of its bucket where there are `shares`.
+    /// Default 2.
     pub min_frequency: u64,
     /// Tokens that text never becomes, with the ids 0, 1, …; the first one ends documents unless
     /// `eos` names another. Default `["<|endoftext|>"]`.
@@ -189,6 +196,7 @@ impl Default for TrainConfig {
             model: TrainModel::Bpe,
             vocab_size: 32_000,
             character_coverage: 0.9995,
+            shares: BTreeMap::new(),
             min_frequency: 2,
             special_tokens: vec!["<|endoftext|>".to_owned()],
             pattern: Pattern::default(),

@@ -19,7 +19,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
-pub use train::{ExtendConfig, Extended};
+pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -85,7 +85,7 @@ impl Tokenizer {
     }
 
     /// Builds what the recipe's `[tokenizer]` describes; `folder` and `texts` are only used by `train`.
-    pub fn build(config: &TokenizerConfig, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Self> {
+    pub fn build(config: &TokenizerConfig, folder: &Path, texts: impl Iterator<Item = impl Into<TrainText>>) -> Result<Self> {
         let eos = config.eos.as_deref();
         match config.source() {
             TokenizerSource::Train(train) => Self::train(train, eos, folder, texts),
@@ -98,7 +98,12 @@ impl Tokenizer {
     /// trainer. The result depends on the texts alone, and on their order only as to which come first;
     /// not on threads or memory. Word counts beyond `memory-bytes` go to unnamed files in `folder`.
     /// `eos` is one of `special-tokens`; without it, the first of them is the end token.
-    pub fn train(config: &TrainConfig, eos: Option<&str>, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Self> {
+    pub fn train(
+        config: &TrainConfig,
+        eos: Option<&str>,
+        folder: &Path,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<Self> {
         let json = Self::train_file(config, eos, folder, texts)?;
         let eos = eos.or(config.special_tokens.first().map(String::as_str));
         let tokenizer = HuggingFace::from_json(json.as_bytes(), eos)?;
@@ -106,7 +111,12 @@ impl Tokenizer {
     }
 
     /// The same as a tokenizer.json, without loading it.
-    pub fn train_file(config: &TrainConfig, eos: Option<&str>, folder: &Path, texts: impl Iterator<Item = String>) -> Result<String> {
+    pub fn train_file(
+        config: &TrainConfig,
+        eos: Option<&str>,
+        folder: &Path,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<String> {
         train::train(config, eos, folder, texts)
     }
 
@@ -183,6 +193,15 @@ impl Tokenizer {
             Self::HuggingFace(tokenizer) => tokenizer.token_text(id),
             Self::SentencePiece(tokenizer) => tokenizer.token_text(id),
             Self::Bytes(_) => bytes::token_text(id),
+        }
+    }
+
+    /// Whether an id stands for a part of a character, such as one byte of a Hangul syllable.
+    pub fn is_partial(&self, id: u32) -> bool {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.is_partial(id),
+            Self::SentencePiece(tokenizer) => tokenizer.is_partial(id),
+            Self::Bytes(_) => (0x80..=0xff).contains(&id),
         }
     }
 

@@ -188,7 +188,7 @@ fn training_stops_at_the_sample_and_says_what_is_wrong() {
         let error = Tokenizer::train(&config, None, &std::env::temp_dir(), corpus()).unwrap_err();
         assert!(matches!(error, Error::Setting { .. }), "{config:?}: {error}");
     }
-    assert!(Tokenizer::train(&config, None, &std::env::temp_dir(), std::iter::empty()).is_err());
+    assert!(Tokenizer::train(&config, None, &std::env::temp_dir(), std::iter::empty::<String>()).is_err());
     let unread = std::iter::from_fn(|| -> Option<String> { panic!("text is read") });
     assert!(matches!(Tokenizer::train(&config, Some("</s>"), &std::env::temp_dir(), unread), Err(Error::MissingEos { .. })));
 }

@@ -21,13 +21,15 @@ impl Alphabet {
 
     /// Special tokens and bytes with the ids that Hugging Face gives them: as listed, then in the order
     /// of the characters that stand for the bytes.
-    pub(super) fn tokens(&self, special: &[String], counts: &Counts) -> Result<Tokens> {
+    pub(super) fn tokens(&self, special: &[String], counts: &[Counts]) -> Result<Tokens> {
         let mut met = self.initial.map(|initial| if initial { u64::MAX } else { 0 });
         if self.initial.contains(&false) {
-            counts.for_each(|word, count| {
-                word.iter().for_each(|&byte| met[usize::from(byte)] = met[usize::from(byte)].saturating_add(count));
-                Ok(())
-            })?;
+            for counts in counts {
+                counts.for_each(|word, count| {
+                    word.iter().for_each(|&byte| met[usize::from(byte)] = met[usize::from(byte)].saturating_add(count));
+                    Ok(())
+                })?;
+            }
         }
         let mut bytes: Vec<u8> = (0..=255).filter(|&byte| met[usize::from(byte)] > 0).collect();
         bytes.sort_by_key(|&byte| byte_level::char_of(byte));

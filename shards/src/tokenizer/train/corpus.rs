@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::fail;
+use super::tokens::Tokens;
 use crate::error::Result;
 
 /// What lies between words.
@@ -19,7 +20,7 @@ const MOST: usize = u32::MAX as usize - 2;
 
 /// The words of a corpus.
 pub(super) struct Corpus {
-    pub(super) symbols: Vec<u32>,
+    symbols: Vec<u32>,
     /// Where each group ends, and the weight of its words.
     groups: Vec<(usize, i64)>,
 }
@@ -68,6 +69,40 @@ impl Corpus {
             Ok(())
         })?;
         Ok(Self { symbols, groups })
+    }
+
+    /// Every place of a token in the words that `places`, in ascending order, are in.
+    pub(super) fn in_words(&self, tokens: &Tokens, places: &[u32], token: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut done = 0;
+        for &place in places {
+            if (place as usize) < done {
+                continue;
+            }
+            let edge = self.symbols[..place as usize].iter().rposition(|&symbol| symbol == EDGE).unwrap_or(0);
+            done = edge + 1;
+            while self.symbols[done] != EDGE {
+                if self.symbols[done] == token {
+                    found.push(done as u32);
+                }
+                done += tokens.length(self.symbols[done]);
+            }
+        }
+        found
+    }
+
+    /// Every place of a token.
+    pub(super) fn everywhere(&self, tokens: &Tokens, token: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut at = 1;
+        while at < self.symbols.len() {
+            let symbol = self.symbols[at];
+            if symbol == token {
+                found.push(at as u32);
+            }
+            at += if symbol == EDGE { 1 } else { tokens.length(symbol) };
+        }
+        found
     }
 
     /// The symbols, and the weights of places in ascending order.

@@ -41,8 +41,12 @@ pub(super) enum Counts {
 }
 
 impl Counts {
-    pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Memory(words) if words.is_empty())
+    /// Whether there is no word.
+    pub(super) fn is_empty(&self) -> Result<bool> {
+        match self {
+            Self::Memory(words) => Ok(words.is_empty()),
+            Self::Disk(run) => Ok(!run.read()?.advance()?),
+        }
     }
 
     /// Hands every word with its count to `sink`; each word comes once.
@@ -60,23 +64,26 @@ impl Counts {
     }
 }
 
-/// Counts the words of the first `limit` bytes of the texts. Tables of all threads together hold about
-/// `budget` bytes; beyond it they are sorted and written to unnamed files in `folder`.
+/// Counts the words of the first `limit` bytes of texts of `buckets` buckets, each bucket by itself.
+/// Tables of all threads together hold about `budget` bytes; beyond it they are sorted and written to
+/// unnamed files in `folder`.
 pub(super) fn count(
     splitter: &(impl Splitter + Sync),
-    mut texts: impl Iterator<Item = String>,
+    mut texts: impl Iterator<Item = (usize, String)>,
+    buckets: usize,
     limit: u64,
     budget: u64,
     folder: &Path,
-) -> Result<Counts> {
-    let mut tables: Vec<Words> = (0..rayon::current_num_threads()).map(|_| Words::new()).collect();
-    let mut spilled: Vec<Run> = Vec::new();
+) -> Result<Vec<Counts>> {
+    let of_buckets = || (0..buckets).map(|_| Words::new()).collect();
+    let mut tables: Vec<Vec<Words>> = (0..rayon::current_num_threads()).map(|_| of_buckets()).collect();
+    let mut spilled: Vec<Vec<Run>> = (0..buckets).map(|_| Vec::new()).collect();
     let mut left = limit;
     while left > 0 {
         let mut round = Vec::new();
         let mut size = 0;
         while left > 0 && size < ROUND_BYTES {
-            let Some(mut text) = texts.next() else {
+            let Some((bucket, mut text)) = texts.next() else {
                 left = 0;
                 break;
             };
@@ -87,32 +94,31 @@ pub(super) fn count(
                 left -= text.len() as u64;
             }
             size += text.len();
-            round.push(text);
+            round.push((bucket, text));
         }
         add(splitter, &mut tables, &round)?;
-        if tables.iter().map(Words::memory).sum::<u64>() > budget {
-            spilled.extend(spill(&mut tables, folder)?);
-            if spilled.len() >= MOST_RUNS {
-                spilled = vec![merge(&spilled, folder)?];
-            }
+        if tables.iter().flatten().map(Words::memory).sum::<u64>() > budget {
+            spill(&mut tables, &mut spilled, folder)?;
         }
     }
-    if spilled.is_empty() {
-        return Ok(Counts::Memory(joined(tables)?));
+    if spilled.iter().any(|runs| !runs.is_empty()) {
+        spill(&mut tables, &mut spilled, folder)?;
+        drop(tables);
+        return spilled.iter().map(|runs| Ok(Counts::Disk(merge(runs, folder)?))).collect();
     }
-    spilled.extend(spill(&mut tables, folder)?);
-    drop(tables);
-    Ok(Counts::Disk(merge(&spilled, folder)?))
+    let mut of_bucket: Vec<Vec<Words>> = (0..buckets).map(|_| Vec::new()).collect();
+    tables.into_iter().for_each(|tables| of_bucket.iter_mut().zip(tables).for_each(|(all, words)| all.push(words)));
+    of_bucket.into_iter().map(|tables| Ok(Counts::Memory(joined(tables)?))).collect()
 }
 
 /// Each table takes texts that follow each other, about as many bytes as the others.
-fn add(splitter: &(impl Splitter + Sync), tables: &mut [Words], texts: &[String]) -> Result<()> {
-    let share = texts.iter().map(String::len).sum::<usize>() / tables.len() + 1;
+fn add(splitter: &(impl Splitter + Sync), tables: &mut [Vec<Words>], texts: &[(usize, String)]) -> Result<()> {
+    let share = texts.iter().map(|(_, text)| text.len()).sum::<usize>() / tables.len() + 1;
     let mut parts = Vec::with_capacity(tables.len());
     let mut rest = texts;
     while !rest.is_empty() {
         let mut size = 0;
-        let end = rest.iter().position(|text| {
+        let end = rest.iter().position(|(_, text)| {
             size += text.len();
             size >= share
         });
@@ -120,17 +126,26 @@ fn add(splitter: &(impl Splitter + Sync), tables: &mut [Words], texts: &[String]
         parts.push(part);
         rest = after;
     }
-    tables.par_iter_mut().zip(parts).try_for_each(|(words, texts)| texts.iter().try_for_each(|text| splitter.count_words(text, words)))
+    let count = |tables: &mut Vec<Words>, texts: &[(usize, String)]| {
+        texts.iter().try_for_each(|(bucket, text)| splitter.count_words(text, &mut tables[*bucket]))
+    };
+    tables.par_iter_mut().zip(parts).try_for_each(|(tables, texts)| count(tables, texts))
 }
 
-fn spill(tables: &mut [Words], folder: &Path) -> Result<Vec<Run>> {
-    let write = |words: &mut Words| {
+fn spill(tables: &mut [Vec<Words>], spilled: &mut [Vec<Run>], folder: &Path) -> Result<()> {
+    let write = |(bucket, words): (usize, &mut Words)| {
         let mut run = RunWriter::new(folder)?;
         words.sorted().try_for_each(|(word, count)| run.push(word, count))?;
         words.clear();
-        run.finish()
+        Ok((bucket, run.finish()?))
     };
-    tables.par_iter_mut().filter(|words| !words.is_empty()).map(write).collect()
+    let full = tables.par_iter_mut().flat_map(|tables| tables.par_iter_mut().enumerate()).filter(|(_, words)| !words.is_empty());
+    let runs: Vec<(usize, Run)> = full.map(write).collect::<Result<_>>()?;
+    runs.into_iter().for_each(|(bucket, run)| spilled[bucket].push(run));
+    for runs in spilled.iter_mut().filter(|runs| runs.len() >= MOST_RUNS) {
+        *runs = vec![merge(runs, folder)?];
+    }
+    Ok(())
 }
 
 fn merge(runs: &[Run], folder: &Path) -> Result<Run> {

@@ -17,15 +17,17 @@ pub(super) struct Coverage {
 impl Coverage {
     /// The commonest characters up to a share `coverage` of all occurrences; of equally common ones,
     /// those of a lower code point first.
-    pub(super) fn new(counts: &Counts, coverage: f64) -> Result<Self> {
+    pub(super) fn new(counts: &[Counts], coverage: f64) -> Result<Self> {
         if coverage >= 1.0 {
             return Ok(Self { kept: None });
         }
         let mut met = vec![0u64; CODES];
-        counts.for_each(|word, count| {
-            text(word)?.chars().for_each(|c| met[c as usize] += count);
-            Ok(())
-        })?;
+        for counts in counts {
+            counts.for_each(|word, count| {
+                text(word)?.chars().for_each(|c| met[c as usize] += count);
+                Ok(())
+            })?;
+        }
         let total: u64 = met.iter().sum();
         let mut order: Vec<usize> = (0..CODES).filter(|&code| met[code] > 0).collect();
         order.sort_unstable_by_key(|&code| (Reverse(met[code]), code));

@@ -12,6 +12,7 @@ use super::count::{self, Counts};
 use super::file;
 use super::learn::{self, Limits, Merge};
 use super::tokens::Tokens;
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::tokenizer::engine::Engine;
 use crate::tokenizer::huggingface::HuggingFace;
@@ -58,6 +59,11 @@ impl Extended {
         let used = self.first.saturating_add(self.parts.len() as u32);
         if used <= rows { rows } else { used.checked_next_multiple_of(multiple.max(1)).unwrap_or(used) }
     }
+
+    /// Writes the tokenizer.json; [`crate::Tokenizer::load`] reads it.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        atomic::write(path.as_ref(), self.file.as_bytes())
+    }
 }
 
 fn fail(detail: impl ToString) -> Error {
@@ -81,10 +87,11 @@ pub(crate) fn extend(
     let mut file: Value = serde_json::from_slice(&tokenizer.json).map_err(fail)?;
     keep_added(tokenizer, engine, &mut file)?;
 
-    let counts = count::count(engine, texts, config.sample_bytes, config.memory_bytes, folder)?;
-    if counts.is_empty() {
+    let texts = texts.map(|text| (0, text));
+    let counts = count::count(engine, texts, 1, config.sample_bytes, config.memory_bytes, folder)?;
+    let Some(counts) = counts.into_iter().next().filter(|counts| matches!(counts.is_empty(), Ok(false))) else {
         return Err(fail("there is no text to learn from"));
-    }
+    };
     let mut tokens = Tokens::new();
     for entry in &tokenizer.vocab {
         match &entry.token {
@@ -101,7 +108,7 @@ pub(crate) fn extend(
     };
     let corpus = Corpus::new(&ByEngine { counts: &counts, engine }, |id| tokens.length(id))?;
     drop(counts);
-    let merges = learn::learn(corpus, &mut tokens, limits)?;
+    let merges = learn::learn(vec![(corpus, 1.0)], &mut tokens, limits)?;
     let parts = parts(&merges, first, &tokens);
     write(&mut file, first, &tokens, &merges)?;
     Ok(Extended { file: file.to_string(), first, parts })

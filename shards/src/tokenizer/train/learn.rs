@@ -17,6 +17,7 @@ use super::pairs::Pairs;
 use super::queue::Queue;
 use super::sides::Side;
 use super::tokens::Tokens;
+use super::turns::Turns;
 use crate::error::Result;
 
 /// When to stop, and what not to make.
@@ -35,37 +36,37 @@ pub(super) struct Limits {
 /// Left, right, result.
 pub(super) type Merge = (u32, u32, u32);
 
-/// Learns merges, and adds their tokens to `tokens`.
-pub(super) fn learn(corpus: Corpus, tokens: &mut Tokens, limits: Limits) -> Result<Vec<Merge>> {
-    let mut learner =
-        Learner { corpus, tokens, pairs: Pairs::new(), further: AHashSet::new(), limits, before: Side::default(), after: Side::default() };
-    let mut queue = Queue::new();
-    learner.count();
-    for index in 0..learner.pairs.len() as u32 {
-        let count = learner.pairs.count(index) as u64;
-        queue.push(&mut learner.pairs, count, index);
-    }
+/// Learns merges, and adds their tokens to `tokens`. With several corpora each has its share of the
+/// merges: it gets its turn when it is furthest behind, and then its commonest pair is merged in all of
+/// them. The idea is that of parity-aware BPE (Foroutan et al. 2026, arXiv 2508.04796), where the corpus
+/// that is compressed worst has its turn.
+pub(super) fn learn(corpora: Vec<(Corpus, f64)>, tokens: &mut Tokens, limits: Limits) -> Result<Vec<Merge>> {
+    let mut turns = Turns::new(corpora.iter().map(|(_, share)| *share));
+    let mut learners: Vec<Learner> = corpora.into_iter().map(|(corpus, _)| Learner::new(corpus, tokens)).collect();
     let mut merges = Vec::new();
-    while learner.tokens.len() < limits.tokens
-        && let Some((count, index)) = queue.pop(&learner.pairs)
+    while tokens.len() < limits.tokens
+        && let Some(turn) = turns.next()
     {
-        let now = learner.pairs.count(index) as u64;
-        if count != now {
-            queue.push(&mut learner.pairs, now, index);
+        let Some(index) = learners[turn].next(limits.min_frequency) else {
+            turns.end(turn);
             continue;
-        }
-        if count == 0 || count < limits.min_frequency {
-            break;
-        }
-        let (left, right) = learner.pairs.tokens(index);
-        let token = learner.tokens.join(left, right);
-        let id = learner.tokens.push(&token);
+        };
+        let (left, right) = learners[turn].pairs.tokens(index);
+        let before = tokens.len();
+        let id = tokens.push(&tokens.join(left, right));
         if id < limits.first_new {
-            learner.pairs.done(index);
+            learners[turn].pass_over(index);
             continue;
         }
         merges.push((left, right, id));
-        learner.merge(index, id, &mut queue)?;
+        if let [only] = &mut learners[..] {
+            only.merge(index, id, tokens, limits.length)?;
+        } else {
+            learners.iter_mut().try_for_each(|learner| learner.merge_all((left, right), id, tokens, limits.length))?;
+        }
+        if tokens.len() > before {
+            turns.take(turn);
+        }
     }
     Ok(by_last_rank(merges))
 }
@@ -77,29 +78,59 @@ fn by_last_rank(merges: Vec<Merge>) -> Vec<Merge> {
     kept.map(|(merge, _)| *merge).collect()
 }
 
-struct Learner<'t> {
+/// The merges of one corpus.
+struct Learner {
     corpus: Corpus,
-    tokens: &'t mut Tokens,
     pairs: Pairs,
+    queue: Queue,
     /// Pairs that have had several lists.
     further: AHashSet<(u32, u32)>,
-    limits: Limits,
     /// What stands before the places of a merge.
     before: Side,
     /// What stands after them.
     after: Side,
 }
 
-impl Learner<'_> {
-    /// Finds the pairs of the corpus and their places.
-    fn count(&mut self) {
-        self.walk(|pairs, (left, right), _, weight| pairs.meet(left, right, weight));
-        self.pairs.lay_out();
-        self.walk(|pairs, (left, right), place, _| pairs.put(left, right, place));
-        self.pairs.laid_out();
+impl Learner {
+    /// Finds the pairs of a corpus and their places.
+    fn new(corpus: Corpus, tokens: &Tokens) -> Self {
+        let mut learner = Self {
+            corpus,
+            pairs: Pairs::new(),
+            queue: Queue::new(),
+            further: AHashSet::new(),
+            before: Side::default(),
+            after: Side::default(),
+        };
+        learner.walk(tokens, |pairs, (left, right), _, weight| pairs.meet(left, right, weight));
+        learner.pairs.lay_out();
+        learner.walk(tokens, |pairs, (left, right), place, _| pairs.put(left, right, place));
+        learner.pairs.laid_out();
+        for index in 0..learner.pairs.len() as u32 {
+            let count = learner.pairs.count(index) as u64;
+            learner.queue.push(&mut learner.pairs, count, index);
+        }
+        learner
     }
 
-    fn walk(&mut self, mut each: impl FnMut(&mut Pairs, (u32, u32), u32, i64)) {
+    /// The record of the commonest pair, unless it is too rare.
+    fn next(&mut self, min_frequency: u64) -> Option<u32> {
+        loop {
+            let (count, index) = self.queue.pop(&self.pairs)?;
+            let now = self.pairs.count(index) as u64;
+            if count == now {
+                return Some(index).filter(|_| count > 0 && count >= min_frequency);
+            }
+            self.queue.push(&mut self.pairs, now, index);
+        }
+    }
+
+    /// Leaves the pair of a record as it is.
+    fn pass_over(&mut self, index: u32) {
+        self.pairs.done(index);
+    }
+
+    fn walk(&mut self, tokens: &Tokens, mut each: impl FnMut(&mut Pairs, (u32, u32), u32, i64)) {
         let (symbols, mut weights) = self.corpus.parts();
         let mut at = 0;
         while at < symbols.len() {
@@ -108,7 +139,7 @@ impl Learner<'_> {
                 at += 1;
                 continue;
             }
-            let next = at + self.tokens.length(left);
+            let next = at + tokens.length(left);
             if symbols[next] != EDGE {
                 each(&mut self.pairs, (left, symbols[next]), at as u32, weights.at(at));
             }
@@ -116,52 +147,45 @@ impl Learner<'_> {
         }
     }
 
-    /// Merges a pair at the places of a record.
-    fn merge(&mut self, index: u32, id: u32, queue: &mut Queue) -> Result<()> {
-        let (left, right) = self.pairs.tokens(index);
-        let (symbols, mut weights) = self.corpus.parts();
+    /// Merges a pair at the places of a record, which the queue has given up.
+    fn merge(&mut self, index: u32, id: u32, tokens: &Tokens, longest: usize) -> Result<()> {
+        let pair = self.pairs.tokens(index);
         let spread;
         let mut places = self.pairs.places(index);
-        if self.further.contains(&(left, right)) {
-            spread = in_words(symbols, self.tokens, places, left);
+        if self.further.contains(&pair) {
+            spread = self.corpus.in_words(tokens, places, pair.0);
             places = &spread;
         }
-        self.before.begin(self.tokens.len());
-        self.after.begin(self.tokens.len());
-        let (left_length, right_length) = (self.tokens.length(left), self.tokens.length(right));
-        for &place in places {
-            let start = place as usize;
-            let middle = start + left_length;
-            if symbols[start] != left || symbols[middle] != right {
-                continue; // one of them went into another token, or into the place before
-            }
-            let end = middle + right_length;
-            let weight = weights.at(start);
-            let (before, after) = (symbols[start - 1], symbols[end]);
-            if before != EDGE {
-                self.before.add(before, (start - self.tokens.length(before)) as u32, weight);
-            }
-            if after != EDGE {
-                self.after.add(after, place, weight);
-            }
-            symbols[middle] = INSIDE;
-            symbols[start] = id;
-            symbols[end - 1] = id;
-        }
+        join(&mut self.corpus, [&mut self.before, &mut self.after], pair, id, places, tokens);
         self.pairs.done(index);
-        self.count_again((left, right), id, queue)
+        self.count_again(pair, id, tokens, longest)
+    }
+
+    /// Merges a pair wherever it is. Its record may be in the queue, and stays there with no count.
+    fn merge_all(&mut self, pair: (u32, u32), id: u32, tokens: &Tokens, longest: usize) -> Result<()> {
+        let Some(index) = self.pairs.index(pair.0, pair.1) else { return Ok(()) };
+        let spread;
+        let mut places = self.pairs.places(index);
+        if self.further.contains(&pair) {
+            spread = self.corpus.everywhere(tokens, pair.0);
+            places = &spread;
+        }
+        join(&mut self.corpus, [&mut self.before, &mut self.after], pair, id, places, tokens);
+        self.count_again(pair, id, tokens, longest)?;
+        self.pairs.record(index).count = 0;
+        Ok(())
     }
 
     /// Brings counts up to date with what stood around the places of a merge.
-    fn count_again(&mut self, (left, right): (u32, u32), id: u32, queue: &mut Queue) -> Result<()> {
+    fn count_again(&mut self, (left, right): (u32, u32), id: u32, tokens: &Tokens, longest: usize) -> Result<()> {
         let first = self.pairs.len() as u32;
         self.before.join(&mut self.after, id);
         if !self.pairs.reserve(self.before.places() + self.after.places()) {
             return Err(fail("the text has too many different words; train on less (`sample-bytes`)"));
         }
-        let length = self.tokens.length(id);
+        let length = tokens.length(id);
         for (side, is_before) in [(&mut self.before, true), (&mut self.after, false)] {
-            let fits = |neighbour| self.tokens.length(neighbour) + length < self.limits.length;
+            let fits = |neighbour| tokens.length(neighbour) + length < longest;
             for group in side.groups().iter_mut().filter(|group| group.places > 0 && fits(group.neighbour)) {
                 let pair = if is_before { (group.neighbour, id) } else { (id, group.neighbour) };
                 let (start, further) = self.pairs.add(pair.0, pair.1, group.made, group.places);
@@ -182,29 +206,37 @@ impl Learner<'_> {
         for index in first..self.pairs.len() as u32 {
             match self.pairs.count(index) {
                 ..=0 => self.pairs.done(index),
-                count => queue.push(&mut self.pairs, count as u64, index),
+                count => self.queue.push(&mut self.pairs, count as u64, index),
             }
         }
         Ok(())
     }
 }
 
-/// Every place of a token in the words that `places` are in.
-fn in_words(symbols: &[u32], tokens: &Tokens, places: &[u32], token: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    let mut done = 0;
+/// Puts a token in the place of a pair, and notes what stands around it. Places are ascending; where the
+/// pair is not any more, nothing happens.
+fn join(corpus: &mut Corpus, [before, after]: [&mut Side; 2], (left, right): (u32, u32), id: u32, places: &[u32], tokens: &Tokens) {
+    let (symbols, mut weights) = corpus.parts();
+    before.begin(tokens.len());
+    after.begin(tokens.len());
+    let (left_length, right_length) = (tokens.length(left), tokens.length(right));
     for &place in places {
-        if (place as usize) < done {
-            continue;
+        let start = place as usize;
+        let middle = start + left_length;
+        if symbols[start] != left || symbols[middle] != right {
+            continue; // one of them went into another token, or into the place before
         }
-        let edge = symbols[..place as usize].iter().rposition(|&symbol| symbol == EDGE).unwrap_or(0);
-        done = edge + 1;
-        while symbols[done] != EDGE {
-            if symbols[done] == token {
-                found.push(done as u32);
-            }
-            done += tokens.length(symbols[done]);
+        let end = middle + right_length;
+        let weight = weights.at(start);
+        let (last, next) = (symbols[start - 1], symbols[end]);
+        if last != EDGE {
+            before.add(last, (start - tokens.length(last)) as u32, weight);
         }
+        if next != EDGE {
+            after.add(next, place, weight);
+        }
+        symbols[middle] = INSIDE;
+        symbols[start] = id;
+        symbols[end - 1] = id;
     }
-    found
 }

@@ -76,6 +76,11 @@ impl Pairs {
         slot
     }
 
+    /// The index of a pair's record.
+    pub(super) fn index(&self, left: u32, right: u32) -> Option<u32> {
+        self.slots[self.slot(left, right)].checked_sub(1)
+    }
+
     /// The record of a pair.
     pub(super) fn find(&mut self, left: u32, right: u32) -> Option<&mut Pair> {
         let index = (self.slots[self.slot(left, right)] as usize).checked_sub(1)?;

@@ -16,6 +16,7 @@ use crate::tokenizer::{Pattern, byte_level};
 
 mod extending;
 mod files;
+mod shares;
 
 /// Settings of both trainers.
 #[derive(Debug, Clone)]
@@ -41,7 +42,7 @@ fn ours(words: &BTreeMap<String, u64>, case: &Case) -> Learnt {
     let mut counted = Words::new();
     words.iter().for_each(|(word, count)| counted.add(word.as_bytes(), *count).unwrap());
     let limits = Limits { tokens: case.vocab, min_frequency: case.min_frequency, length: case.length.unwrap_or(usize::MAX), first_new: 0 };
-    let (tokens, merges) = from_bytes(Counts::Memory(counted), case.alphabet, 1.0, &case.special, limits).unwrap();
+    let (tokens, merges) = from_bytes(vec![Counts::Memory(counted)], &[1.0], case.alphabet, 1.0, &case.special, limits).unwrap();
     let specials = case.special.iter().cloned().zip(0..);
     let spelled = (case.special.len() as u32..tokens.len() as u32).map(|id| (file::spell(tokens.get(id)), id));
     let merges = merges.iter().map(|&(left, right, _)| (file::spell(tokens.get(left)), file::spell(tokens.get(right))));
@@ -185,7 +186,8 @@ fn counts_are_the_same_on_disk_and_in_any_order() {
     let counted = |budget: u64, threads: usize, backwards: bool, limit: u64| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let texts: Vec<String> = if backwards { texts.iter().rev().cloned().collect() } else { texts.clone() };
-        let counts = pool.install(|| count(&scanner, texts.into_iter(), limit, budget, folder.path())).unwrap();
+        let counts =
+            pool.install(|| count(&scanner, texts.into_iter().map(|text| (0, text)), 1, limit, budget, folder.path())).unwrap().remove(0);
         let mut all = BTreeMap::new();
         for _ in 0..2 {
             all.clear();
