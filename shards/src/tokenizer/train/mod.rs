@@ -91,7 +91,7 @@ pub(crate) fn train(
     };
     let shares: Vec<f64> = if config.shares.is_empty() { vec![1.0] } else { config.shares.values().copied().collect() };
     let (tokens, merges) = from_bytes(counts, &shares, Alphabet::ALL, config.character_coverage, &config.special_tokens, limits)?;
-    Ok(file::write(config.pattern.regex(), &config.special_tokens, &tokens, &merges).to_string())
+    file::write(config.pattern.regex(), &config.special_tokens, &tokens, &merges).map_err(fail)
 }
 
 /// Word counts of each bucket that has a share, or of all texts together.
