@@ -128,6 +128,9 @@ pub(crate) enum Command {
         /// The run folder.
         run: PathBuf,
     },
+    /// Train, extend and compare tokenizers, on texts and without a recipe.
+    #[command(subcommand)]
+    Tokenizer(TokenizerCommand),
     /// Say what machine this is, which backends it has, and what is missing.
     Doctor,
 }
@@ -205,6 +208,56 @@ pub(crate) struct Export {
 pub(crate) enum Format {
     /// Hugging Face: config.json, safetensors, tokenizer.
     Hf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenizerCommand {
+    /// Train a byte-level BPE: the merges and ids of Hugging Face's trainer.
+    ///
+    /// All options of a recipe's `[tokenizer] train` can be set, for example
+    /// `--set tokenizer.train.pattern=llama3`.
+    Train {
+        /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
+        #[arg(required = true, value_name = "TEXT")]
+        texts: Vec<String>,
+        /// Where to write the tokenizer.json.
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+        /// Ids in all [default: 32000].
+        #[arg(long, value_name = "N")]
+        vocab_size: Option<u32>,
+    },
+    /// Add tokens to a byte-level BPE such as Qwen's or Llama 3's; its own ids and merges stay.
+    ///
+    /// Prints what the new tokenizer makes of texts that it was not learnt on.
+    Extend {
+        /// The tokenizer.json to extend.
+        tokenizer: PathBuf,
+        /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
+        #[arg(required = true, value_name = "TEXT")]
+        texts: Vec<String>,
+        /// Where to write the new tokenizer.json.
+        #[arg(long, short, value_name = "FILE")]
+        out: PathBuf,
+        /// Tokens to add.
+        #[arg(long, value_name = "N", default_value_t = 8000)]
+        tokens: u32,
+        /// Rows of the model's embedding, `vocab_size` in its config.json.
+        #[arg(long, value_name = "N")]
+        rows: Option<u32>,
+        /// Share of the texts, by hash, to measure on and not to learn from.
+        #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+        held_out: f64,
+    },
+    /// Compare tokenizers on texts: length, fertility, partial characters, unused ids, Hangul.
+    Report {
+        /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
+        #[arg(required = true, value_name = "TEXT")]
+        texts: Vec<String>,
+        /// A tokenizer.json or SentencePiece model; may be given several times.
+        #[arg(long, short, required = true, value_name = "[NAME=]FILE")]
+        tokenizer: Vec<String>,
+    },
 }
 
 /// The stages that can be run one unit at a time.

@@ -149,7 +149,8 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         (Some(init), _) => Pretrained::open(init).map_err(Error::new)?.vocab_size(),
         (None, TokenizerSource::Train(train)) => train.vocab_size as usize,
         (None, TokenizerSource::Load(_) | TokenizerSource::Bytes) => {
-            let tokenizer = Tokenizer::build(&recipe.tokenizer, std::iter::empty()).context(|| "cannot open the tokenizer".to_owned())?;
+            let tokenizer = Tokenizer::build(&recipe.tokenizer, Path::new("."), std::iter::empty::<String>())
+                .context(|| "cannot open the tokenizer".to_owned())?;
             tokenizer.vocab_size() as usize
         }
     };

@@ -21,6 +21,7 @@ mod record;
 mod report;
 mod run;
 mod stage;
+mod tokenizer;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,6 +81,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Export(export) => export::export(export, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }
 }

@@ -18,6 +18,7 @@ use trainer::TrainConfig;
 
 use crate::error::{Context, Error, Result};
 use locate::Places;
+pub(crate) use overrides::apply as set;
 
 /// A run, as `recipe.toml` states it. Relative paths are relative to the recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -162,6 +163,15 @@ impl Recipe {
         }
         if let Some(train) = &self.train {
             train.validate().map_err(|cause| Problem::new("train", cause))?;
+        }
+        for bucket in self.tokenizer.train.iter().flat_map(|train| train.shares.keys()) {
+            if !buckets.contains(&bucket.as_str()) {
+                return Err(Problem {
+                    place: format!("tokenizer.train.shares.{bucket}"),
+                    message: format!("the tokenizer has a share for bucket `{bucket}`, which no source fills"),
+                    hint: Some(format!("the sources fill: {}", buckets.join(", "))),
+                });
+            }
         }
         if self.train.is_some() || self.mixture != MixtureConfig::default() {
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;

@@ -42,6 +42,7 @@ fn every_other_mistake_in_a_recipe_names_its_line() {
         ("held-out = 0.05", "held-out = 5", "from 0 to 0.5"),
         ("except-buckets = [\"code\"]", "except-buckets = [\"cod\"]", "cod"),
         ("vocab-size = 600", "vocab-size = 3", "vocab-size"),
+        ("vocab-size = 600", "vocab-size = 600, shares = { cobol = 1 }", "bucket `cobol`, which no source fills"),
         ("hidden = 32", "hidden = 33", "hidden"),
         ("objective = \"cpt\"", "objective = \"ppo\"", "ppo"),
         ("files = \"data/ko.jsonl\"", "files = \"data/none.jsonl\"", "none.jsonl"),

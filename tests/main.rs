@@ -10,3 +10,4 @@ mod models;
 mod reference;
 mod resume;
 mod run;
+mod tokenizer;

@@ -69,5 +69,5 @@ pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, T
 pub use mixture::{BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, OnShortage, Shortage};
 pub use reader::{ShardDocument, ShardReader};
 pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
-pub use tokenizer::{SPLIT_PATTERN, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use tokenizer::{ExtendConfig, Extended, Pattern, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText};
 pub use writer::ShardWriter;

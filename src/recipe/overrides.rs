@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// Applies one `path=value`. A number in the path indexes a list (`sources.0.files`). The value is
 /// read as TOML and, where it is not TOML, as a string.
-pub(super) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
+pub(crate) fn apply(table: &mut Table, assignment: &str) -> Result<()> {
     let fail = |why: String| Error::new(format!("--set {assignment}: {why}")).hint("the form is --set section.key=value");
     let (path, text) = assignment.split_once('=').ok_or_else(|| fail("there is no `=`".to_owned()))?;
     let value = toml::from_str::<Table>(&format!("v = {}", text.trim()))

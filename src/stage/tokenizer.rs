@@ -1,8 +1,8 @@
 //! `tokenizer`: loaded from a file, trained on the kept documents, or plain bytes.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use corpora::Part;
 use shards::{Tokenizer, TokenizerConfig, TokenizerSource};
@@ -30,13 +30,13 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
             let failed = Mutex::new(None);
             let texts =
                 Texts { folder, parts: parts.iter(), current: None, share, cancel, failed: &failed, seen: &|bytes| progress.add(bytes) };
-            let trained = Tokenizer::train(train, config.eos.as_deref(), texts);
+            let trained = Tokenizer::train(train, config.eos.as_deref(), folder, texts);
             if let Some(error) = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
                 return Err(error);
             }
             trained.context(|| "cannot train the tokenizer".to_owned())?
         }
-        TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, std::iter::empty())?,
+        TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, folder, std::iter::empty::<String>())?,
     };
     let path = layout::prepare(folder, &format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()))?;
     // The folder holds one tokenizer: that of an earlier recipe must not be taken for this one.
@@ -77,7 +77,8 @@ fn total_text(folder: &Path, parts: &[Part]) -> Result<u64> {
 struct Texts<'a> {
     folder: &'a Path,
     parts: std::slice::Iter<'a, Part>,
-    current: Option<Unique>,
+    /// A part's bucket and documents.
+    current: Option<(Arc<str>, Unique)>,
     share: f64,
     cancel: &'a AtomicBool,
     failed: &'a Mutex<Option<Error>>,
@@ -85,32 +86,33 @@ struct Texts<'a> {
 }
 
 impl Texts<'_> {
-    fn step(&mut self) -> Result<Option<KeptText>> {
+    fn step(&mut self) -> Result<Option<(Arc<str>, KeptText)>> {
         super::check(self.cancel)?;
         loop {
-            if let Some(unique) = &mut self.current
+            if let Some((bucket, unique)) = &mut self.current
                 && let Some(document) = unique.next()
             {
-                return document.map(Some);
+                return Ok(Some((bucket.clone(), document?)));
             }
             let Some(part) = self.parts.next() else { return Ok(None) };
-            self.current = Some(Unique::open(self.folder, &part.name)?);
+            let stats: PartStats = layout::read_json(self.folder, &layout::stats(&part.name))?;
+            self.current = Some((stats.bucket.into(), Unique::open(self.folder, &part.name)?));
         }
     }
 }
 
 impl Iterator for Texts<'_> {
-    type Item = String;
+    type Item = (Arc<str>, String);
 
-    fn next(&mut self) -> Option<String> {
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.step() {
-                Ok(Some(document)) => {
+                Ok(Some((bucket, document))) => {
                     (self.seen)(document.text.len() as u64);
                     // A fixed key: which documents are sampled must not depend on the run's seed.
                     let draw = xxh3_64(document.id.as_bytes()) as f64 / u64::MAX as f64;
                     if self.share >= 1.0 || draw < self.share {
-                        return Some(document.text);
+                        return Some((bucket, document.text));
                     }
                 }
                 Ok(None) => return None,

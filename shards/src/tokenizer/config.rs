@@ -1,10 +1,12 @@
 //! The recipe's `[tokenizer]`: train one, load one, or use bytes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
+use super::engine::{KNOWN, Rules};
 
 /// The recipe's `[tokenizer]`. Exactly one of `train`, `load` and `bytes` is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,6 +117,41 @@ pub enum TrainModel {
     Bpe,
 }
 
+/// How text is split into words that merges stay inside of, named after a model that splits so. Every
+/// engine that knows that model (llama.cpp, vLLM and others) also splits as a tokenizer trained here.
+///
+/// In all of them a word is a run of letters with the one space or mark before it, so an eojeol keeps
+/// its leading space and its particles, and `ㅋㅋㅋ` is a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// Only a space may begin a word, digits stay together, runs of white space are one word.
+    Gpt2,
+    /// Digits stand alone.
+    #[default]
+    Qwen2,
+    /// Up to three digits together; also the pattern of cl100k.
+    Llama3,
+    /// As Qwen2, with combining marks in words.
+    #[serde(rename = "qwen3.5")]
+    Qwen3_5,
+    /// Words are also split where lower case turns into upper case; up to three digits together.
+    O200k,
+    /// As o200k, with digits alone and no English contractions.
+    Tekken,
+}
+
+impl Pattern {
+    /// The regular expression, as a tokenizer.json has it.
+    pub fn regex(self) -> &'static str {
+        KNOWN[self as usize].0
+    }
+
+    pub(crate) fn rules(self) -> Rules {
+        KNOWN[self as usize].1
+    }
+}
+
 /// `[tokenizer] train`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -128,15 +165,29 @@ pub struct TrainConfig {
     /// bytes, so that no id is spent on them; every text can still be encoded. 1 uses all
     /// characters. Default 0.9995.
     pub character_coverage: f64,
-    /// A merge must occur this often in the training text. Default 2.
+    /// Share of the merges by bucket, above 0 and 1 in sum. A bucket has its turn when it is furthest
+    /// behind its share; its commonest pair is then merged in all buckets. Default: none, and all text
+    /// is one: the larger bucket gets the more tokens.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<String, f64>,
+    /// A merge must occur this often in the training text, of its bucket where there are `shares`.
+    /// Default 2.
     pub min_frequency: u64,
     /// Tokens that text never becomes, with the ids 0, 1, …; the first one ends documents unless
     /// `eos` names another. Default `["<|endoftext|>"]`.
     pub special_tokens: Vec<String>,
-    /// Train on the first so many UTF-8 bytes of the text. Training takes ten to thirty times as
-    /// much memory, the more the more different words there are. Default 67,108,864, so up to 2 GB of
-    /// memory; at most 2 GiB less one, because the trainer counts pairs in 31 bits.
+    /// How text is split into words: `gpt2`, `qwen2`, `llama3`, `qwen3.5`, `o200k` or `tekken`.
+    /// Default `qwen2`.
+    pub pattern: Pattern,
+    /// Longest token that merges make, in bytes of UTF-8. Default: any length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_token_bytes: Option<u32>,
+    /// Train on the first so many UTF-8 bytes of the text. Default 268,435,456.
     pub sample_bytes: u64,
+    /// Memory for counting different words, in bytes; counts beyond it are kept on disk while text is
+    /// read. The merges then take about 20 bytes for each byte of different words, whatever this says; the result
+    /// does not depend on it. Default 1,073,741,824.
+    pub memory_bytes: u64,
 }
 
 impl Default for TrainConfig {
@@ -145,9 +196,13 @@ impl Default for TrainConfig {
             model: TrainModel::Bpe,
             vocab_size: 32_000,
             character_coverage: 0.9995,
+            shares: BTreeMap::new(),
             min_frequency: 2,
             special_tokens: vec!["<|endoftext|>".to_owned()],
-            sample_bytes: 64 << 20,
+            pattern: Pattern::default(),
+            max_token_bytes: None,
+            sample_bytes: 256 << 20,
+            memory_bytes: 1 << 30,
         }
     }
 }
@@ -169,6 +224,17 @@ mod tests {
         let config = read("load = \"a.json\"\neos = \"</s>\"").unwrap();
         assert_eq!(config.source(), TokenizerSource::Load(Path::new("a.json")));
         assert_eq!(read("bytes = true").unwrap().source(), TokenizerSource::Bytes);
+    }
+
+    #[test]
+    fn patterns_have_the_rules_of_their_name() {
+        let digits = |pattern: Pattern| pattern.rules().digits;
+        assert_eq!([Pattern::Qwen2, Pattern::Llama3, Pattern::Qwen3_5, Pattern::O200k, Pattern::Tekken].map(digits), [1, 3, 1, 3, 1]);
+        assert!(Pattern::Gpt2.regex().starts_with("'s|'t|"));
+        assert!(Pattern::Qwen3_5.regex().contains(r"\p{L}\p{M}") && !Pattern::Qwen2.regex().contains(r"\p{M}"));
+        assert!(Pattern::O200k.regex().contains("'ll") && !Pattern::Tekken.regex().contains("'ll"));
+        let config: TrainConfig = toml::from_str("pattern = \"qwen3.5\"").unwrap();
+        assert_eq!(config.pattern, Pattern::Qwen3_5);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 use super::engine::{Engine, Unsupported};
+use super::sentencepiece::byte_piece;
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, byte_level, cut};
 use crate::error::{Error, Result};
@@ -98,6 +99,11 @@ impl HuggingFace {
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
     }
 
+    /// The id of a token as files spell it.
+    pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     fn look_up(&self, unit: Spelling) -> Option<u32> {
         let mut buffer = [0; 4];
         match unit {
@@ -115,6 +121,16 @@ impl HuggingFace {
         let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
         let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
         self.inner.decode(&ids, false).map_err(fail("decode ids"))
+    }
+
+    /// Whether a token has bytes that are no whole characters.
+    pub(crate) fn is_partial(&self, id: u32) -> bool {
+        let Some(token) = self.vocab.get(id as usize).and_then(|entry| entry.token.as_ref()) else { return false };
+        if !self.byte_level {
+            return byte_piece(token).is_some_and(|byte| !byte.is_ascii());
+        }
+        let bytes: Option<Vec<u8>> = token.chars().map(byte_level::byte_of).collect();
+        bytes.is_some_and(|bytes| std::str::from_utf8(&bytes).is_err())
     }
 
     pub(crate) fn token_text(&self, id: u32) -> Option<String> {

@@ -18,8 +18,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-pub use config::{TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
-pub use train::SPLIT_PATTERN;
+pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -84,24 +84,53 @@ impl Tokenizer {
         refuse("neither a tokenizer.json nor a SentencePiece model")
     }
 
-    /// Builds what the recipe's `[tokenizer]` describes; `texts` is only read for `train`.
-    pub fn build(config: &TokenizerConfig, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
+    /// Builds what the recipe's `[tokenizer]` describes; `folder` and `texts` are only used by `train`.
+    pub fn build(config: &TokenizerConfig, folder: &Path, texts: impl Iterator<Item = impl Into<TrainText>>) -> Result<Self> {
         let eos = config.eos.as_deref();
         match config.source() {
-            TokenizerSource::Train(train) => Self::train(train, eos, texts),
+            TokenizerSource::Train(train) => Self::train(train, eos, folder, texts),
             TokenizerSource::Load(path) => Self::load(path, eos),
             TokenizerSource::Bytes => Bytes::with_eos(eos).map(Self::Bytes),
         }
     }
 
-    /// Trains a byte-level BPE on the first `sample-bytes` of `texts`. The result depends on the
-    /// texts and their order at the cut alone, not on threads. `eos` is one of `special-tokens`;
-    /// without it, the first of them is the end token.
-    pub fn train(config: &TrainConfig, eos: Option<&str>, texts: impl Iterator<Item = String> + Send) -> Result<Self> {
-        let json = train::train(config, eos, texts)?;
+    /// Trains a byte-level BPE on the first `sample-bytes` of `texts`, with the merges of Hugging Face's
+    /// trainer. The result depends on the texts alone, and on their order only as to which come first;
+    /// not on threads or memory. Word counts beyond `memory-bytes` go to unnamed files in `folder`.
+    /// `eos` is one of `special-tokens`; without it, the first of them is the end token.
+    pub fn train(
+        config: &TrainConfig,
+        eos: Option<&str>,
+        folder: &Path,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<Self> {
+        let json = Self::train_file(config, eos, folder, texts)?;
         let eos = eos.or(config.special_tokens.first().map(String::as_str));
         let tokenizer = HuggingFace::from_json(json.as_bytes(), eos)?;
         Ok(Self::HuggingFace(Box::new(tokenizer)))
+    }
+
+    /// The same as a tokenizer.json, without loading it.
+    pub fn train_file(
+        config: &TrainConfig,
+        eos: Option<&str>,
+        folder: &Path,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<String> {
+        train::train(config, eos, folder, texts)
+    }
+
+    /// This tokenizer with tokens learnt on `texts` after its own: every old id and merge stays as it is.
+    /// Only for a byte-level BPE with a splitting pattern that this crate knows. Word counts beyond
+    /// `memory-bytes` go to unnamed files in `folder`.
+    pub fn extend(&self, config: &ExtendConfig, folder: &Path, texts: impl Iterator<Item = String>) -> Result<Extended> {
+        match self {
+            Self::HuggingFace(tokenizer) => train::extend(tokenizer, config, folder, texts),
+            _ => Err(Error::Tokenizer {
+                operation: "extend the tokenizer",
+                detail: format!("it is of the kind `{}`, not a tokenizer.json", self.kind()),
+            }),
+        }
     }
 
     /// Ids of a text, without any token the text does not contain.
@@ -164,6 +193,15 @@ impl Tokenizer {
             Self::HuggingFace(tokenizer) => tokenizer.token_text(id),
             Self::SentencePiece(tokenizer) => tokenizer.token_text(id),
             Self::Bytes(_) => bytes::token_text(id),
+        }
+    }
+
+    /// Whether an id stands for a part of a character, such as one byte of a Hangul syllable.
+    pub fn is_partial(&self, id: u32) -> bool {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.is_partial(id),
+            Self::SentencePiece(tokenizer) => tokenizer.is_partial(id),
+            Self::Bytes(_) => (0x80..=0xff).contains(&id),
         }
     }
 

@@ -97,6 +97,12 @@ impl SentencePiece {
         self.inner.decode_piece_ids(&ids).map_err(fail("decode ids"))
     }
 
+    /// Whether a token is a byte of a longer character.
+    pub(crate) fn is_partial(&self, id: u32) -> bool {
+        let token = self.vocab.get(id as usize).and_then(|entry| entry.token.as_deref());
+        token.and_then(byte_piece).is_some_and(|byte| !byte.is_ascii())
+    }
+
     pub(crate) fn token_text(&self, id: u32) -> Option<String> {
         let token = self.vocab.get(id as usize)?.token.as_ref()?;
         Some(token.replace('\u{2581}', " "))
@@ -104,7 +110,7 @@ impl SentencePiece {
 }
 
 /// The byte of a piece such as `<0x0A>`.
-fn byte_piece(text: &str) -> Option<u8> {
+pub(crate) fn byte_piece(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
     u8::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 2)
 }

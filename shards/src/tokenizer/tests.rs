@@ -21,7 +21,7 @@ fn corpus() -> impl Iterator<Item = String> + Send {
 
 fn trained() -> Tokenizer {
     let config = TrainConfig { vocab_size: 600, ..TrainConfig::default() };
-    Tokenizer::train(&config, None, corpus()).unwrap()
+    Tokenizer::train(&config, None, &std::env::temp_dir(), corpus()).unwrap()
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn rare_characters_are_left_to_their_bytes() {
     let text = || std::iter::once(format!("{} {}", "가 ".repeat(990), "뷁 ".repeat(10)));
     let ids = |coverage: f64, text_of: &str| {
         let config = TrainConfig { vocab_size: 300, character_coverage: coverage, ..TrainConfig::default() };
-        let tokenizer = Tokenizer::train(&config, None, text()).unwrap();
+        let tokenizer = Tokenizer::train(&config, None, &std::env::temp_dir(), text()).unwrap();
         let ids = tokenizer.encode(text_of).unwrap();
         assert_eq!(tokenizer.decode(&ids).unwrap(), text_of);
         ids.len()
@@ -171,25 +171,26 @@ fn training_stops_at_the_sample_and_says_what_is_wrong() {
     let config = TrainConfig { vocab_size: 300, sample_bytes: 9, ..TrainConfig::default() };
     let two = |second: &str| {
         let texts = ["aaaa".to_owned(), format!("가{second}")].into_iter();
-        Tokenizer::train(&config, None, texts).unwrap().fingerprint()
+        Tokenizer::train(&config, None, &std::env::temp_dir(), texts).unwrap().fingerprint()
     };
     assert_eq!(two("나다"), two("라마바사")); // 4 + 3 bytes, then the cut inside a character
     let refused = [
         TrainConfig { vocab_size: 256, ..config.clone() },
         TrainConfig { character_coverage: 0.0, ..config.clone() },
         TrainConfig { character_coverage: f64::NAN, ..config.clone() },
-        TrainConfig { sample_bytes: 1 << 31, ..config.clone() },
+        TrainConfig { sample_bytes: 0, ..config.clone() },
+        TrainConfig { max_token_bytes: Some(1), ..config.clone() },
         TrainConfig { special_tokens: vec![], ..config.clone() },
         TrainConfig { special_tokens: vec!["EOS".into()], ..config.clone() },
         TrainConfig { special_tokens: vec!["<|a|>".into(), "<|a|>".into()], ..config.clone() },
     ];
     for config in refused {
-        let error = Tokenizer::train(&config, None, corpus()).unwrap_err();
+        let error = Tokenizer::train(&config, None, &std::env::temp_dir(), corpus()).unwrap_err();
         assert!(matches!(error, Error::Setting { .. }), "{config:?}: {error}");
     }
-    assert!(Tokenizer::train(&config, None, std::iter::empty()).is_err());
+    assert!(Tokenizer::train(&config, None, &std::env::temp_dir(), std::iter::empty::<String>()).is_err());
     let unread = std::iter::from_fn(|| -> Option<String> { panic!("text is read") });
-    assert!(matches!(Tokenizer::train(&config, Some("</s>"), unread), Err(Error::MissingEos { .. })));
+    assert!(matches!(Tokenizer::train(&config, Some("</s>"), &std::env::temp_dir(), unread), Err(Error::MissingEos { .. })));
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn training_is_the_same_on_any_number_of_threads() {
         .into_iter()
         .map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let train = || Tokenizer::train(&config, None, texts.clone().into_iter());
+            let train = || Tokenizer::train(&config, None, &std::env::temp_dir(), texts.clone().into_iter());
             pool.install(train).unwrap().fingerprint()
         })
         .collect();
@@ -319,7 +320,7 @@ fn ambiguous_merges_are_learnt_in_one_order() {
         let mut word = || -> String { (0..=next(13)).map(|_| char::from(b'a' + next(letters) as u8)).collect() };
         let texts: Vec<String> = (0..400).map(|_| word()).collect();
         let config = TrainConfig { vocab_size: 3000, min_frequency: 0, ..TrainConfig::default() };
-        let train = || Tokenizer::train(&config, None, texts.clone().into_iter()).unwrap();
+        let train = || Tokenizer::train(&config, None, &std::env::temp_dir(), texts.clone().into_iter()).unwrap();
         let first = train().fingerprint();
         assert!((0..6).all(|_| train().fingerprint() == first));
     }

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::cache::{self, Packed};
 use super::nfc::nfc;
-use super::state::State;
+use super::state::{self, State};
 use super::utf8::char_at;
 
 /// The high bits of bytes, without the length of a key.
@@ -61,6 +61,38 @@ impl Engine {
             at = end;
         }
         self.flush(state, text, out);
+    }
+
+    /// Hands each pre-token of a text to `sink`, as [`Engine::encode`] meets them: normalized, and without
+    /// added tokens.
+    pub(crate) fn each_word<E>(&self, text: &str, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let mut section = |section: &str| {
+            let form = if self.normalize { nfc(section) } else { None };
+            let section = form.as_deref().unwrap_or(section);
+            let mut words = |stretch: &str| self.scanner.each_word(stretch, &mut sink);
+            let mut done = 0;
+            while let Some((start, end, _)) = self.normalized.next(section, done) {
+                words(&section[done..start])?;
+                done = end;
+            }
+            words(&section[done..])
+        };
+        let mut done = 0;
+        while let Some((start, end, _)) = self.raw.next(text, done) {
+            section(&text[done..start])?;
+            done = end;
+        }
+        section(&text[done..])
+    }
+
+    /// Whether a text is one pre-token.
+    pub(crate) fn is_word(&self, text: &str) -> bool {
+        !text.is_empty() && self.scanner.end(text.as_bytes(), 0) == text.len()
+    }
+
+    /// Appends the ids of a pre-token.
+    pub(crate) fn encode_word(&self, word: &[u8], out: &mut Vec<u32>) {
+        state::with(self.number, |state| self.merge(state, word, true, out));
     }
 
     /// A pre-token.

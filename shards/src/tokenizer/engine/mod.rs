@@ -41,7 +41,8 @@ use bridges::Bridges;
 use folds::Folds;
 use merge::Merger;
 use pairs::Pairs;
-use scan::Scanner;
+pub(crate) use pattern::{KNOWN, Rules};
+pub(crate) use scan::Scanner;
 use tokens::Tokens;
 
 /// Why a tokenizer.json is left to the library.

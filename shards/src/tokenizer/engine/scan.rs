@@ -18,6 +18,18 @@ impl Scanner {
         Self { rules, classes: &CLASSES }
     }
 
+    /// Hands each pre-token of a text to `sink`.
+    pub(crate) fn each_word<E>(&self, text: &str, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let text = text.as_bytes();
+        let mut at = 0;
+        while at < text.len() {
+            let end = self.end(text, at);
+            sink(&text[at..end])?;
+            at = end;
+        }
+        Ok(())
+    }
+
     /// Where the pre-token that begins at `at` ends; `at` is before the end of `text`.
     #[inline]
     pub(crate) fn end(&self, text: &[u8], at: usize) -> usize {

@@ -41,7 +41,13 @@ fn texts(path: &Path) -> Vec<String> {
     if name.contains(".jsonl") && content.lines().next().and_then(text).is_some() {
         return content.lines().filter_map(text).collect();
     }
-    crate::tokenizer::cut::parts(&content, PART).map(str::to_owned).collect()
+    let mut rest = &content[..];
+    let part = || {
+        let (part, next) = rest.split_at(rest.floor_char_boundary(PART));
+        rest = next;
+        (!part.is_empty()).then(|| part.to_owned())
+    };
+    std::iter::from_fn(part).collect()
 }
 
 #[test]

@@ -1,0 +1,133 @@
+//! `malmoi tokenizer`: train, extend and report, as a user meets them.
+
+use serde_json::Value;
+
+use crate::corpus::{Corpus, english, korean};
+use crate::malmoi::{call, done};
+
+/// Two files of text: 60 documents of each language, and one record that is none.
+fn texts() -> Corpus {
+    let corpus = Corpus::new();
+    let lines = |text: &dyn Fn(u64) -> String| (0..60).map(|n| format!("{}\n", serde_json::json!({ "text": text(n) }))).collect::<String>();
+    std::fs::write(corpus.path().join("k.jsonl"), lines(&korean) + "{\"text\": 3}\n").unwrap();
+    std::fs::write(corpus.path().join("e.jsonl"), lines(&english)).unwrap();
+    corpus
+}
+
+fn objects(stdout: &str, reason: &str) -> Vec<Value> {
+    let all = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|object| object["reason"] == reason).collect()
+}
+
+#[test]
+fn trains_extends_and_compares() {
+    let corpus = texts();
+    let folder = corpus.path();
+    let trained = done(folder, &["tokenizer", "train", "e.jsonl", "-o", "made/base.json", "--vocab-size", "400"]);
+    assert_eq!(trained.stdout, "made/base.json: 400 tokens, ends documents with <|endoftext|>\n");
+
+    let arguments =
+        ["tokenizer", "extend", "made/base.json", "ko=k.jsonl", "-o", "more.json", "--tokens", "100", "--rows", "410", "--held-out", "0.2"];
+    let extended = done(folder, &arguments);
+    assert!(extended.stdout.contains("more.json: 100 new tokens, ids 400 to 499"), "{}", extended.stdout);
+    assert!(extended.stdout.contains("embedding: 512 rows, from 410; 10 new ids are in rows that were padding"), "{}", extended.stdout);
+    assert!(extended.stderr.contains("1 records could not be read"), "{}", extended.stderr);
+    let json = done(folder, &[&arguments[..], &["--json"]].concat()).stdout;
+    assert_eq!(objects(&json, "extended")[0]["rows"], 512);
+    let rates: Vec<f64> = objects(&json, "bucket").iter().map(|row| row["characters-per-token"].as_f64().unwrap()).collect();
+    assert!(rates.len() == 2 && rates[1] > 1.5 * rates[0], "{rates:?}");
+    let held: Vec<u64> = objects(&json, "bucket").iter().map(|row| row["documents"].as_u64().unwrap()).collect();
+    assert!(held[0] == held[1] && (3..25).contains(&held[0]), "{held:?}");
+
+    let report = ["tokenizer", "report", "ko=k.jsonl", "en=e.jsonl", "-t", "made/base.json", "-t", "long=more.json"];
+    let table = done(folder, &report).stdout;
+    assert!(table.starts_with("bucket     tokenizer"), "{table}");
+    assert_eq!(table.lines().filter(|line| line.starts_with("ko ") || line.starts_with("en ")).count(), 4, "{table}");
+    let json = done(folder, &[&report[..], &["--json"]].concat()).stdout;
+    let rows = objects(&json, "bucket");
+    let of = |bucket: &str, tokenizer: &str| rows.iter().find(|row| row["bucket"] == bucket && row["tokenizer"] == tokenizer).unwrap();
+    let characters: usize = (0..60).map(|n| korean(n).chars().count()).sum();
+    let words: usize = (0..60).map(|n| korean(n).split_whitespace().count()).sum();
+    assert_eq!(
+        (of("ko", "base")["characters"].as_u64(), of("ko", "base")["words"].as_u64()),
+        (Some(characters as u64), Some(words as u64))
+    );
+    assert_eq!(of("en", "base")["tokens"], of("en", "long")["tokens"]);
+    // A tokenizer that saw no Hangul spells it in bytes.
+    let spelled: usize = (0..60).map(|n| korean(n).bytes().filter(|byte| !byte.is_ascii()).count()).sum();
+    let (share, tokens) = (of("ko", "base")["partial-character-share"].as_f64().unwrap(), of("ko", "base")["tokens"].as_u64().unwrap());
+    assert_eq!((share * tokens as f64).round() as usize, spelled);
+    assert!(of("ko", "long")["partial-character-share"].as_f64().unwrap() < share);
+    let vocabularies = objects(&json, "tokenizer");
+    assert_eq!(vocabularies[0]["hangul-tokens"], 0);
+    assert!(vocabularies[1]["hangul-syllables"].as_u64() > Some(5));
+}
+
+#[test]
+fn trains_on_what_a_run_kept_and_takes_every_option() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let arguments = [
+        "tokenizer",
+        "train",
+        "out/run",
+        "-o",
+        "t.json",
+        "--set",
+        "tokenizer.train.vocab-size=300",
+        "--set",
+        "tokenizer.train.pattern=llama3",
+    ];
+    done(corpus.path(), &arguments);
+    let file = std::fs::read_to_string(corpus.path().join("t.json")).unwrap();
+    assert!(file.contains("{1,3}"));
+    let json = done(corpus.path(), &["tokenizer", "report", "out/run", "-t", "t.json", "--json"]).stdout;
+    let buckets: Vec<Value> = objects(&json, "bucket").iter().map(|row| row["bucket"].clone()).collect();
+    assert_eq!(buckets, ["korean", "english", "code"]);
+    let used: u64 = objects(&json, "bucket").iter().map(|row| row["documents"].as_u64().unwrap()).sum();
+    let manifest: Value = serde_json::from_str(&std::fs::read_to_string(corpus.path().join("out/run/manifest.json")).unwrap()).unwrap();
+    let kept: u64 = manifest["shards"].as_array().unwrap().iter().map(|shard| shard["documents"].as_u64().unwrap()).sum();
+    assert_eq!(used, kept);
+}
+
+#[test]
+fn buckets_get_their_shares() {
+    let corpus = texts();
+    let train = |korean: &str, english: &str| {
+        let sets = [format!("tokenizer.train.shares.ko={korean}"), format!("tokenizer.train.shares.en={english}")];
+        let files = ["tokenizer", "train", "ko=k.jsonl", "en=e.jsonl", "-o", "t.json", "--vocab-size", "457", "--json"];
+        done(corpus.path(), &[&files[..], &["--set", &sets[0], "--set", &sets[1]]].concat());
+        let json = done(corpus.path(), &["tokenizer", "report", "k.jsonl", "-t", "t.json", "--json"]).stdout;
+        objects(&json, "bucket")[0]["characters-per-token"].as_f64().unwrap()
+    };
+    let (little, much) = (train("0.1", "0.9"), train("0.9", "0.1"));
+    assert!(much > 1.5 * little, "{little} {much}");
+}
+
+#[test]
+fn mistakes_are_named() {
+    let corpus = texts();
+    fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
+        [&["tokenizer", "train", "e.jsonl", "-o", "t.json"], more].concat()
+    }
+    let cases: [(&[&str], &str); 8] = [
+        (&train(&["--vocab-size", "20"]), "vocab-size"),
+        (&train(&["--set", "tokenizer.train.vocab=3"]), "unknown field `vocab`"),
+        (&train(&["--set", "tokenizer.bytes=true"]), "exactly one"),
+        (&train(&["--set", "tokenizer.train.shares.ko=1.0"]), "bucket `e` has no share"),
+        (&["tokenizer", "train", "none.jsonl", "-o", "t.json"], "none.jsonl"),
+        (&["tokenizer", "extend", "e.jsonl", "k.jsonl", "-o", "t.json"], "tokenizer"),
+        (&["tokenizer", "extend", "e.jsonl", "k.jsonl", "-o", "t.json", "--held-out", "2"], "0.5"),
+        (&["tokenizer", "report", "k.jsonl", "-t", "a=none.json"], "none.json"),
+    ];
+    for (arguments, expected) in cases {
+        let outcome = call(corpus.path(), arguments);
+        assert!(
+            outcome.code == 2 && outcome.stderr.starts_with("error: ") && outcome.stderr.contains(expected),
+            "{arguments:?}: {}",
+            outcome.stderr
+        );
+        assert_eq!(outcome.stdout, "");
+        assert!(!corpus.path().join("t.json").exists());
+    }
+}
