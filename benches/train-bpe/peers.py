@@ -9,7 +9,7 @@ this are left out by name. `--python NAME=PATH` runs an engine with another Pyth
 another version). Every engine learns on all of the file with one thread; merges are compared with those
 of `tokenizers` under the same splitting pattern.
 """
-import argparse, json, os, resource, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, statistics, subprocess, sys, tempfile, time
 
 QWEN2 = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
 ENGINES = ["malmoi", "hf", "gigabpe", "hf-gpt2", "malmoi-gpt2", "spm"]
@@ -61,7 +61,8 @@ def one(engine, path, vocab, out):
     else:
         version, merges = {"gigabpe": gigabpe, "spm": spm}[engine](path, vocab)
     row = {"engine": engine, "version": version, "wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
-    row["peak_rss_MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    with open("/proc/self/status") as status:  # getrusage would count the process that started this one
+        row["peak_rss_MB"] = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
     if merges:
         with open(out, "w") as file:
             json.dump(merges(), file)
