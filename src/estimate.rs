@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 use shards::{Tokenizer, TokenizerSource};
-use trainer::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, ModelConfig, POOL, Pretrained, Workload, known_model};
+use trainer::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, ModelConfig, POOL, Precision, Pretrained, Workload, known_model};
 
 use crate::cli;
 use crate::error::{Context, Error, Result};
@@ -20,6 +20,8 @@ struct Job {
     sequence_length: u32,
     micro_batch: u32,
     activation_checkpointing: bool,
+    /// Whether a step takes several micro-batches.
+    accumulates: bool,
     tokens: Option<u64>,
 }
 
@@ -33,7 +35,11 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         sequence_length: job.sequence_length,
         micro_batch: job.micro_batch,
         activation_checkpointing: job.activation_checkpointing,
+        accumulates: job.accumulates,
     };
+    if let Err(reason) = Precision::Bf16.check_shape(&job.model) {
+        ui.warn(format!("this shape trains in 32-bit floats, several times slower and in more memory than is said here: {reason}"));
+    }
     let estimate = Estimate::new(&work).map_err(Error::new)?;
     let mfu = match (arguments.mfu, arguments.tflops) {
         (Some(mfu), _) if !(mfu > 0.0 && mfu <= 1.0) => return Err(Error::new(format!("--mfu is {mfu}, above 0 and at most 1"))),
@@ -42,6 +48,9 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         (None, Some(tflops)) => tflops / card.tflops,
         (None, None) => MEASURED_MFU,
     };
+    if let Some(price) = arguments.price.filter(|price| !(price.is_finite() && *price >= 0.0)) {
+        return Err(Error::new(format!("--price is {price}, not 0 or more")));
+    }
     let gpus = f64::from(arguments.gpus);
     let rate = gpus * estimate.tokens_per_second(mfu * card.tflops);
     let sum = estimate.memory_sum();
@@ -127,6 +136,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         sequence_length,
         micro_batch,
         activation_checkpointing: arguments.activation_checkpointing,
+        accumulates: false,
         tokens: None,
     };
     if let Some((model, vocab)) = known_model(&source.to_ascii_lowercase()) {
@@ -145,6 +155,11 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
     let mut recipe = Recipe::load(path, set)?;
     stage::train::take_init(&mut recipe)?;
     let Some(train) = &recipe.train else { return Err(Error::new(format!("{source} has no [train]"))) };
+    if train.precision == Some(Precision::F32) {
+        return Err(Error::new(format!("{source} trains with `precision` = \"f32\", of which no speed on a card was measured"))
+            .hint("estimates are for bf16: `--set train.precision=bf16`"));
+    }
+    let micro_batch = arguments.micro_batch.unwrap_or(train.micro_batch());
     let vocab = match (&train.init, recipe.tokenizer.source()) {
         (Some(init), _) => Pretrained::open(init).map_err(Error::new)?.vocab_size(),
         (None, TokenizerSource::Train(train)) => train.vocab_size as usize,
@@ -159,7 +174,8 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         model: train.model.clone(),
         vocab,
         sequence_length: arguments.sequence_length.unwrap_or(train.sequence_length),
-        micro_batch: arguments.micro_batch.unwrap_or(train.micro_batch()),
+        micro_batch,
+        accumulates: micro_batch < train.batch,
         activation_checkpointing: arguments.activation_checkpointing || train.activation_checkpointing,
         tokens: train.tokens,
     })

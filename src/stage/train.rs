@@ -109,11 +109,12 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     let facts = Facts { device: device.to_string(), parameters: trainer.num_params(), steps: stream.steps(), init };
     layout::write_json(folder, layout::TRAINING, &facts)?;
     ui.say(format!(
-        "train: {} parameters{}, {} steps of {} tokens on {device}{}",
+        "train: {} parameters{}, {} steps of {} tokens on {device} in {}{}",
         trainer.num_params(),
         config.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display())),
         stream.steps(),
         config.batch * config.sequence_length,
+        trainer.model().precision(),
         if trainer.step_number() > 0 { format!(", continuing at step {}", trainer.step_number()) } else { String::new() },
     ));
     let progress = ui.progress("train", Unit::Steps, stream.steps());

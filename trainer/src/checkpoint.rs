@@ -15,7 +15,7 @@ use shards::Digest;
 
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
-use crate::model::{Model, ModelConfig, Parameter, Wanted};
+use crate::model::{Model, ModelConfig, Parameter, Precision, Wanted};
 use crate::optimizer::AdamW;
 use crate::tensors::{self, Entry, Tensors, read_at_most};
 use crate::trainer::Position;
@@ -51,6 +51,10 @@ pub struct State {
     pub vocab_size: usize,
     /// The model's shape.
     pub model: ModelConfig,
+    /// Numbers that activations consisted of; none in a checkpoint of an older program, which knew
+    /// 32-bit floats alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
 }
 
 /// A checkpoint on disk, its state read and checked, its tensors not yet.

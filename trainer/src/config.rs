@@ -258,14 +258,14 @@ impl TrainConfig {
             return Ok(());
         }
         let detail = format!(
-            "{length}: with `micro-batch` = {micro} and `model.heads` = {} the attention scores of one layer take {bytes} bytes, at most {MAX_SCORES}",
+            "{length}: with `micro-batch` = {micro} and `model.heads` = {} the attention scores of one layer take {bytes} bytes, at most {MAX_SCORES}; with `precision` = \"bf16\", on an NVIDIA card, there are none",
             self.model.heads
         );
         refuse("sequence-length", detail)
     }
 
-    /// Takes over the shape of the model that `init` names. A `model` that says something else is an
-    /// error: it would be ignored.
+    /// Takes over the shape of the model that `init` names. A `model` that is neither the default nor
+    /// that shape is an error: it would be ignored.
     pub fn take_shape(&mut self, init: &Pretrained) -> Result<()> {
         if self.model != ModelConfig::default() && self.model != *init.config() {
             return refuse("model", "given beside `init`, whose shape is another one; leave it out");

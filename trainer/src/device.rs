@@ -51,8 +51,14 @@ impl DeviceSpec {
 }
 
 /// Whether a device is an NVIDIA card.
+#[cfg(feature = "cuda")]
 pub(crate) fn is_cuda(device: &Device) -> bool {
     cuda::is(device)
+}
+
+/// Whether a device is an NVIDIA card of compute capability 8.0 or more.
+pub(crate) fn has_bf16(device: &Device) -> bool {
+    cuda::has_bf16(device)
 }
 
 /// A backend that malmoi knows, and whether this build on this machine has it.
@@ -94,7 +100,7 @@ mod cuda {
         Err(MISSING.to_owned())
     }
 
-    pub(super) fn is(_device: &burn::tensor::Device) -> bool {
+    pub(super) fn has_bf16(_device: &burn::tensor::Device) -> bool {
         false
     }
 }
@@ -109,6 +115,10 @@ mod cuda {
             return Err(format!("there is no card {index}, this machine has {count}"));
         }
         Ok(Device::cuda(index))
+    }
+
+    pub(super) fn has_bf16(device: &Device) -> bool {
+        crate::kernels::gpu::on_bf16_card(burn::tensor::Tensor::<1>::zeros([1], device))
     }
 
     pub(super) fn is(device: &Device) -> bool {

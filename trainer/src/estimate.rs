@@ -51,6 +51,8 @@ pub struct Workload<'a> {
     pub micro_batch: u32,
     /// Whether layers keep nothing but their inputs.
     pub activation_checkpointing: bool,
+    /// Whether a step has several such pieces, whose gradients are added up.
+    pub accumulates: bool,
 }
 
 /// One part of a card's memory.
@@ -81,7 +83,7 @@ pub struct Estimate {
 impl Estimate {
     /// Adds everything up. The sizes are those of what `kernels/gpu` keeps.
     pub fn new(work: &Workload) -> Result<Self> {
-        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing } = *work;
+        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates } = *work;
         let parameters = model.num_params(vocab)?;
         let flops_per_token = model.flops_per_token(vocab, sequence_length)?;
         let flops_of_products = model.flops_per_token(vocab, 0)?;
@@ -106,17 +108,18 @@ impl Estimate {
             part("gradients", 4 * parameters),
             part("moments", 8 * parameters),
             part("weights in bfloat16", 2 * (parameters - tables) + 2 * table),
-            part("activations", kept * tokens),
+            part("gradients of a piece", if accumulates { 4 * parameters } else { 0 }),
+            part("activations", kept.saturating_mul(tokens)),
             part("a piece of logits", logits),
             part("both gradients of a tied embedding", both),
-            part("the backward pass of one layer", 6 * inner * tokens),
+            part("the backward pass of one layer", (6 * inner).saturating_mul(tokens)),
         ];
         Ok(Self { parameters, flops_per_token, flops_of_products, memory })
     }
 
     /// The sum of the parts, bytes.
     pub fn memory_sum(&self) -> u64 {
-        self.memory.iter().map(|part| part.bytes).sum()
+        self.memory.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
     /// Tokens per second at so many TFLOP/s of model work.
@@ -183,7 +186,8 @@ mod tests {
 
     fn estimate(name: &str, micro_batch: u32, sequence_length: u32, activation_checkpointing: bool) -> Estimate {
         let (model, vocab) = known_model(name).unwrap();
-        Estimate::new(&Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing }).unwrap()
+        Estimate::new(&Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates: false })
+            .unwrap()
     }
 
     /// The counts that the model cards give.

@@ -35,6 +35,10 @@ impl Gradients {
     /// division by it is part of every term, and so the same however the step is split.
     pub fn add(&mut self, model: &Model, loss: Loss, total: u64) -> Result<()> {
         self.loss = self.loss.clone() + loss.sum.clone().inner();
+        #[cfg(feature = "cuda")]
+        {
+            self.clipped = None;
+        }
         let mut found = loss.sum.div_scalar(total.max(1) as f64).backward();
         for (value, parameter) in self.values.iter_mut().zip(model.parameters()) {
             let Some(gradient) = parameter.value().grad_remove(&mut found) else {
@@ -87,7 +91,8 @@ impl Gradients {
     }
 
     /// Scales all gradients so that their norm is at most `longest`, and gives the norm that they
-    /// had. 0 sets no limit. (Pascanu et al. 2013.)
+    /// had. 0 sets no limit. On a card the scaling is left to the optimizer: [`Gradients::get`] gives
+    /// the unscaled ones there. (Pascanu et al. 2013.)
     pub fn clip(&mut self, longest: f64) -> Tensor<1> {
         #[cfg(feature = "cuda")]
         if crate::device::is_cuda(&self.device) {

@@ -14,6 +14,7 @@ mod safetensors;
 mod vocabulary;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
@@ -181,13 +182,19 @@ impl Pretrained {
         })
     }
 
-    /// BLAKE3 of everything that the model follows from: its config and the files of its weights.
-    /// Their names and places are not part of it. Reads every byte.
+    /// BLAKE3 of everything that the model follows from: its config, the tokenizer that new rows are
+    /// made by, and the files of its weights. Their names and places are not part of it. Reads every byte.
     pub fn digest(&self) -> Result<Digest> {
         let mut hasher = blake3::Hasher::new_derive_key("malmoi initial weights, version 1");
         if self.path.is_dir() {
             let config = read_at_most(&self.path.join(folder::CONFIG), folder::MAX_CONFIG)?;
             hasher.update(&(config.len() as u64).to_le_bytes()).update(&config);
+        }
+        if let Some(tokenizer) = self.tokenizer() {
+            let mut hash = blake3::Hasher::new();
+            let file = File::open(&tokenizer).map_err(Error::io("open", &tokenizer))?;
+            hash.update_reader(file).map_err(Error::io("read", &tokenizer))?;
+            hasher.update(hash.finalize().as_bytes());
         }
         self.files.iter().try_for_each(|file| file.hash(&mut hasher))?;
         Ok(Digest(*hasher.finalize().as_bytes()))

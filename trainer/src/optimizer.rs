@@ -34,7 +34,8 @@ impl AdamW {
         }
     }
 
-    /// Moves the weights by one step. Parameters without a gradient stay as they are.
+    /// Moves the weights by one step. Parameters without a gradient stay as they are. On a card it
+    /// works in place: copies of the model or of the optimizer that were made before move along.
     pub fn step(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
         self.step += 1;
         let [bias1, bias2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(self.step as f64));

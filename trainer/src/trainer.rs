@@ -105,7 +105,7 @@ impl<'a> Trainer<'a> {
             }
             None => run.config.model.init(&device, run.tokenizer.vocab_size() as usize, run.seed)?,
         };
-        Self::with(run, model)
+        Self::with(run, model, None)
     }
 
     /// Continues from this checkpoint, which must be of the same run.
@@ -128,7 +128,7 @@ impl<'a> Trainer<'a> {
         }
         let position = state.position;
         let model = checkpoint.model(&run.device.open()?)?;
-        let mut trainer = Self::with(run, model)?;
+        let mut trainer = Self::with(run, model, Some(state.precision.unwrap_or(Precision::F32)))?;
         checkpoint.optimizer(&trainer.model, &mut trainer.optimizer)?;
         if position.step > trainer.steps() || position.updates > position.step {
             return Err(Error::invalid(checkpoint.folder(), format!("step {} of {}", position.step, trainer.steps())));
@@ -139,7 +139,7 @@ impl<'a> Trainer<'a> {
 
     /// Checks that what the run consists of belongs together, and what is used at its end only: at
     /// once, not after days of training.
-    fn with(run: Run<'a>, model: Model) -> Result<Self> {
+    fn with(run: Run<'a>, model: Model, begun: Option<Precision>) -> Result<Self> {
         let Run { folder, config, tokenizer, manifest, stream, .. } = run;
         config.validate()?;
         if TokenizerEntry::of(tokenizer) != manifest.tokenizer {
@@ -165,7 +165,8 @@ impl<'a> Trainer<'a> {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
-        let precision = config.precision.unwrap_or_else(|| Precision::best(model.config(), &model.device()));
+        // A run that was begun in one precision goes on in it, wherever it goes on.
+        let precision = config.precision.or(begun).unwrap_or_else(|| Precision::best(model.config(), &model.device()));
         let model = model.with_precision(precision)?.with_recompute(config.activation_checkpointing)?;
         let schedule = LearningRate::new(config, stream.steps())?;
         let optimizer = AdamW::new(config, &model);
@@ -289,6 +290,7 @@ impl<'a> Trainer<'a> {
             tokenizer: Digest(self.run.tokenizer.fingerprint()),
             vocab_size: self.model.vocab_size(),
             model: self.model.config().clone(),
+            precision: Some(self.model.precision()),
         };
         let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
         Checkpoint::prune(&root, self.run.config.keep_checkpoints as usize)?;

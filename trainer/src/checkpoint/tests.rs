@@ -17,6 +17,7 @@ fn made() -> (Model, AdamW, State) {
         tokenizer: Digest([3; 32]),
         vocab_size: 10,
         model: config,
+        precision: Some(crate::model::Precision::F32),
     };
     (model, optimizer, state)
 }

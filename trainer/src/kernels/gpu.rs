@@ -27,7 +27,7 @@ pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use norm::rms_norm;
 pub(crate) use optimizer::{Rates, Slot, adamw, clip};
 pub(crate) use swiglu::swiglu;
-pub(crate) use tape::on_card;
+pub(crate) use tape::{on_bf16_card, on_card};
 
 use burn::tensor::{DType, Tensor};
 

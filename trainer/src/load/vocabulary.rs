@@ -6,7 +6,7 @@
 //! once about as it read its pieces.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use shards::Tokenizer;
@@ -80,13 +80,17 @@ fn new_tokens(path: &Path, old: &Tokenizer, new: &Tokenizer) -> Result<BTreeMap<
 }
 
 impl Pretrained {
+    /// The tokenizer that stands beside the weights.
+    pub(super) fn tokenizer(&self) -> Option<PathBuf> {
+        TOKENIZERS.iter().map(|name| self.path.join(name)).find(|path| path.is_file())
+    }
+
     /// The model for the ids of this tokenizer. Where the folder has a tokenizer of its own, ids must
     /// mean the same in both, and new ones begin as the mean of their pieces. Without one, there must
     /// be a row for every id.
     pub fn model_for(&self, tokenizer: &Tokenizer, device: &Device) -> Result<Model> {
         let needed = tokenizer.vocab_size() as usize;
-        let own = TOKENIZERS.iter().map(|name| self.path.join(name)).find(|path| path.is_file());
-        let pieces = match own {
+        let pieces = match self.tokenizer() {
             Some(path) => {
                 let own = Tokenizer::load(&path, Some(tokenizer.eos_token())).or_else(|_| Tokenizer::load(&path, None))?;
                 new_tokens(&path, &own, tokenizer)?

@@ -1,12 +1,17 @@
 //! The numbers that activations consist of.
 
+use std::fmt;
+
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::ModelConfig;
 use crate::config::refuse;
-use crate::device::is_cuda;
+use crate::device::has_bf16;
 use crate::error::Result;
+
+/// Widest row that a norm's backward pass keeps in registers: 1024 threads, four chunks of eight each.
+const MAX_HIDDEN: usize = 32_768;
 
 /// Numbers of activations. Parameters, their gradients and the optimizer are 32-bit in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +21,15 @@ pub enum Precision {
     F32,
     /// bfloat16: on an NVIDIA card (compute capability 8.0 or more), on its tensor cores.
     Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
 }
 
 impl Precision {
@@ -29,8 +43,16 @@ impl Precision {
         if self == Self::F32 {
             return Ok(());
         }
-        if !is_cuda(device) {
-            return refuse("precision", "bf16, which only an NVIDIA card computes with here".to_owned());
+        if !has_bf16(device) {
+            return refuse("precision", "bf16, which only an NVIDIA card of compute capability 8.0 or more computes with here".to_owned());
+        }
+        self.check_shape(config)
+    }
+
+    /// Whether a model can have it on some device.
+    pub fn check_shape(self, config: &ModelConfig) -> Result<()> {
+        if self == Self::F32 {
+            return Ok(());
         }
         let head = config.head_size();
         if ![64, 128].contains(&head) {
@@ -38,6 +60,9 @@ impl Precision {
         }
         if let Some(width) = [config.hidden, config.intermediate].iter().find(|width| !width.is_multiple_of(8)) {
             return refuse("precision", format!("bf16, which is for widths that are multiples of 8, not {width}"));
+        }
+        if config.hidden > MAX_HIDDEN {
+            return refuse("precision", format!("bf16, which is for hidden sizes up to {MAX_HIDDEN}, not {}", config.hidden));
         }
         Ok(())
     }

@@ -47,6 +47,14 @@ pub(crate) fn fault() -> Option<String> {
     FAULT.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// The first part of a card's compute capability, by its number; none where it cannot be asked.
+pub(super) fn capability(card: usize) -> Option<i32> {
+    let card = result::device::get(i32::try_from(card).ok()?).ok()?;
+    let which = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
+    // SAFETY: the driver gave the card, and writes one number.
+    unsafe { result::device::get_attribute(card, which) }.ok()
+}
+
 /// Begins to measure every kernel of ours on every card in use.
 pub(crate) fn start_profile() {
     for engine in ENGINES.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
@@ -92,7 +100,8 @@ pub(super) struct Engine {
     architecture: String,
     functions: BTreeMap<(Source, &'static str), sys::CUfunction>,
     modules: BTreeMap<Source, sys::CUmodule>,
-    pub(super) blas: Blas,
+    /// Opened when the first product is asked for.
+    blas: Option<Blas>,
     profile: Option<Vec<Span>>,
 }
 
@@ -165,7 +174,12 @@ impl Queue {
                 engine.leave()?;
                 done
             };
-            if let Err(error) = run() {
+            // Libraries that are missing panic, and cubecl would only log that.
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+                let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+                Err(text.unwrap_or_else(|| "work on the card panicked".to_owned()))
+            });
+            if let Err(error) = done {
                 FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
         });
@@ -190,11 +204,6 @@ impl Engine {
             let major = attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             (context, major, attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?)
         };
-        if major < 8 {
-            return Err(format!(
-                "bfloat16 needs a card of compute capability 8.0 or more, this one has {major}.{minor}; set `train.precision` to \"f32\""
-            ));
-        }
         let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(tried("make an event"));
         Ok(Self {
             context,
@@ -204,9 +213,18 @@ impl Engine {
             architecture: format!("--gpu-architecture=sm_{major}{minor}"),
             functions: BTreeMap::new(),
             modules: BTreeMap::new(),
-            blas: Blas::open()?,
+            blas: None,
             profile: None,
         })
+    }
+
+    /// cuBLASLt on this card.
+    pub(super) fn blas(&mut self) -> Result<&mut Blas, String> {
+        let blas = match self.blas.take() {
+            Some(blas) => blas,
+            None => Blas::open()?,
+        };
+        Ok(self.blas.insert(blas))
     }
 
     /// Runs `work`, one kernel, between two marks where a profile is taken.

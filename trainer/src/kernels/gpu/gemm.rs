@@ -14,6 +14,9 @@ use super::engine::{Engine, Work};
 /// Memory that cuBLASLt may use beside its operands, once per card.
 const WORKSPACE: usize = 64 << 20;
 
+/// What the addresses of all operands are multiples of: rows of eight bfloat16 numbers.
+const ALIGNMENT: u32 = 16;
+
 /// A product in row-major order: `out[m, n] = left[m, k] × right[k, n]`, or added to `out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Product {
@@ -100,7 +103,7 @@ impl Plan {
     /// is asked for as `outᵀ = rightᵀ × leftᵀ`.
     fn new(handle: sys::cublasLtHandle_t, product: Product) -> Result<Self, String> {
         use sys::cublasLtMatmulDescAttributes_t::{CUBLASLT_MATMUL_DESC_TRANSA, CUBLASLT_MATMUL_DESC_TRANSB};
-        use sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+        use sys::cublasLtMatmulPreferenceAttributes_t as Preference;
         use sys::cudaDataType_t::{CUDA_R_16BF, CUDA_R_32F};
         let Product { m, n, k, left_turned, right_turned, out_stride, left_stride, wide, .. } = product;
         let out_type = if wide { CUDA_R_32F } else { CUDA_R_16BF };
@@ -121,13 +124,18 @@ impl Plan {
                 result::set_matmul_desc_attribute(descriptor, attribute, ptr::from_ref(&operation).cast(), size_of_val(&operation))
                     .map_err(tried)?;
             }
-            result::set_matmul_pref_attribute(
-                preference,
-                CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                ptr::from_ref(&WORKSPACE).cast(),
-                size_of_val(&WORKSPACE),
-            )
-            .map_err(tried)?;
+            let workspace = Preference::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+            result::set_matmul_pref_attribute(preference, workspace, ptr::from_ref(&WORKSPACE).cast(), size_of_val(&WORKSPACE))
+                .map_err(tried)?;
+            for alignment in [
+                Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
+                Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES,
+            ] {
+                result::set_matmul_pref_attribute(preference, alignment, ptr::from_ref(&ALIGNMENT).cast(), size_of_val(&ALIGNMENT))
+                    .map_err(tried)?;
+            }
             let found = result::get_matmul_algo_heuristic(handle, descriptor, first, second, out, out, preference);
             result::destroy_matmul_pref(preference).map_err(tried)?;
             found.map_err(|error| format!("cuBLASLt has no way to compute {product:?}: {error:?}"))?
@@ -149,8 +157,9 @@ impl Engine {
             return Err(format!("empty product {product:?}"));
         }
         let stream = self.stream;
-        let (handle, workspace) = (self.blas.handle, self.blas.workspace);
-        let plan = self.blas.plan(product)?;
+        let blas = self.blas()?;
+        let (handle, workspace) = (blas.handle, blas.workspace);
+        let plan = blas.plan(product)?;
         let (one, beta) = (1.0f32, if product.add { 1.0f32 } else { 0.0 });
         let at = |address: u64| address as *const c_void;
         let Plan { descriptor, first, second, out: layout, algorithm } = *plan;

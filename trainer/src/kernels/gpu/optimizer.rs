@@ -79,7 +79,8 @@ pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>) -> Vec<[Tensor<2>; 3]> {
         for (index, (rates, count)) in rates.iter().enumerate() {
             let mut args: Vec<Arg> = at[1 + index * 4..5 + index * 4].iter().copied().map(Arg::Address).collect();
             args.extend([Arg::Address(at[0]), Arg::Long(*count as i64)]);
-            args.extend([rates.beta1, rates.beta2, rates.epsilon, rates.rate, rates.root, rates.kept].map(|rate| Arg::Float(rate as f32)));
+            let Rates { beta1, beta2, epsilon, rate, root, kept } = *rates;
+            args.extend([beta1, beta2, 1.0 - beta1, 1.0 - beta2, epsilon, rate, root, kept].map(|rate| Arg::Float(rate as f32)));
             engine.launch(Source::Optimizer, "adamw", (count.div_ceil(4 * 256) as u32, 1, 1), 256, 0, &args)?;
         }
         Ok(())

@@ -32,6 +32,14 @@ pub(crate) fn on_card<const D: usize>(x: &Tensor<D>) -> bool {
     x.try_into_primitive::<Cube>().is_ok_and(|x| matches!(x.device, cubecl::device::Device::Cuda(_)))
 }
 
+/// Whether a tensor lies on an NVIDIA card that has bfloat16 on its tensor cores.
+pub(crate) fn on_bf16_card<const D: usize>(x: Tensor<D>) -> bool {
+    match x.try_into_primitive::<Cube>().map(|x| x.device) {
+        Ok(cubecl::device::Device::Cuda(card)) => super::engine::capability(card.index).is_some_and(|major| major >= 8),
+        _ => false,
+    }
+}
+
 impl Input {
     /// Something that no gradient is wanted of, to stand for a parameter that is not there.
     pub(super) fn constant(&self) -> Self {

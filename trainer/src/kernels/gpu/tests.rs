@@ -79,8 +79,8 @@ fn gpu_linear() {
 
 #[test]
 fn gpu_rms_norm() {
-    for rows in [1, 70, 1000] {
-        compare("norm", &[random("x", [rows, 136])], &[random("w", [1, 136])], |_, x, w| {
+    for (rows, width) in [(1, 136), (70, 136), (1000, 136), (9, 8192), (5, 24_576)] {
+        compare("norm", &[random("x", [rows, width])], &[random("w", [1, width])], |_, x, w| {
             kernels::rms_norm(x[0].clone(), w[0].clone(), 1e-6)
         });
     }

@@ -82,6 +82,9 @@ pub(super) fn read(header: &Header) -> Result<(ModelConfig, usize, Vec<u32>)> {
         }
     }
     if let Some(factors) = header.tensors.get("rope_freqs.weight") {
+        if factors.shape != [config.head_size() / 2] {
+            return file.refuse(format!("`rope_freqs.weight` has shape {:?}, not [{}]", factors.shape, config.head_size() / 2));
+        }
         let factors = file.values("rope_freqs.weight", factors)?;
         config.rope_scaling =
             Some(llama3(&config, &factors).map_or_else(|| file.refuse("`rope_freqs.weight` is not the scaling of a Llama 3"), Ok)?);

@@ -28,7 +28,7 @@ extern "C" __global__ void rms_norm(const bf16* x, const float* weight, bf16* y,
 // over rows blockIdx.x, + gridDim.x, ... and writes the sum of dy n over them to its own row of `parts`
 // [gridDim.x, width]. A thread has the same chunks of 8 columns in all rows, at most SPAN of them.
 #define SPAN 4
-extern "C" __global__ void rms_norm_backward(const bf16* x, const float* weight, const float* scales, const bf16* dy, const bf16* rest,
+extern "C" __global__ void __launch_bounds__(1024) rms_norm_backward(const bf16* x, const float* weight, const float* scales, const bf16* dy, const bf16* rest,
                                              bf16* dx, float* parts, int rows, int width) {
     __shared__ float scratch[33];
     float acc[SPAN][8] = {};

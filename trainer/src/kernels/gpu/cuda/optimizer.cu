@@ -28,32 +28,32 @@ extern "C" __global__ void norm_of_parts(const float* parts, float* norm, int co
     }
 }
 
-// One parameter's step. `norm[1]` scales the gradient. `rate1` = learning rate / (1 - beta1^t),
+// One parameter's step. rest1 = 1 - beta1 and rest2 = 1 - beta2, formed before they were rounded. `norm[1]` scales the gradient. `rate1` = learning rate / (1 - beta1^t),
 // `root2` = 1 / sqrt(1 - beta2^t), `kept` = 1 - learning rate x weight decay.
 __device__ __forceinline__ void move(float& value, float& mean, float& square, float gradient, float beta1, float beta2,
-                                     float epsilon, float rate1, float root2, float kept) {
-    mean = mean * beta1 + gradient * (1.0f - beta1);
-    square = square * beta2 + gradient * gradient * (1.0f - beta2);
+                                     float rest1, float rest2, float epsilon, float rate1, float root2, float kept) {
+    mean = mean * beta1 + gradient * rest1;
+    square = square * beta2 + gradient * gradient * rest2;
     value = value * kept - rate1 * mean / (sqrtf(square) * root2 + epsilon);
 }
 
 // One thread has four numbers next to each other.
 extern "C" __global__ void adamw(float* value, float* mean, float* square, const float* gradient, const float* norm, i64 count,
-                                 float beta1, float beta2, float epsilon, float rate1, float root2, float kept) {
+                                 float beta1, float beta2, float rest1, float rest2, float epsilon, float rate1, float root2, float kept) {
     const i64 at = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * 4;
     const float factor = norm[1];
     if (at + 4 <= count) {
         float4 v = *reinterpret_cast<float4*>(value + at), m = *reinterpret_cast<float4*>(mean + at);
         float4 s = *reinterpret_cast<float4*>(square + at), g = *reinterpret_cast<const float4*>(gradient + at);
-        move(v.x, m.x, s.x, g.x * factor, beta1, beta2, epsilon, rate1, root2, kept);
-        move(v.y, m.y, s.y, g.y * factor, beta1, beta2, epsilon, rate1, root2, kept);
-        move(v.z, m.z, s.z, g.z * factor, beta1, beta2, epsilon, rate1, root2, kept);
-        move(v.w, m.w, s.w, g.w * factor, beta1, beta2, epsilon, rate1, root2, kept);
+        move(v.x, m.x, s.x, g.x * factor, beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept);
+        move(v.y, m.y, s.y, g.y * factor, beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept);
+        move(v.z, m.z, s.z, g.z * factor, beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept);
+        move(v.w, m.w, s.w, g.w * factor, beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept);
         *reinterpret_cast<float4*>(value + at) = v;
         *reinterpret_cast<float4*>(mean + at) = m;
         *reinterpret_cast<float4*>(square + at) = s;
     } else {
         for (i64 i = at; i < count; i++)
-            move(value[i], mean[i], square[i], gradient[i] * factor, beta1, beta2, epsilon, rate1, root2, kept);
+            move(value[i], mean[i], square[i], gradient[i] * factor, beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept);
     }
 }
