@@ -75,10 +75,11 @@ fn clean_fingerprint(recipe: &Recipe, part: &Part) -> Result<Fingerprint> {
         .map(|slice| Ok(json!({ "identity": slice.identity()?, "range": slice.range, "relative": slice.relative })))
         .collect::<Result<Vec<_>, corpora::Error>>()?;
     let filters: Vec<_> = recipe.filters.iter().filter(|filter| applies(filter, &source.bucket)).collect();
-    // How a source's files are named does not matter, what they hold does.
+    // How a source's files are named and licensed does not matter, what they hold does.
     let mut settings = serde_json::to_value(source).context(|| "cannot fingerprint a source".to_owned())?;
     if let Value::Object(settings) = &mut settings {
         settings.remove("files");
+        settings.remove("licence");
     }
     fingerprint(
         "clean",

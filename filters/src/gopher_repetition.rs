@@ -7,8 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::chars::is_space;
 use crate::metrics::ratio;
 use crate::ngrams::{Runs, Table, top_ngram_chars};
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// A set of thresholds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +150,16 @@ impl Options for GopherRepetitionConfig {
             *threshold = value.unwrap_or(*threshold);
         }
         Box::new(GopherRepetition { thresholds })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        let of = self.preset.thresholds().into_iter().zip(self.overrides());
+        let limits = of.map(|(preset, own)| Some(own.unwrap_or(preset)).filter(|limit| *limit != 0.0));
+        NAMES.iter().zip(limits).map(|((metric, rule), limit)| Rule::share(metric, metric, rule, Sign::Above, limit)).collect()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: false, rewrites: false }
     }
 }
 

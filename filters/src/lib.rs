@@ -53,6 +53,7 @@ mod pages;
 mod parity;
 mod pii;
 mod profanity;
+mod rules;
 mod secrets;
 mod spam;
 mod spec;
@@ -74,6 +75,7 @@ pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Wi
 pub use pages::{NAMES, explain, filter_of_rule};
 pub use pii::PiiConfig;
 pub use profanity::ProfanityConfig;
+pub use rules::{Effect, Rule};
 pub use secrets::SecretsConfig;
 pub use spam::SpamConfig;
 pub use spec::{FilterSpec, SpecError};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{Effect, Rule};
 use crate::{
     EncodingConfig, Filter, GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig,
     PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig,
@@ -45,6 +46,14 @@ pub(crate) trait Options {
     fn check(&self) -> Result<(), SpecError>;
     /// Builds the filter from checked options.
     fn build(&self) -> Box<dyn Filter>;
+    /// The limits, in the order in which the filter looks at them. Default: it has none.
+    fn rules(&self) -> Vec<Rule> {
+        Vec::new()
+    }
+    /// What it does besides. Default: everything it could.
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: true }
+    }
 }
 
 /// Options that parse but make no sense.
@@ -181,6 +190,18 @@ impl FilterSpec {
             }
         }
         self.check()
+    }
+
+    /// The limits that the options set, in the order in which the filter looks at them.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        each!(self, options => options.rules())
+    }
+
+    /// What the filter does besides its limits.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        each!(self, options => options.effect())
     }
 
     fn check(&self) -> Result<(), SpecError> {
