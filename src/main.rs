@@ -18,7 +18,10 @@ mod recipe;
 mod record;
 mod report;
 mod run;
+mod sample;
 mod stage;
+mod table;
+mod whatif;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +75,8 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Sample(args) => sample::sample(args, ui),
+        Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Doctor => doctor::doctor(ui),
     }
 }

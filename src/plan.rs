@@ -178,7 +178,8 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
 }
 
 /// Whether a filter looks at documents of this bucket.
-fn applies(filter: &FilterSpec, bucket: &str) -> bool {
+/// Whether a filter looks at documents of a bucket.
+pub(crate) fn applies(filter: &FilterSpec, bucket: &str) -> bool {
     let (only, except) = filter.buckets();
     let named = |names: &[String]| names.iter().any(|name| name == bucket);
     (only.is_empty() || named(only)) && !named(except)
