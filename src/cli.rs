@@ -129,8 +129,16 @@ pub(crate) enum Command {
         #[arg(long)]
         deep: bool,
     },
-    /// Write report.html of a run again (for example with --lang ko).
+    /// Write report.html of a run again (for example with --lang ko), or compare it with another run.
     Report {
+        /// The run folder.
+        run: PathBuf,
+        /// An earlier run folder: print what differs from it in recipe, funnel, documents and tokens.
+        #[arg(long, value_name = "OTHER")]
+        against: Option<PathBuf>,
+    },
+    /// Print the data card of a run as Markdown: sources, licences, filters, counts and hashes.
+    Card {
         /// The run folder.
         run: PathBuf,
     },

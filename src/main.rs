@@ -5,7 +5,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod audit;
+mod card;
 mod cli;
+mod compare;
 mod doctor;
 mod error;
 mod explain;
@@ -74,7 +76,11 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             _ => explain::filter(filter.as_deref(), ui),
         },
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
-        Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Report { run, against } => match against {
+            Some(other) => compare::compare(run, other, common.lang, ui),
+            None => report::rewrite(run, common, ui),
+        },
+        Command::Card { run } => card::card(run, common.lang, ui),
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Doctor => doctor::doctor(ui),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::SampleArgs;
 use crate::error::{Error, Result};
-use crate::inspect::excerpt;
+use crate::inspect::{ID, excerpt};
 use crate::record::{Duplicate, Kept, Rejected};
 use crate::report::{Ui, grouped};
 use crate::table::{Pick, each_row};
@@ -179,7 +179,7 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
 
 fn head(id: &str, source: &str, lang: Option<&str>, text: &str) -> String {
     let lang = lang.map_or_else(String::new, |lang| format!(", {}", excerpt(lang, 16)));
-    format!("{}  [{source}{lang}, {} chars]", excerpt(id, 80), grouped(text.chars().count() as u64))
+    format!("{}  [{source}{lang}, {} chars]", excerpt(id, ID), grouped(text.chars().count() as u64))
 }
 
 fn read<T: DeserializeOwned>(folder: &Path, file: &str, each: &mut dyn FnMut(T)) -> Result<()> {

@@ -21,13 +21,15 @@ pub(crate) struct Row<'a> {
     pub(crate) rule: Option<&'a str>,
     pub(crate) value: Option<f64>,
     pub(crate) threshold: Option<f64>,
+    /// Bytes of the text as it was read.
+    pub(crate) bytes: u64,
     /// Characters of the text when it was kept or dropped.
     pub(crate) chars: u64,
     /// In the order in which they were asked for.
     pub(crate) metrics: &'a [Option<f64>],
 }
 
-const FIXED: [&str; 7] = ["row", "id", "outcome", "rule", "value", "threshold", "chars"];
+const FIXED: [&str; 8] = ["row", "id", "outcome", "rule", "value", "threshold", "bytes", "chars"];
 
 /// Calls `each` on every row of a part, in row order, with the values of these metrics; one that
 /// the run did not measure is none.
@@ -46,7 +48,8 @@ pub(crate) fn each_row(folder: &Path, part: &Part, metrics: &[&str], each: &mut 
 fn rows(frame: &DataFrame, metrics: &[String], each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> PolarsResult<Result<()>> {
     let text = |name: &str| frame.column(name)?.str();
     let number = |name: &str| frame.column(name)?.f64();
-    let (row, chars) = (frame.column("row")?.u64()?, frame.column("chars")?.u64()?);
+    let count = |name: &str| frame.column(name)?.u64();
+    let (row, bytes, chars) = (count("row")?, count("bytes")?, count("chars")?);
     let (id, outcome, rule) = (text("id")?, text("outcome")?, text("rule")?);
     let (value, threshold) = (number("value")?, number("threshold")?);
     let there = frame.schema();
@@ -64,6 +67,7 @@ fn rows(frame: &DataFrame, metrics: &[String], each: &mut dyn FnMut(&Row<'_>) ->
             rule: rule.get(at),
             value: value.get(at),
             threshold: threshold.get(at),
+            bytes: bytes.get(at).unwrap_or_default(),
             chars: chars.get(at).unwrap_or_default(),
             metrics: &values,
         };

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::cli::Language;
 use crate::error::{Error, Result};
-use crate::inspect::excerpt;
+use crate::inspect::{ID, excerpt};
 use crate::layout;
 use crate::recipe::Recipe;
 use crate::report::{Columns, Ui, change, grouped};
@@ -107,7 +107,7 @@ fn show(settings: &[String], tally: &Tally, lang: Language, ui: &Ui) {
         };
         ui.data(format!("{name}: {}", grouped(changed.documents)));
         for example in examples {
-            ui.data(format!("  {}  [{}]  {} → {}", excerpt(&example.id, 80), example.bucket, example.now, example.then));
+            ui.data(format!("  {}  [{}]  {} → {}", excerpt(&example.id, ID), example.bucket, example.now, example.then));
         }
     }
     ui.data("");

@@ -6,6 +6,7 @@ mod determinism;
 mod errors;
 mod formats;
 mod malmoi;
+mod outputs;
 mod reference;
 mod resume;
 mod run;

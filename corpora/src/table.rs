@@ -238,7 +238,7 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<DataFrame> {
     let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
     let mut reader = ParquetReader::new(file);
     let there = reader.schema().map_err(fail)?;
-    let wanted = columns.iter().filter(|column| there.contains(**column)).map(|column| (*column).to_owned()).collect();
+    let wanted = columns.iter().filter(|column| there.contains(column)).map(|column| (*column).to_owned()).collect();
     reader.with_columns(Some(wanted)).finish().map_err(fail)
 }
 

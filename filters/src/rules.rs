@@ -19,7 +19,8 @@ pub struct Rule {
     /// The limit; none where the rule is off.
     pub limit: Option<f64>,
     /// Whether the stored metric is the compared value itself: counts, and what the filter rounds.
-    /// Shares are compared exactly and stored with six decimals.
+    /// Other values are fractions of two counts, the lower one at most the characters of the text;
+    /// they are compared exactly and stored with six decimals.
     pub exact: bool,
     /// Whether a value of zero passes whatever the limit: there was nothing to measure.
     pub zero_passes: bool,

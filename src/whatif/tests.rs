@@ -18,9 +18,22 @@ fn ask(filters: &str, setting: &str) -> Result<Question, String> {
     Question::new(&recipe(filters), &[setting.to_owned()]).map_err(|error| error.to_string())
 }
 
+/// Bytes of a text in which a share may come as close to a limit as it likes.
+const LONG: u64 = 1 << 20;
+
 fn row<'a>(rule: Option<&'a str>, value: f64, threshold: f64) -> Row<'a> {
     let outcome = if rule.is_some() { "rejected" } else { "kept" };
-    Row { row: 0, id: "a", outcome, rule, value: rule.map(|_| value), threshold: rule.map(|_| threshold), chars: 9, metrics: &[] }
+    Row {
+        row: 0,
+        id: "a",
+        outcome,
+        rule,
+        value: rule.map(|_| value),
+        threshold: rule.map(|_| threshold),
+        bytes: LONG,
+        chars: 9,
+        metrics: &[],
+    }
 }
 
 /// The fate of a row with these metrics, as text.
@@ -45,6 +58,15 @@ fn a_document_that_passed_is_judged_by_its_metrics() {
     // 0.4999996 is stored as 0.5: it may be either side.
     assert_eq!(fate(&question, &row(None, 0.0, 0.0), &[("hangul-ratio", 0.5)]), "too close to hangul/hangul-ratio");
     assert_eq!(fate(&question, &row(None, 0.0, 0.0), &[("hangul-ratio", 0.500_001)]), "kept");
+    // But a fraction of at most 8 × 100 characters that is 0.5 to six decimals is a half, which passes.
+    let short = Row { bytes: 100, ..row(None, 0.0, 0.0) };
+    assert_eq!(fate(&question, &short, &[("hangul-ratio", 0.5)]), "kept");
+    // 1/3 is no such limit: 0.333333 is stored for it and for others.
+    let third = ask(LENGTHS, "hangul-ratio.min=0.3333334").unwrap();
+    assert_eq!(fate(&third, &short, &[("hangul-ratio", 0.333_333)]), "too close to hangul/hangul-ratio");
+    // 0.123457 as a limit has a denominator of a million: 100 characters are enough for doubt.
+    let odd = ask(LENGTHS, "hangul-ratio.min=0.123457").unwrap();
+    assert_eq!(fate(&odd, &short, &[("hangul-ratio", 0.123_457)]), "too close to hangul/hangul-ratio");
     // A count is what it is.
     let question = ask(LENGTHS, "length.min-chars=20").unwrap();
     assert_eq!(fate(&question, &row(None, 0.0, 0.0), &[("chars", 20.0)]), "kept");
