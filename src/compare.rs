@@ -36,6 +36,9 @@ pub(crate) fn compare(run: &Path, against: &Path, lang: Language, ui: &Ui) -> Re
     let before = Facts::of(against, &before_recipe, &before_parts)?;
     let after = Facts::of(run, &after_recipe, &after_parts)?;
     ui.event("compare", &json!({ "before": { "run": against, "facts": before }, "after": { "run": run, "facts": after } }));
+    ui.data(format!("{}: {}", lang.pick("before", "이전"), against.display()));
+    ui.data(format!("{}: {}", lang.pick("after", "이후"), run.display()));
+    ui.data("");
     recipes(&before, &after, lang, ui);
     funnel(&before, &after, lang, ui);
     tokens(&before, &after, lang, ui);

@@ -91,7 +91,7 @@ pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
         );
     }
     groups.retain(|group, _| group.wanted(args));
-    if !folder.join(layout::DEDUP).exists() && !args.dropped {
+    if !folder.join(layout::DEDUP).exists() && !args.dropped && args.reason.is_none() {
         ui.say("duplicates were not looked for yet: they are among those that are kept");
     }
     show(folder, &parts, &groups, ui)

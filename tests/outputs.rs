@@ -168,6 +168,7 @@ fn two_runs_are_compared_document_by_document() {
     let places: Vec<&str> = differences.iter().map(|line| line["place"].as_str().unwrap()).collect();
     assert_eq!(places, ["dedup.simhash.max-distance", "filters.length.min-chars", "part-bytes"]);
     let text = done(corpus.path(), &["report", "out/new", "--against", "out/run"]).stdout;
+    assert!(text.starts_with("before: out/run\nafter: out/new\n"), "{text}");
     assert!(text.contains("  filters.length.min-chars: 40 → 2\n"), "{text}");
     assert!(text.contains("length/chars → kept: 1\n  ko-short  [ko]  length/chars 2 < 40 → kept\n"), "{text}");
     let input: Vec<&str> = text.lines().find(|line| line.starts_with("input")).unwrap().split_whitespace().collect();
