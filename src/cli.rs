@@ -52,6 +52,16 @@ pub(crate) enum Language {
     Ko,
 }
 
+impl Language {
+    /// The text of this language.
+    pub(crate) fn pick<'a>(self, english: &'a str, korean: &'a str) -> &'a str {
+        match self {
+            Self::En => english,
+            Self::Ko => korean,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a commented recipe to start from.
@@ -123,10 +133,31 @@ pub(crate) enum Command {
         #[arg(long)]
         deep: bool,
     },
-    /// Write report.html of a run again (for example with --lang ko).
+    /// Write report.html of a run again (for example with --lang ko), or compare it with another run.
     Report {
         /// The run folder.
         run: PathBuf,
+        /// An earlier run folder: print what differs from it in recipe, funnel, documents and tokens.
+        #[arg(long, value_name = "OTHER")]
+        against: Option<PathBuf>,
+    },
+    /// Print the data card of a run as Markdown: sources, licences, filters, counts and hashes.
+    Card {
+        /// The run folder.
+        run: PathBuf,
+    },
+    /// Show random documents of a run: of those that stayed, and of those dropped for each reason.
+    Sample(SampleArgs),
+    /// Say what other limits of filters would keep and drop, from the metrics that a run stored.
+    Whatif {
+        /// The run folder.
+        run: PathBuf,
+        /// The limit and its value, as the recipe spells them: gopher-repetition.top-2-gram=0.25
+        #[arg(required = true, value_name = "FILTER.OPTION=VALUE")]
+        settings: Vec<String>,
+        /// How many documents that change side to name, for each kind of change.
+        #[arg(long, short = 'n', value_name = "N", default_value_t = 5)]
+        examples: u16,
     },
     /// Train, extend and compare tokenizers, on texts and without a recipe.
     #[command(subcommand)]
@@ -258,6 +289,31 @@ pub(crate) enum TokenizerCommand {
         #[arg(long, short, required = true, value_name = "[NAME=]FILE")]
         tokenizer: Vec<String>,
     },
+}
+
+/// What `sample` is asked for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SampleArgs {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+    /// Only documents that stayed.
+    #[arg(long, conflicts_with_all = ["dropped", "reason"])]
+    pub(crate) kept: bool,
+    /// Only documents that were dropped, duplicates and unreadable records among them.
+    #[arg(long)]
+    pub(crate) dropped: bool,
+    /// Only what this dropped: a filter (gopher-repetition, dedup) or one rule of it (gopher-repetition/top-2-gram).
+    #[arg(long, value_name = "REASON")]
+    pub(crate) reason: Option<String>,
+    /// Only documents of this bucket.
+    #[arg(long, value_name = "BUCKET")]
+    pub(crate) bucket: Option<String>,
+    /// How many documents for each reason.
+    #[arg(short = 'k', long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) documents: u16,
+    /// Another seed gives other documents.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 /// The stages that can be run one unit at a time.

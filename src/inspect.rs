@@ -221,6 +221,9 @@ fn table(path: &Path, records: usize, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
+/// Characters of an id that people see: those that are made of a path are long, and are copied.
+pub(crate) const ID: usize = 400;
+
 /// The first `limit` characters on one line; control characters made visible.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
     let mut out: String = text

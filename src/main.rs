@@ -5,7 +5,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod audit;
+mod card;
 mod cli;
+mod compare;
 mod doctor;
 mod error;
 mod estimate;
@@ -20,8 +22,11 @@ mod recipe;
 mod record;
 mod report;
 mod run;
+mod sample;
 mod stage;
+mod table;
 mod tokenizer;
+mod whatif;
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,7 +85,13 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
-        Command::Report { run } => report::rewrite(run, common, ui),
+        Command::Report { run, against } => match against {
+            Some(other) => compare::compare(run, other, common.lang, ui),
+            None => report::rewrite(run, common, ui),
+        },
+        Command::Card { run } => card::card(run, common.lang, ui),
+        Command::Sample(args) => sample::sample(args, ui),
+        Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }

@@ -76,10 +76,11 @@ fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Res
         .map(|slice| Ok(json!({ "identity": slice.identity()?, "range": slice.range, "relative": slice.relative })))
         .collect::<Result<Vec<_>, corpora::Error>>()?;
     let (filters, lists): (Vec<_>, Vec<_>) = recipe.filters.iter().zip(lists).filter(|(filter, _)| applies(filter, &source.bucket)).unzip();
-    // How a source's files are named does not matter, what they hold does.
+    // How a source's files are named and licensed does not matter, what they hold does.
     let mut settings = serde_json::to_value(source).context(|| "cannot fingerprint a source".to_owned())?;
     if let Value::Object(settings) = &mut settings {
         settings.remove("files");
+        settings.remove("licence");
     }
     fingerprint(
         "clean",
@@ -191,7 +192,8 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
 }
 
 /// Whether a filter looks at documents of this bucket.
-fn applies(filter: &FilterSpec, bucket: &str) -> bool {
+/// Whether a filter looks at documents of a bucket.
+pub(crate) fn applies(filter: &FilterSpec, bucket: &str) -> bool {
     let (only, except) = filter.buckets();
     let named = |names: &[String]| names.iter().any(|name| name == bucket);
     (only.is_empty() || named(only)) && !named(except)

@@ -116,6 +116,16 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// The resolved recipe of a run folder.
+    pub(crate) fn of_run(folder: &Path) -> Result<Self> {
+        let path = folder.join(crate::layout::RECIPE);
+        if !path.exists() {
+            return Err(Error::new(format!("{} is no run folder: it has no {}", folder.display(), crate::layout::RECIPE))
+                .hint("a run folder is the `output` of a recipe"));
+        }
+        Self::load(&path, &[])
+    }
+
     /// Names of the buckets that the sources fill, sorted.
     pub(crate) fn buckets(&self) -> Vec<&str> {
         let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).collect();

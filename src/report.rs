@@ -3,6 +3,7 @@
 mod aggregate;
 mod clusters;
 mod collect;
+mod columns;
 mod curve;
 mod html;
 mod progress;
@@ -10,6 +11,7 @@ mod ui;
 
 use std::path::Path;
 
+pub(crate) use columns::{Columns, change, grouped};
 pub(crate) use progress::{Progress, Unit, bytes};
 pub(crate) use ui::Ui;
 

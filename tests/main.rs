@@ -7,6 +7,7 @@ mod errors;
 mod formats;
 mod malmoi;
 mod models;
+mod outputs;
 mod reference;
 mod resume;
 mod run;

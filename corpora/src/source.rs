@@ -13,6 +13,10 @@ pub struct Source {
     pub name: String,
     /// Bucket of the mixture that the documents go to. Required.
     pub bucket: String,
+    /// Under which terms the texts may be used, in any words; `malmoi card` repeats it and nothing
+    /// else reads it. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// One path or a list: a file, a directory (its files of this format) or a glob. Required.
     /// A link that is named or matched is followed; links found inside a directory are not.
     #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]

@@ -232,5 +232,15 @@ pub fn read(path: &Path) -> Result<DataFrame> {
     ParquetReader::new(file).finish().map_err(|error| Error::format(path, error.to_string()))
 }
 
+/// Reads these columns of a table of a part; one that the table lacks is left out.
+pub fn read_columns(path: &Path, columns: &[&str]) -> Result<DataFrame> {
+    let fail = |error: polars::prelude::PolarsError| Error::format(path, error.to_string());
+    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    let mut reader = ParquetReader::new(file);
+    let there = reader.schema().map_err(fail)?;
+    let wanted = columns.iter().filter(|column| there.contains(column)).map(|column| (*column).to_owned()).collect();
+    reader.with_columns(Some(wanted)).finish().map_err(fail)
+}
+
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,9 @@ use corpora::Document;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::ratio;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// Options of `encoding`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +45,14 @@ impl Options for EncodingConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Encoding { max_share: self.max_share })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        KINDS.iter().map(|(metric, rule)| Rule::share("max-share", metric, rule, Sign::Above, Some(self.max_share))).collect()
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: false, rewrites: false }
     }
 }
 

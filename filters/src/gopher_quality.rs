@@ -8,9 +8,10 @@ use crate::gopher_dclm;
 use crate::judge::Judge;
 use crate::metrics::ratio;
 use crate::ngrams::hash_bytes;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order, in_range};
 use crate::words::{Lines, Word, Words};
-use crate::{Filter, Metrics, Segmentation, Verdict};
+use crate::{Filter, Metrics, Segmentation, Sign, Verdict};
 
 /// A set of thresholds and stop words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -209,6 +210,34 @@ impl Options for GopherQualityConfig {
             words: self.words.unwrap_or(self.preset.words()),
             dclm: self.preset == QualityPreset::GopherDclm,
         })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        // DCLM's rules are in another order and over other counts: nothing is said about them.
+        if self.preset == QualityPreset::GopherDclm {
+            return Vec::new();
+        }
+        let Limits { words, mean_word_length, hashes, ellipses, bullet_lines, ellipsis_lines, alpha_words, stop_words } = self.limits();
+        let on = |limit: f64| Some(limit).filter(|limit| *limit != 0.0);
+        let (words, mean, length) = (words.map(|count| on(count as f64)), mean_word_length.map(on), "quality/mean-word-length");
+        // A text without words has no mean; it is stored as 0.
+        let mean_rule = |option, sign, limit| Rule { zero_passes: true, ..Rule::share(option, "mean-word-length", length, sign, limit) };
+        vec![
+            Rule::exact("min-words", "content-words", "quality/content-words", Sign::Below, words[0]),
+            Rule::exact("max-words", "content-words", "quality/content-words", Sign::Above, words[1]),
+            mean_rule("min-mean-word-length", Sign::Below, mean[0]),
+            mean_rule("max-mean-word-length", Sign::Above, mean[1]),
+            Rule::share("max-hash-ratio", "hash-ratio", "quality/hash-ratio", Sign::Above, on(hashes)),
+            Rule::share("max-ellipsis-ratio", "ellipsis-ratio", "quality/ellipsis-ratio", Sign::Above, on(ellipses)),
+            Rule::share("max-bullet-lines", "bullet-lines", "quality/bullet-lines", Sign::Above, on(bullet_lines)),
+            Rule::share("max-ellipsis-lines", "ellipsis-lines", "quality/ellipsis-lines", Sign::Above, on(ellipsis_lines)),
+            Rule::share("min-alpha-words", "alpha-words", "quality/alpha-words", Sign::Below, on(alpha_words)),
+            Rule::exact("min-stop-words", "stop-words", "quality/stop-words", Sign::Below, on(stop_words as f64)),
+        ]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: self.preset == QualityPreset::GopherDclm, rewrites: false }
     }
 }
 

@@ -8,8 +8,9 @@ use crate::chars::is_space;
 use crate::gopher_dclm::{Grams, Repeated};
 use crate::metrics::ratio;
 use crate::ngrams::{Runs, Table, top_ngram_chars};
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
-use crate::{Filter, Metrics, Reason, Segmentation, Verdict};
+use crate::{Filter, Metrics, Reason, Segmentation, Sign, Verdict};
 
 /// A set of thresholds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +170,21 @@ impl Options for GopherRepetitionConfig {
             words: self.words.unwrap_or(self.preset.words()),
             dclm: self.preset == RepetitionPreset::GopherDclm,
         })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        // DCLM counts in another way and keeps other numbers: nothing is said about them.
+        if self.preset == RepetitionPreset::GopherDclm {
+            return Vec::new();
+        }
+        let of = self.preset.thresholds().into_iter().zip(self.overrides());
+        let limits = of.map(|(preset, own)| Some(own.unwrap_or(preset)).filter(|limit| *limit != 0.0));
+        NAMES.iter().zip(limits).map(|((metric, rule), limit)| Rule::share(metric, metric, rule, Sign::Above, limit)).collect()
+    }
+
+    fn effect(&self) -> Effect {
+        // A text without a character is dropped by no limit.
+        Effect { drops: true, rewrites: false }
     }
 }
 

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::chars::{is_hangul, is_space};
 use crate::metrics::ratio;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order, in_range};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// Options of `hangul-ratio`; at least one bound must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,6 +49,18 @@ impl Options for HangulRatioConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(HangulRatio { min: self.min, max: self.max })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        let rule = "hangul/hangul-ratio";
+        vec![
+            Rule::share("min", "hangul-ratio", rule, Sign::Below, self.min),
+            Rule::share("max", "hangul-ratio", rule, Sign::Above, self.max),
+        ]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: false, rewrites: false }
     }
 }
 

@@ -6,8 +6,9 @@ use corpora::Document;
 use lingua::{Language as Model, LanguageDetector, LanguageDetectorBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range, listed};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// Options of `language`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,16 @@ impl Options for LanguageConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Language { keep: self.keep.clone(), min_confidence: self.min_confidence })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        // Rounded to four decimals before it is compared, and so stored as it is compared.
+        let rule = "language/language-confidence";
+        vec![Rule::exact("min-confidence", "language-confidence", rule, Sign::Below, Some(self.min_confidence))]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: false }
     }
 }
 

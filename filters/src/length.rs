@@ -3,8 +3,9 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order};
-use crate::{Filter, Metrics, Reason, Segmentation, Verdict};
+use crate::{Filter, Metrics, Reason, Segmentation, Sign, Verdict};
 
 /// Options of `length`; at least one bound must be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,21 @@ impl Options for LengthConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Length(self.clone()))
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        let rule =
+            |option, metric, rule, sign, limit: Option<u64>| Rule::exact(option, metric, rule, sign, limit.map(|count| count as f64));
+        vec![
+            rule("min-chars", "chars", "length/chars", Sign::Below, self.min_chars),
+            rule("max-chars", "chars", "length/chars", Sign::Above, self.max_chars),
+            rule("min-words", "words", "length/words", Sign::Below, self.min_words),
+            rule("max-words", "words", "length/words", Sign::Above, self.max_words),
+        ]
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: false, rewrites: false }
     }
 }
 

@@ -61,6 +61,7 @@ mod pages;
 mod parity;
 mod pii;
 mod profanity;
+mod rules;
 mod secrets;
 mod segmentation;
 mod spam;
@@ -89,6 +90,7 @@ pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Wi
 pub use pages::{NAMES, explain, filter_of_rule};
 pub use pii::PiiConfig;
 pub use profanity::ProfanityConfig;
+pub use rules::{Effect, Rule};
 pub use secrets::SecretsConfig;
 pub use segmentation::Segmentation;
 pub use spam::SpamConfig;

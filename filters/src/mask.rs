@@ -3,6 +3,7 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Effect;
 use crate::{Filter, Metrics, Reason, Verdict};
 
 /// What is done with everything found of one class.
@@ -44,6 +45,11 @@ pub(crate) struct Span {
 /// Finds the spans of the classes that are on, ascending and apart; the last argument says whether
 /// the text is code.
 pub(crate) type Find = fn(&str, &[bool], bool) -> Vec<Span>;
+
+/// What a filter with these actions does: drop for what it finds, change a text, both or neither.
+pub(crate) fn effect(actions: &[Action]) -> Effect {
+    Effect { drops: actions.contains(&Action::Drop), rewrites: actions.contains(&Action::Mask) }
+}
 
 /// The filter of a set of classes.
 pub(crate) struct Masker {

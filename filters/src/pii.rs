@@ -18,7 +18,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::Filter;
-use crate::mask::{Action, Class, Masker};
+use crate::mask::{self, Action, Class, Masker};
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError};
 
 /// Options of `pii`: what to do with each class. Default of each: `mask`.
@@ -126,5 +127,9 @@ impl Options for PiiConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Masker::new(Self::NAME, CLASSES, &self.actions(), scan::find))
+    }
+
+    fn effect(&self) -> Effect {
+        mask::effect(&self.actions())
     }
 }

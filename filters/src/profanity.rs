@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Filter;
 use crate::lexicon::{Counter, Lexicon, Names, Words};
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
 
 static WORDS: Words = LazyLock::new(|| Lexicon::new(include_str!("profanity/words.txt")));
@@ -52,6 +53,14 @@ impl Options for ProfanityConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Counter { words: &WORDS, names: &NAMES, max_hits: self.max_hits, max_score: self.max_score })
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        NAMES.limits(self.max_hits, self.max_score)
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: false, rewrites: false }
     }
 }
 

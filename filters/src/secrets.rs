@@ -10,7 +10,8 @@ mod token;
 use serde::{Deserialize, Serialize};
 
 use crate::Filter;
-use crate::mask::{Action, Class, Masker};
+use crate::mask::{self, Action, Class, Masker};
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError};
 
 /// Options of `secrets`: what to do with each class. Default of each: `mask`.
@@ -122,5 +123,9 @@ impl Options for SecretsConfig {
 
     fn build(&self) -> Box<dyn Filter> {
         Box::new(Masker::new(Self::NAME, CLASSES, &self.actions(), scan::find))
+    }
+
+    fn effect(&self) -> Effect {
+        mask::effect(&self.actions())
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::{Effect, Rule};
 use crate::{
     C4QualityConfig, CodeQualityConfig, EncodingConfig, Filter, FinewebQualityConfig, GopherQualityConfig, GopherRepetitionConfig,
     HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
@@ -60,6 +61,14 @@ pub(crate) trait Options {
     /// Paths of the files that options name.
     fn files_mut(&mut self) -> Vec<&mut String> {
         Vec::new()
+    }
+    /// The limits, in the order in which the filter looks at them. Default: it has none.
+    fn rules(&self) -> Vec<Rule> {
+        Vec::new()
+    }
+    /// What it does besides. Default: everything it could.
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: true }
     }
 }
 
@@ -216,6 +225,18 @@ impl FilterSpec {
             }
         }
         self.check()
+    }
+
+    /// The limits that the options set, in the order in which the filter looks at them.
+    #[must_use]
+    pub fn rules(&self) -> Vec<Rule> {
+        each!(self, options => options.rules())
+    }
+
+    /// What the filter does besides its limits.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        each!(self, options => options.effect())
     }
 
     fn check(&self) -> Result<(), SpecError> {

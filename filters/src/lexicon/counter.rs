@@ -6,7 +6,8 @@ use corpora::Document;
 
 use super::{Lexicon, LexiconError};
 use crate::metrics::ratio;
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::rules::Rule;
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// A list that is read when it is first needed.
 pub(crate) type Words = LazyLock<Result<Lexicon, LexiconError>>;
@@ -20,6 +21,17 @@ pub(crate) struct Names {
     pub(crate) totals: [&'static str; 2],
     /// Rules of the limits on these.
     pub(crate) rules: [&'static str; 2],
+}
+
+impl Names {
+    /// The limits in the order in which [`Counter`] looks at them.
+    pub(crate) fn limits(&self, max_hits: Option<usize>, max_score: Option<f64>) -> Vec<Rule> {
+        let ([hits, score], [hits_rule, score_rule]) = (self.totals, self.rules);
+        vec![
+            Rule::exact("max-hits", hits, hits_rule, Sign::Above, max_hits.map(|most| most as f64)),
+            Rule::share("max-score", score, score_rule, Sign::Above, max_score),
+        ]
+    }
 }
 
 /// Counts the words of a list, and drops a document with more than a limit.

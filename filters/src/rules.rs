@@ -1,0 +1,151 @@
+//! The limits of a filter as data: which option is compared with which metric, in which order.
+//!
+//! A filter decides by itself; this says the same once more for what asks afterwards, from stored
+//! metrics, how another limit would have decided. A test holds the two against each other.
+
+use crate::{FilterSpec, Sign};
+
+/// One comparison of a filter: a document fails when its metric is on the wrong side of the limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    /// Option of the recipe that sets the limit, for example `top-2-gram`.
+    pub option: &'static str,
+    /// Metric that is compared, for example `top-2-gram`.
+    pub metric: &'static str,
+    /// Name in a [`crate::Reason`], for example `repetition/top-2-gram`.
+    pub rule: &'static str,
+    /// The side on which a document fails.
+    pub sign: Sign,
+    /// The limit; none where the rule is off.
+    pub limit: Option<f64>,
+    /// Whether the stored metric is the compared value itself: counts, and what the filter rounds.
+    /// Other values are fractions of two counts, the lower one at most the characters of the text;
+    /// they are compared exactly and stored with six decimals.
+    pub exact: bool,
+    /// Whether a value of zero passes whatever the limit: there was nothing to measure.
+    pub zero_passes: bool,
+}
+
+impl Rule {
+    /// A rule on a share.
+    pub(crate) fn share(option: &'static str, metric: &'static str, rule: &'static str, sign: Sign, limit: Option<f64>) -> Self {
+        Self { option, metric, rule, sign, limit, exact: false, zero_passes: false }
+    }
+
+    /// A rule on a count, or on a value that is stored as it is compared.
+    pub(crate) fn exact(option: &'static str, metric: &'static str, rule: &'static str, sign: Sign, limit: Option<f64>) -> Self {
+        Self { exact: true, ..Self::share(option, metric, rule, sign, limit) }
+    }
+}
+
+/// What a filter does besides its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// It drops for reasons that are no limit, before it looks at its limits.
+    pub drops: bool,
+    /// It can change the text of a document that it keeps.
+    pub rewrites: bool,
+}
+
+impl FilterSpec {
+    /// Whether a document can be dropped here at all, by a limit or otherwise.
+    #[must_use]
+    pub fn may_drop(&self) -> bool {
+        self.effect().drops || self.rules().iter().any(|rule| rule.limit.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::pages::document;
+    use crate::{Chain, FilterSpec, Verdict};
+
+    /// Settings under which every rule of a filter is on.
+    const ON: [&str; 9] = [
+        "encoding = { max-share = 0.02 }",
+        "normalize = {}",
+        "length = { min-chars = 10, max-chars = 400, min-words = 3, max-words = 60 }",
+        "language = { keep = ['ko', 'en'], min-confidence = 0.9 }",
+        "hangul-ratio = { min = 0.2, max = 0.9 }",
+        "gopher-quality = { min-words = 4, max-words = 40 }",
+        "gopher-repetition = {}",
+        "profanity = { max-hits = 1, max-score = 0.1 }",
+        "spam = { max-hits = 1, max-score = 0.1 }",
+    ];
+
+    const TEXTS: [&str; 12] = [
+        "",
+        "짧다",
+        "오늘은 날씨가 맑아서 공원에 갔다. 내일은 비가 온다고 한다.",
+        "the sailor and the miller have to be with that of it",
+        "- one\n- two\n- three\n- four ...\n",
+        "# # # # ... … ### the of",
+        "ab ab ab ab ab ab ab ab ab ab ab ab ab ab ab",
+        "same line\nsame line\nsame line\nother line of words\n\nsame line\n",
+        "\u{FFFD}\u{FFFD} broken text of some words \u{1}",
+        "씨발 병신 카지노 바카라 토토 추천",
+        "one two three four five six seven one two three four five six seven one two three four five six seven",
+        "12 34 56 78 90 !! ?? ..",
+    ];
+
+    #[test]
+    fn the_rules_say_what_the_filters_decide() {
+        let mut drops = 0;
+        for entry in ON {
+            let spec: FilterSpec = toml::from_str(entry).unwrap();
+            let (rules, chain) = (spec.rules(), Chain::new(std::slice::from_ref(&spec)).unwrap());
+            let names = chain.metric_names();
+            for rule in &rules {
+                assert!(names.contains(&rule.metric), "{entry}: {rule:?}");
+                assert_eq!(crate::filter_of_rule(rule.rule), Some(spec.name()), "{rule:?}");
+                assert!(rule.limit.is_some(), "{entry} leaves {rule:?} off");
+            }
+            for text in TEXTS.iter().map(|text| (*text).to_owned()).chain(TEXTS.iter().map(|text| format!("{text}\n").repeat(9))) {
+                let (verdict, metrics) = chain.apply(&mut document(&text));
+                let failed = rules.iter().find(|rule| {
+                    let (Some(value), Some(limit)) = (metrics.get(rule.metric), rule.limit) else { return false };
+                    !(rule.zero_passes && value == 0.0) && if rule.sign == crate::Sign::Below { value < limit } else { value > limit }
+                });
+                match (&verdict, failed) {
+                    (Verdict::Drop(reason), Some(rule)) if reason.rule == rule.rule => {
+                        drops += 1;
+                        assert_eq!((reason.sign, Some(reason.threshold)), (rule.sign, rule.limit), "{entry} {text:?}");
+                        assert!(!rule.exact || metrics.get(rule.metric) == Some(reason.value), "{entry} {text:?}");
+                    }
+                    (Verdict::Drop(reason), _) => {
+                        let fixed = rules.iter().all(|rule| rule.rule != reason.rule);
+                        assert!(fixed && spec.effect().drops, "{entry} {text:?}: {reason}, by the rules {failed:?}");
+                    }
+                    (Verdict::Keep, failed) => assert_eq!(failed, None, "{entry} {text:?}"),
+                }
+            }
+        }
+        assert!(drops > 60, "{drops} drops compared");
+    }
+
+    #[test]
+    fn no_two_filters_share_a_metric_and_each_option_is_one_of_the_recipe() {
+        let mut seen: Vec<(&str, &str)> = Vec::new();
+        for entry in ON.into_iter().chain(["pii = {}", "secrets = {}"]) {
+            let spec: FilterSpec = toml::from_str(entry).unwrap();
+            for metric in Chain::new(std::slice::from_ref(&spec)).unwrap().metric_names() {
+                assert!(seen.iter().all(|(known, filter)| *known != metric || *filter == spec.name()), "{metric}");
+                seen.push((metric, spec.name()));
+            }
+            for rule in spec.rules() {
+                let name = spec.name();
+                let keep = if name == "language" { "keep = ['ko'], " } else { "" };
+                let entry = format!("{name} = {{ {keep}{} = 1 }}", rule.option);
+                assert!(toml::from_str::<FilterSpec>(&entry).is_ok(), "{entry}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_drop_says_so() {
+        let may_drop = |entry: &str| toml::from_str::<FilterSpec>(entry).unwrap().may_drop();
+        assert!(!may_drop("pii = {}") && !may_drop("spam = {}") && !may_drop("profanity = {}") && !may_drop("secrets = {}"));
+        assert!(may_drop("pii = { card = 'drop' }") && may_drop("spam = { max-hits = 3 }") && may_drop("normalize = {}"));
+        assert!(may_drop("language = { keep = ['ko'], min-confidence = 0 }"));
+    }
+}

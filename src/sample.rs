@@ -1,0 +1,206 @@
+//! `sample`: a few random documents for each reason to drop one, and of those that stayed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use corpora::{JsonlReader, Part};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::cli::SampleArgs;
+use crate::error::{Error, Result};
+use crate::inspect::{ID, excerpt};
+use crate::record::{Duplicate, Kept, Rejected};
+use crate::report::{Ui, grouped};
+use crate::table::{Pick, each_row};
+use crate::{layout, recipe};
+
+/// Characters of a text that a terminal shows.
+const SHOWN: usize = 240;
+
+/// What documents are sorted by: those that stayed by bucket, the others by what dropped them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Group {
+    Kept(String),
+    Dropped(String),
+}
+
+impl Group {
+    fn name(&self) -> String {
+        match self {
+            Self::Kept(bucket) => format!("kept ({bucket})"),
+            Self::Dropped(rule) => rule.clone(),
+        }
+    }
+
+    fn wanted(&self, args: &SampleArgs) -> bool {
+        match self {
+            Self::Kept(_) => !args.dropped && args.reason.is_none(),
+            Self::Dropped(rule) => !args.kept && args.reason.as_deref().is_none_or(|reason| matches(rule, reason)),
+        }
+    }
+}
+
+/// Documents of a group, and which of them are shown: nothing yet, then lines for a terminal.
+struct Chosen {
+    documents: u64,
+    pick: Pick<()>,
+}
+
+/// `malmoi sample RUN`.
+pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
+    let folder = args.run.as_path();
+    let recipe = recipe::Recipe::of_run(folder)?;
+    let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
+    if let Some(bucket) = &args.bucket
+        && !recipe.buckets().contains(&bucket.as_str())
+    {
+        return Err(Error::new(format!("the run has no bucket `{bucket}`")).hint(format!("it has: {}", recipe.buckets().join(", "))));
+    }
+    let bucket_of = |part: &Part| recipe.sources.get(part.source).map_or("", |source| source.bucket.as_str());
+    let mut groups: BTreeMap<Group, Chosen> = BTreeMap::new();
+    for (index, part) in parts.iter().enumerate() {
+        let bucket = bucket_of(part);
+        if args.bucket.as_deref().is_some_and(|wanted| wanted != bucket) {
+            continue;
+        }
+        let duplicates = duplicates(folder, part)?;
+        each_row(folder, part, &[], &mut |row| {
+            let group = match (row.outcome, row.rule, duplicates.get(&row.row)) {
+                ("kept", _, None) => Group::Kept(bucket.to_owned()),
+                ("kept", _, Some(duplicate)) => Group::Dropped(format!("dedup/{}", duplicate.kind)),
+                (_, Some(rule), _) => Group::Dropped(rule.to_owned()),
+                (outcome, ..) => Group::Dropped(outcome.to_owned()),
+            };
+            let most = usize::from(args.documents);
+            let chosen = groups.entry(group).or_insert_with(|| Chosen { documents: 0, pick: Pick::new(most, args.seed) });
+            chosen.documents += 1;
+            chosen.pick.offer(row.id, index, row.row, || ());
+            Ok(())
+        })?;
+    }
+    if let Some(reason) = &args.reason
+        && !groups.keys().any(|group| group.wanted(args))
+    {
+        let reasons: Vec<&str> =
+            groups.keys().filter_map(|group| if let Group::Dropped(rule) = group { Some(rule.as_str()) } else { None }).collect();
+        return Err(
+            Error::new(format!("nothing was dropped by `{reason}`")).hint(format!("what dropped documents: {}", reasons.join(", ")))
+        );
+    }
+    groups.retain(|group, _| group.wanted(args));
+    if !folder.join(layout::DEDUP).exists() && !args.dropped && args.reason.is_none() {
+        ui.say("duplicates were not looked for yet: they are among those that are kept");
+    }
+    show(folder, &parts, &groups, ui)
+}
+
+/// Whether a rule is asked for by its name, its family, its filter, or its filter and metric.
+fn matches(rule: &str, reason: &str) -> bool {
+    let (family, metric) = rule.split_once('/').unwrap_or((rule, ""));
+    let filter = filters::filter_of_rule(rule).unwrap_or(family);
+    rule == reason || family == reason || filter == reason || reason.split_once('/').is_some_and(|asked| asked == (filter, metric))
+}
+
+/// Duplicates of a part by row; none before deduplication.
+fn duplicates(folder: &Path, part: &Part) -> Result<BTreeMap<u64, Duplicate>> {
+    let path = folder.join(layout::duplicates(&part.name));
+    if !path.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let lines = JsonlReader::<Duplicate>::open(&path)?;
+    Ok(lines.map(|line| line.map(|line| (line.row, line))).collect::<Result<_, _>>()?)
+}
+
+/// Reads the chosen records; whole ones go out as they are found, lines for people group by group.
+fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui) -> Result<()> {
+    for (group, chosen) in groups {
+        ui.event("sample-group", &json!({ "group": group, "documents": chosen.documents }));
+    }
+    let mut wanted: BTreeMap<(usize, u64), &Group> = BTreeMap::new();
+    for (group, chosen) in groups {
+        wanted.extend(chosen.pick.iter().map(|(place, ())| (place, group)));
+    }
+    let mut lines: BTreeMap<(usize, u64), [String; 2]> = BTreeMap::new();
+    for (index, part) in parts.iter().enumerate() {
+        let here: BTreeMap<u64, &Group> = wanted.range((index, 0)..=(index, u64::MAX)).map(|((_, row), group)| (*row, *group)).collect();
+        if here.is_empty() {
+            continue;
+        }
+        let duplicates = duplicates(folder, part)?;
+        let mut found = |row: u64, why: Option<String>, head: String, text: &str, record: serde_json::Result<Value>| {
+            let Some(group) = here.get(&row) else { return };
+            ui.event("sample", &json!({ "group": group, "part": part.name, "why": why, "document": record.unwrap_or_default() }));
+            let why = why.map_or_else(String::new, |why| format!("  {}", excerpt(&why, SHOWN)));
+            lines.insert((index, row), [format!("{head}{why}"), excerpt(text.trim_start(), SHOWN)]);
+        };
+        let is_wanted = |row: u64| here.contains_key(&row);
+        read::<Kept>(folder, &layout::documents(&part.name), &mut |kept| {
+            if is_wanted(kept.row) {
+                let why = duplicates
+                    .get(&kept.row)
+                    .map(|duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of));
+                found(
+                    kept.row,
+                    why,
+                    head(&kept.id, &kept.source, kept.lang.as_deref(), &kept.text),
+                    &kept.text,
+                    serde_json::to_value(&kept),
+                );
+            }
+        })?;
+        read::<Rejected>(folder, &layout::rejects(&part.name), &mut |rejected| match &rejected {
+            Rejected::Dropped { row, why, id, text, source, lang, .. } if is_wanted(*row) => {
+                found(*row, Some(why.clone()), head(id, source, lang.as_deref(), text), text, serde_json::to_value(&rejected));
+            }
+            Rejected::Unreadable { row, unreadable } if is_wanted(*row) => {
+                found(*row, None, format!("{}, row {row}", part.name), unreadable, serde_json::to_value(&rejected));
+            }
+            _ => {}
+        })?;
+    }
+    for (group, chosen) in groups {
+        let shown: Vec<_> = chosen.pick.iter().collect();
+        ui.data(format!("{}: {} of {} documents", group.name(), shown.len(), grouped(chosen.documents)));
+        for (place, ()) in shown {
+            let Some([head, text]) = lines.get(&place) else {
+                return Err(Error::bad_result(format!("row {} of {} is in its table and in no other file", place.1, parts[place.0].name))
+                    .hint("the run folder was changed by hand; `malmoi audit RUN` says where"));
+            };
+            ui.data(format!("  {head}"));
+            ui.data(format!("    {text}"));
+        }
+        ui.data("");
+    }
+    Ok(())
+}
+
+fn head(id: &str, source: &str, lang: Option<&str>, text: &str) -> String {
+    let lang = lang.map_or_else(String::new, |lang| format!(", {}", excerpt(lang, 16)));
+    format!("{}  [{source}{lang}, {} chars]", excerpt(id, ID), grouped(text.chars().count() as u64))
+}
+
+fn read<T: DeserializeOwned>(folder: &Path, file: &str, each: &mut dyn FnMut(T)) -> Result<()> {
+    for line in JsonlReader::<T>::open(&folder.join(file))? {
+        each(line?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_reason_may_be_named_by_rule_filter_or_both() {
+        for reason in ["repetition/top-2-gram", "repetition", "gopher-repetition", "gopher-repetition/top-2-gram"] {
+            assert!(matches("repetition/top-2-gram", reason), "{reason}");
+        }
+        for reason in ["top-2-gram", "gopher-quality", "gopher-repetition/top-3-gram", "repetition/top-2", ""] {
+            assert!(!matches("repetition/top-2-gram", reason), "{reason}");
+        }
+        assert!(matches("dedup/exact", "dedup") && matches("unreadable", "unreadable"));
+    }
+}

@@ -1,0 +1,169 @@
+//! What is asked: other limits for filters of a run's recipe, checked to be ones that can be answered.
+
+use std::collections::BTreeMap;
+
+use filters::{Chain, FilterSpec, Rule};
+use toml::{Table, Value};
+
+use crate::error::{Context, Error, Result};
+use crate::plan::applies;
+use crate::recipe::Recipe;
+
+/// The filters of every bucket, with the limits of the run and those that are asked about.
+pub(super) struct Question {
+    /// By bucket, in the order in which a document meets them.
+    pub(super) steps: BTreeMap<String, Vec<Step>>,
+    /// Metrics that decide the changed filters, sorted.
+    pub(super) metrics: Vec<&'static str>,
+}
+
+/// A filter as one bucket meets it.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    /// Its limits in the run.
+    pub(super) before: Vec<Rule>,
+    /// Its limits as asked, rule by rule; none where nothing of it changes.
+    pub(super) after: Option<Vec<Rule>>,
+    /// Whether it can drop a document, with the limits asked for.
+    pub(super) may_drop: bool,
+    /// Whether it can change the text of a document that it keeps.
+    pub(super) rewrites: bool,
+}
+
+impl Question {
+    pub(super) fn new(recipe: &Recipe, settings: &[String]) -> Result<Self> {
+        let mut after = recipe.filters.clone();
+        for setting in settings {
+            let (index, option, value) = find(recipe, setting)?;
+            let asked = with(&after[index], option, value).map_err(|error| Error::new(format!("{setting}: {error}")))?;
+            asked.validate(&recipe.buckets()).map_err(|error| Error::new(format!("{setting}: {error}")))?;
+            measured(&recipe.filters[index], &asked, option)?;
+            after[index] = asked;
+        }
+        let mut steps = BTreeMap::new();
+        for bucket in recipe.buckets() {
+            let of_bucket = recipe.filters.iter().zip(&after).filter(|(filter, _)| applies(filter, bucket));
+            let of_bucket: Vec<Step> = of_bucket.map(|(before, after)| Step::new(before, after)).collect();
+            unambiguous(bucket, &of_bucket)?;
+            steps.insert(bucket.to_owned(), of_bucket);
+        }
+        let changed = steps.values().flatten().filter(|step| step.after.is_some());
+        let mut metrics: Vec<&str> = changed.flat_map(|step| step.before.iter().map(|rule| rule.metric)).collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        Ok(Self { steps, metrics })
+    }
+}
+
+impl Step {
+    fn new(before: &FilterSpec, after: &FilterSpec) -> Self {
+        Self {
+            name: before.name(),
+            before: before.rules(),
+            after: (before != after).then(|| after.rules()),
+            may_drop: after.may_drop() || before.may_drop(),
+            rewrites: before.effect().rewrites,
+        }
+    }
+}
+
+/// A filter that a bucket meets twice leaves one set of metrics, and reasons that fit both.
+fn unambiguous(bucket: &str, steps: &[Step]) -> Result<()> {
+    if steps.iter().all(|step| step.after.is_none()) {
+        return Ok(());
+    }
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.may_drop) {
+        if steps[..at].iter().any(|earlier| earlier.may_drop && earlier.name == step.name) {
+            return Err(Error::new(format!(
+                "bucket `{bucket}` passes `{}` twice: the stored metrics do not say which of them decided",
+                step.name
+            ))
+            .hint("run the recipe with the other limit instead: only what depends on it is done again"));
+        }
+    }
+    Ok(())
+}
+
+/// The filter, option and value of a `filter.option=value` or `filters.INDEX.filter.option=value`.
+fn find<'a>(recipe: &Recipe, setting: &'a str) -> Result<(usize, &'a str, Value)> {
+    let fail = |why: String| Error::new(format!("{setting}: {why}")).hint(askable(recipe));
+    let form = || fail("the form is filter.option=value".to_owned());
+    let (path, value) = setting.split_once('=').ok_or_else(form)?;
+    let parsed = toml::from_str::<Table>(&format!("v = {}", value.trim())).ok().and_then(|mut table| table.remove("v"));
+    let value = match parsed {
+        Some(Value::Integer(number)) => Value::Integer(number),
+        Some(Value::Float(number)) if number.is_finite() => Value::Float(number),
+        _ => return Err(fail(format!("`{}` is no number, and only limits can be asked about", value.trim()))),
+    };
+    let keys: Vec<&str> = path.trim().split('.').collect();
+    let (index, name, option) = match keys.as_slice() {
+        ["filters", index, name, option] => (Some(*index), *name, *option),
+        [name, option] => (None, *name, *option),
+        _ => return Err(form()),
+    };
+    // `repetition.top-2-gram` as reasons spell it is `gopher-repetition.top-2-gram`.
+    let name = filters::filter_of_rule(&format!("{name}/")).unwrap_or(name);
+    let named: Vec<usize> = (0..recipe.filters.len()).filter(|at| recipe.filters[*at].name() == name).collect();
+    let index = match (index, named.as_slice()) {
+        (_, []) => return Err(fail(format!("the run has no filter `{name}`"))),
+        (None, [only]) => *only,
+        (None, several) => {
+            let forms: Vec<String> = several.iter().map(|at| format!("filters.{at}.{name}.{option}")).collect();
+            return Err(Error::new(format!("{setting}: the run has `{name}` {} times", several.len()))
+                .hint(format!("say which: {}", forms.join(", "))));
+        }
+        (Some(index), several) => index
+            .parse()
+            .ok()
+            .filter(|at| several.contains(at))
+            .ok_or_else(|| fail(format!("filter {index} of the run is no `{name}` (0 is the first)")))?,
+    };
+    if !recipe.filters[index].rules().iter().any(|rule| rule.option == option) {
+        return Err(fail(format!("no stored metric decides `{option}` of `{name}`")));
+    }
+    Ok((index, option, value))
+}
+
+/// Every limit of the recipe that can be asked about, for a hint.
+fn askable(recipe: &Recipe) -> String {
+    let mut names = Vec::new();
+    for (at, filter) in recipe.filters.iter().enumerate() {
+        let alone = recipe.filters.iter().filter(|other| other.name() == filter.name()).count() == 1;
+        let name = if alone { filter.name().to_owned() } else { format!("filters.{at}.{}", filter.name()) };
+        let measured = metrics_of(filter);
+        for rule in filter.rules().iter().filter(|rule| measured.contains(&rule.metric)) {
+            let option = format!("{name}.{}", rule.option);
+            if !names.contains(&option) {
+                names.push(option);
+            }
+        }
+    }
+    if names.is_empty() {
+        "the run's filters have no limits to ask about".to_owned()
+    } else {
+        format!("what can be asked: {}", names.join(", "))
+    }
+}
+
+fn with(filter: &FilterSpec, option: &str, value: Value) -> Result<FilterSpec> {
+    let fail = || "cannot change the filter".to_owned();
+    let mut table = Table::try_from(filter).context(fail)?;
+    if let Some(Value::Table(options)) = table.get_mut(filter.name()) {
+        options.insert(option.to_owned(), value);
+    }
+    Value::Table(table).try_into().map_err(|error: toml::de::Error| Error::new(error.message()))
+}
+
+fn metrics_of(filter: &FilterSpec) -> Vec<&'static str> {
+    Chain::new(std::slice::from_ref(filter)).map(|chain| chain.metric_names()).unwrap_or_default()
+}
+
+/// Refuses a limit that is switched on now and whose metric the run did not compute.
+fn measured(before: &FilterSpec, asked: &FilterSpec, option: &str) -> Result<()> {
+    let there = metrics_of(before);
+    match asked.rules().iter().find(|rule| rule.option == option && rule.limit.is_some() && !there.contains(&rule.metric)) {
+        Some(rule) => Err(Error::new(format!("`{option}` of `{}` was off in the run, which measured no `{}`", before.name(), rule.metric))
+            .hint("run the recipe with the limit set; after that it can be asked about")),
+        None => Ok(()),
+    }
+}
