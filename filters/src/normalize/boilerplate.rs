@@ -8,7 +8,10 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::code::{Kind, has_marks, pieces};
-use super::phrases::{BANNERS, BYLINE, COOKIE_ENDS, FOOTER, FOOTER_STRONG, FURNITURE, REPORTERS, REQUEST, RIGHTS, SIGNS, SURNAMES};
+use super::phrases::{
+    BANNERS, BYLINE, COOKIE_ENDS, CREDITS, FOOTER, FOOTER_STRONG, FURNITURE, NO_PERSON_ENDS, NO_PERSONS, PAPERS, REPORTERS, REQUEST,
+    RIGHTS, SIGNS, SURNAMES, VERBS,
+};
 
 /// Longest line that is looked at, in bytes.
 const MAX_LINE: usize = 600;
@@ -66,7 +69,7 @@ fn fenced(text: &str) -> Vec<(usize, usize)> {
 fn is_boilerplate(line: &str) -> bool {
     let lower = line.to_lowercase();
     let line = lower.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | ')' | '?' | '.' | '!'));
-    !line.is_empty() && (is_rights(line) || is_byline(line) || is_footer(line) || is_banner(line))
+    !line.is_empty() && (is_rights(line) || is_byline(line) || is_credit(line) || is_footer(line) || is_banner(line))
 }
 
 /// Letters and digits that are left of a line without these phrases; longer ones are tried first.
@@ -102,13 +105,38 @@ fn is_rights(line: &str) -> bool {
     }
     let claim =
         line.strip_prefix("copyright").or_else(|| line.strip_prefix("저작권자")).map(|rest| rest.trim_start_matches([' ', 's', ':']));
-    let claimed = claim
-        .is_some_and(|rest| rest.starts_with(['©', 'ⓒ', '(']) || rest.starts_with(|c: char| c.is_ascii_digit()) || rest.starts_with("by "));
+    // `저작권자(이하 "갑")` is a party of a contract.
+    let claimed = claim.is_some_and(|rest| {
+        ["©", "ⓒ", "(c)", "(주)", "by "].iter().any(|sign| rest.starts_with(sign)) || rest.starts_with(|c: char| c.is_ascii_digit())
+    });
     let signed = line.starts_with(['©', 'ⓒ'])
         || line.strip_prefix("(c)").is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()));
     let reserved = line.trim_end_matches('.').ends_with("all rights reserved");
     let chars = line.chars().count();
-    ((claimed || signed) && chars <= 120 && !tells(line)) || (reserved && chars <= 60)
+    ((claimed || signed) && chars <= 120 && !is_sentence(line)) || (reserved && chars <= 60)
+}
+
+/// Does a line that begins as a claim of rights go on as a sentence?
+fn is_sentence(line: &str) -> bool {
+    if ["reserved", "licensed", "permission", "권리"].iter().any(|word| line.contains(word)) {
+        return tells(line);
+    }
+    let end = line.trim_end_matches(|c: char| !c.is_alphanumeric());
+    end.ends_with(['다', '까', '죠', '음', '함']) || line.split(|c: char| !c.is_alphanumeric()).any(|word| VERBS.contains(&word))
+}
+
+/// `사진=연합뉴스`, `이 기사는 2023년 1월 3일 09:00에 송고되었습니다`
+fn is_credit(line: &str) -> bool {
+    let sent = ["이 기사는 ", "본 기사는 "].iter().any(|begin| line.starts_with(begin))
+        && ["송고되었습니다", "송고됐습니다"].iter().any(|end| line.trim_end_matches('.').ends_with(end))
+        && line.contains(|c: char| c.is_ascii_digit())
+        && line.chars().count() <= 60;
+    let source = CREDITS.iter().find_map(|begin| line.strip_prefix(begin)).is_some_and(|rest| {
+        let named = rest.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '·' | ',' | '/'));
+        let known = PAPERS.iter().chain(&["제공", "캡처", "캡쳐", "db"]).any(|end| rest.ends_with(end));
+        named && known && rest.chars().count() <= 24
+    });
+    sent || source
 }
 
 /// `홍길동 기자 hong@news.co.kr`, `/서울=홍길동 기자`: who wrote it, and nothing else.
@@ -121,15 +149,21 @@ fn is_byline(line: &str) -> bool {
     if mail {
         return names.len() <= 3 && left(&words, BYLINE) <= 14;
     }
-    // Without an address only a name of three syllables, maybe glued to the title, and a paper's.
-    let (papers, people): (Vec<&str>, Vec<&str>) =
-        names.into_iter().partition(|word| ["일보", "신문", "뉴스", "방송", "경제", "닷컴"].iter().any(|end| word.ends_with(end)));
-    let [person] = people[..] else { return false };
-    let person = REPORTERS.iter().find_map(|title| person.strip_suffix(title)).unwrap_or(person);
-    papers.len() <= 1
-        && person.chars().count() == 3
-        && person.starts_with(|c| SURNAMES.contains(c))
-        && person.chars().all(|c| matches!(c, '가'..='힣'))
+    // Without an address only names, and a paper's.
+    let (papers, people): (Vec<&str>, Vec<&str>) = names.into_iter().partition(|word| PAPERS.iter().any(|end| word.ends_with(end)));
+    // `김철수·이영희 기자`
+    let most = if line.contains(['·', 'ㆍ', '・', ',']) { 3 } else { 1 };
+    papers.len() <= 1 && (1..=most).contains(&people.len()) && people.iter().all(|person| is_person(person))
+}
+
+/// A name of three syllables, maybe with the title glued to it.
+fn is_person(word: &str) -> bool {
+    let name = REPORTERS.iter().find_map(|title| word.strip_suffix(title)).unwrap_or(word);
+    name.chars().count() == 3
+        && name.starts_with(|c| SURNAMES.contains(c))
+        && name.chars().all(|c| matches!(c, '가'..='힣'))
+        && !name.ends_with(NO_PERSON_ENDS)
+        && !NO_PERSONS.contains(&name)
 }
 
 /// The line without its addresses, those that `pii` has masked too.
@@ -198,6 +232,12 @@ mod tests {
                 "홍길동 기자",
                 "한국일보 홍길동 기자",
                 "[연합뉴스 홍길동 기자 <EMAIL>]",
+                "[서울=뉴시스] 김철수 기자",
+                "김철수·이영희 기자",
+                "사진=연합뉴스",
+                "이 기사는 2023년 1월 3일 09:00에 송고되었습니다",
+                "저작권자(c) 한국일보",
+                "© 2020 Kim. This work is licensed under CC BY 4.0",
                 "공감 12 댓글 3",
                 "좋아요 5 공유하기 신고",
                 "댓글 달기 | 공유하기 | 스크랩",
@@ -210,6 +250,7 @@ mod tests {
                 "This website uses cookies.",
                 "Accept all cookies",
                 "Share this:",
+                "Like this: Like Loading...",
                 "Share on Facebook",
                 "Click to share on Twitter (Opens in new window)",
                 "Subscribe to our newsletter",
@@ -245,6 +286,19 @@ mod tests {
                 "Subscribers can follow the topic.",
                 "공유 자원에 접근하는 스레드",
                 "(c) 세 번째 조건을 만족한다.",
+                "저작권자(이하 \"갑\")와 이용자는 다음과 같이 계약을 체결함",
+                "저작권자 (원저작자)의 허락을 받아 이용할 수 있음",
+                "(c) 2015 년에는 새로운 법이 제정되었습니다",
+                "Copyright by law belongs to the author who wrote the text",
+                "Copyright 2020 is a novel by Kim.",
+                "© 2020 was the year when everything changed for artists, and many of them left",
+                "Like this: a = b + c",
+                "강남구 기자",
+                "민주당 기자",
+                "정치부 기자",
+                "사진 = imread(path)",
+                "사진=풍경을 담은 그림",
+                "그는 기사를 송고했다",
             ],
             false,
         );

@@ -6,7 +6,7 @@ pub(super) const SIGNS: &[&str] = &[
     "copyright", "ⓒ", "©", "(c)", "rights reserved", "무단", "재배포", "저작권자", "기자", "특파원",
     "통신원", "공감", "댓글", "구독", "좋아요", "공유", "스크랩", "이웃추가", "조회수", "쿠키", "cookie", "share ",
     "tweet", "subscribe", "sign up", "newsletter", "follow us", "leave a", "like this",
-    "this:",
+    "this:", "사진=", "사진 =", "사진제공", "사진 제공", "송고",
 ];
 
 /// What lines of rights are made of besides a name.
@@ -31,6 +31,33 @@ pub(super) const REPORTERS: &[&str] = &[
 pub(super) const BYLINE: &[&str] = &[
     "인턴기자", "수습기자", "선임기자", "전문기자", "인턴", "수습", "선임", "전문", "기자", "특파원", "통신원", "논설위원", "글",
     "사진", "편집", "취재", "서울", "뉴욕", "워싱턴", "도쿄", "베이징", "부산", "세종",
+];
+
+/// How names of papers and stations end.
+#[rustfmt::skip]
+pub(super) const PAPERS: &[&str] = &[
+    "일보", "신문", "뉴스", "방송", "경제", "닷컴", "뉴시스", "뉴스1", "연합", "통신", "타임스", "투데이", "헤럴드", "저널",
+];
+
+/// Words of three syllables that begin as a name does, and are none.
+#[rustfmt::skip]
+pub(super) const NO_PERSONS: &[&str] = &[
+    "강남구", "강동구", "강북구", "강서구", "구로구", "금천구", "노원구", "도봉구", "동작구", "마포구", "서초구", "성동구",
+    "성북구", "송파구", "양천구", "용산구", "은평구", "관악구", "광진구", "중랑구", "서대문", "영등포", "정치인", "연예인",
+    "언론인", "한국인", "민간인", "노동자", "여기자",
+];
+
+/// Last syllables of parties, towns, offices and desks, hardly ever of a name.
+pub(super) const NO_PERSON_ENDS: &[char] = &['당', '시', '군', '청', '처', '회', '측', '팀', '사', '부'];
+
+/// What a line that gives the source of a picture begins with.
+pub(super) const CREDITS: &[&str] = &["사진=", "사진 =", "사진제공=", "사진 제공=", "사진제공 =", "사진 제공 ="];
+
+/// Words of an English sentence; a claim of rights names and has none of them.
+#[rustfmt::skip]
+pub(super) const VERBS: &[&str] = &[
+    "is", "was", "are", "were", "be", "been", "belongs", "belong", "has", "have", "had", "does", "did", "can", "could",
+    "will", "would", "may", "might", "should", "must", "protects", "when", "who", "which", "that", "what",
 ];
 
 /// First syllables of Korean names, the most frequent of the census.
@@ -102,5 +129,6 @@ pub(super) const FURNITURE: &[(&str, usize)] = &[
     ("follow us on", 40),
     ("leave a reply", 20),
     ("leave a comment", 20),
-    ("like this:", 12),
+    ("like this:", 0),
+    ("like this: like", 14),
 ];

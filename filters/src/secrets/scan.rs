@@ -14,6 +14,7 @@ enum Sign {
     Pem,
     Name { chosen: bool },
     Url,
+    Bearer,
 }
 
 struct Signs {
@@ -33,6 +34,7 @@ static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
     add("eyJ", Sign::Jwt);
     add("-----BEGIN ", Sign::Pem);
     add("://", Sign::Url);
+    add("bearer ", Sign::Bearer);
     assigned::PASSWORDS.iter().for_each(|name| add(name, Sign::Name { chosen: true }));
     assigned::TOKENS.iter().for_each(|name| add(name, Sign::Name { chosen: false }));
     let automaton = AhoCorasick::builder()
@@ -57,6 +59,7 @@ pub(super) fn find(text: &str, on: &[bool], _is_code: bool) -> Vec<Span> {
             Sign::Jwt => token::jwt_end(bytes, floor, start).map(|end| (Kind::Jwt, start, end)),
             Sign::Pem => pem::end(text, start).map(|end| (Kind::PrivateKey, start, end)),
             Sign::Name { chosen } => assigned::value(text, end, *chosen).map(|(start, end)| (Kind::Password, start, end)),
+            Sign::Bearer => assigned::bearer(text, end).map(|(start, end)| (Kind::Password, start, end)),
             Sign::Url => assigned::in_url(text, end).map(|(start, end)| (Kind::Password, start, end)),
         };
         at = match found.filter(|(kind, _, _)| on[*kind as usize]) {

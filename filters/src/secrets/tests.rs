@@ -113,6 +113,50 @@ fn assigned_values() {
 }
 
 #[test]
+fn bare_values_of_configuration() {
+    for (text, secret) in [
+        ("spring.datasource.password=k3J9xmQ2pZ7", "k3J9xmQ2pZ7"),
+        ("password: k3J9xmQ2pZ7", "k3J9xmQ2pZ7"),
+        ("aws_secret_access_key = h7Kq2mNp9RsT4vWxYz1AbCdEfGhIjKlMnOpQrStU", "h7Kq2mNp9RsT4vWxYz1AbCdEfGhIjKlMnOpQrStU"),
+        ("_authToken=k3J9xmQ2pZabcd91kd8fQ77", "k3J9xmQ2pZabcd91kd8fQ77"),
+        ("Server=db;User Id=sa;Password=k3J9xmQ2pZ7;", "k3J9xmQ2pZ7"),
+        ("DB_PASSWORD=k3J9xmQ2pZ7;", "k3J9xmQ2pZ7"),
+        ("비밀번호 = \"k3J9xmQ2pZ\"", "k3J9xmQ2pZ"),
+        ("비밀번호: k3J9xmQ2pZ7", "k3J9xmQ2pZ7"),
+        ("c = \"Server=db;Password=k3J9xmQ2pZ7\"", "k3J9xmQ2pZ7"),
+        ("password: k3J9xmQ2pZ7 # of the test", "k3J9xmQ2pZ7"),
+    ] {
+        assert_eq!(masked(text), text.replace(secret, "<PASSWORD>"));
+    }
+    let token = body(40);
+    assert_eq!(masked(&format!("Authorization: Bearer {token}\n")), "Authorization: Bearer <PASSWORD>\n");
+}
+
+#[test]
+fn names_and_values_that_are_no_secrets() {
+    for text in [
+        r#"from_pretrained(m, tokenizer="kykim/bert-kor-base-v1")"#,
+        r#"tokenizer = "beomi/kcbert-base-v2""#,
+        r#"tokenizer_path = "skt/kogpt2-base-v2""#,
+        r#"token_type = "urn:ietf:params:oauth:2.0""#,
+        r#"password_policy = "min8-max20-A1""#,
+        r#"pwd = "C:/Users/kim1/proj""#,
+        "OLDPWD=home2dir99x",
+        "PWD=home2dir99x",
+        "password = get_password()",
+        "let password = input;",
+        "let password = sha256hex;",
+        "password: utf8_to_utf16",
+        "Authorization: Bearer <token>",
+        "Authorization: Bearer your_access_token_goes_here1",
+        "token = a1b2c3",
+        "TOKENIZER=a1b2c3d4e5f6g7h8i9j0",
+    ] {
+        assert_eq!(masked(text), text);
+    }
+}
+
+#[test]
 fn the_automaton_builds() {
     assert!(scan::is_built());
 }
@@ -167,7 +211,7 @@ proptest! {
 #[test]
 fn hostile_texts_end() {
     let begin = format!("{}BEGIN PRIVATE KEY{}", "-----", "-----");
-    for piece in ["eyJ", "eyJ.", "pwd", "pwd=\"", "://a:", "sk-", &begin, "token:", "xoxb-xoxb-"] {
+    for piece in ["bearer ", "password=a1", "eyJ", "eyJ.", "pwd", "pwd=\"", "://a:", "sk-", &begin, "token:", "xoxb-xoxb-"] {
         let text = piece.repeat((1 << 20) / piece.len());
         scan::find(&text, &[true; 11], true);
     }
