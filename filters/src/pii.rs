@@ -10,6 +10,7 @@ mod groups;
 mod ip;
 mod passport;
 mod phone;
+mod place;
 mod resident;
 mod scan;
 #[cfg(test)]

@@ -1,30 +1,22 @@
 //! Bank accounts. Every bank has its own shape and none a public checksum, so a word must say it.
 
-use super::context::{before, behind, says};
+use super::context::{before, behind, last_of, says};
 use super::groups::{Chain, Gap, is_free_before, is_free_behind};
 
-/// Words of payment, and banks whose name is one.
-const PAYMENT: &[&str] = &[
-    "계좌",
-    "입금",
-    "송금",
-    "예금주",
-    "은행",
-    "뱅크",
-    "농협",
-    "수협",
-    "신협",
-    "새마을금고",
-    "우체국",
-    "국민",
-    "신한",
-    "하나",
-    "기업",
-    "account number",
-    "account no",
-    "bank account",
-    "a/c",
-];
+/// Words of payment: beside them a number is an account in any shape.
+const PAYMENT: &[&str] = &["계좌", "입금", "송금", "예금주", "account number", "account no", "bank account", "a/c"];
+
+/// Words of banks, which also lend, report and employ: the number must have dashes or stand beside.
+const BANKS: &[&str] = &["은행", "뱅크", "농협", "수협", "신협", "새마을금고", "우체국"];
+
+/// Short names of banks, most of them everyday words: only as a whole word, beside dashes.
+const SHORT: &[&str] = &["국민", "신한", "하나", "기업", "카뱅", "케뱅", "토스", "IBK"];
+
+/// Words of other numbers: whichever is nearer to the number says what it is.
+const OTHER: &[&str] = &["isbn", "운송장", "등기", "출원", "상품", "접수", "바코드"];
+
+/// What stands between a number and the word beside it.
+const BETWEEN: &[char] = &[' ', ':', '(', ')', '[', ']', ',', '/'];
 
 /// What makes a number an amount or a count.
 const UNITS: &[char] = &['원', '명', '개', '건', '년', '월', '주', '만', '억', '달', '엔', '위', '번', '회', '차', '배', '호', '%'];
@@ -50,18 +42,49 @@ pub(super) fn at(text: &str, floor: usize, chain: &Chain) -> Option<(usize, usiz
     })?;
     let end = chain.end(groups);
     let counted = text[end..].trim_start().starts_with(UNITS);
-    let said = says(before(text, floor, start, 48), PAYMENT) || says(behind(text, end, 24), PAYMENT);
-    (said && !counted).then_some((start, end))
+    let said = is_said(before(text, floor, start, 48), behind(text, end, 24), chain.gaps(groups).first().copied());
+    (said && !counted && !is_barcode(chain, groups)).then_some((start, end))
 }
 
-/// `2023-01-02-03`: a day, and what follows it; also one written in a row.
+/// Do the windows before and behind say that a number with such gaps is an account?
+fn is_said(before: &str, behind: &str, gap: Option<Gap>) -> bool {
+    let paid = last_of(before, PAYMENT);
+    if last_of(before, OTHER) > paid.max(last_of(before, BANKS)) {
+        return false;
+    }
+    let nearest = before.trim_end_matches(BETWEEN).rsplit(BETWEEN).next().unwrap_or("");
+    let next = behind.trim_start_matches(BETWEEN).split(BETWEEN).next().unwrap_or("");
+    let is_short = |word: &str| SHORT.iter().any(|name| word.eq_ignore_ascii_case(name));
+    match gap {
+        Some(Gap::Dash) => {
+            let named = is_short(nearest) || (behind.trim_start().starts_with('(') && is_short(next));
+            paid.is_some() || named || says(before, BANKS) || says(behind, PAYMENT) || says(behind, BANKS)
+        }
+        None => {
+            let beside = BANKS.iter().any(|bank| nearest.ends_with(bank)) || says(next, BANKS);
+            paid.is_some() || beside || says(behind, PAYMENT)
+        }
+        // A row of numbers looks alike.
+        Some(_) => paid.is_some(),
+    }
+}
+
+/// `2023-01-02-03`: a day, and what follows it; also one written in a row. `2022-2023-2024`: years.
 fn is_date(chain: &Chain, groups: usize) -> bool {
     let first = chain.first();
+    let is_year = |number: u64| (1900..2100).contains(&number);
     let (year, month) = match (groups, first.len) {
         (1, 12 | 14) => (first.value() / 10_u64.pow(first.len as u32 - 4), first.value() / 10_u64.pow(first.len as u32 - 6) % 100),
         (2.., 4) => (first.value(), chain.groups()[1].value()),
         (2.., 8) => (first.value() / 10_000, first.value() / 100 % 100),
         _ => return false,
     };
-    (1900..2100).contains(&year) && (1..=12).contains(&month)
+    is_year(year) && ((1..=12).contains(&month) || is_year(month))
+}
+
+/// Thirteen digits of a book (978, 979) or of Korean goods (880), in a row or in the five parts of
+/// an ISBN.
+fn is_barcode(chain: &Chain, groups: usize) -> bool {
+    let digits = chain.joined(groups);
+    matches!(groups, 1 | 5) && digits.len() == 13 && [[9, 7, 8], [9, 7, 9], [8, 8, 0]].iter().any(|prefix| digits.starts_with(prefix))
 }

@@ -14,6 +14,46 @@ const PROVINCES: [&str; 17] = [
 /// Provinces whose full name does not begin with the short one.
 const FULL: [&str; 7] = ["충청북도", "충청남도", "전라북도", "전라남도", "경상북도", "경상남도", "전북특별자치도"];
 
+/// Everyday words with the last syllable of a street or a district.
+const EVERYDAY: &[&str] = &[
+    "도로",
+    "대로",
+    "가로",
+    "철로",
+    "선로",
+    "수로",
+    "진로",
+    "경로",
+    "통로",
+    "활로",
+    "골목길",
+    "산책길",
+    "출근길",
+    "퇴근길",
+    "활동",
+    "운동",
+    "이동",
+    "행동",
+    "노동",
+    "자동",
+    "관리",
+    "정리",
+    "처리",
+    "승리",
+    "거리",
+    "수리",
+    "논리",
+    "심리",
+    "화면",
+    "장면",
+    "측면",
+    "표면",
+    "반면",
+];
+
+/// What stands behind the score of a game.
+const RESULTS: &[&str] = &["승", "패", "무승부", "완승", "신승", "대승", "역전", "격파", "제압"];
+
 /// Most words of an address before the number, and bytes in which they are looked for.
 const MAX_WORDS: usize = 6;
 const MAX_BYTES: usize = 160;
@@ -42,7 +82,10 @@ pub(super) fn around(text: &str, floor: usize, chain: &Chain) -> Option<(usize, 
     if chain.gaps(2) == [Gap::Dash] && chain.groups()[1].len <= 4 {
         end = chain.end(2);
     }
-    ends_here(&text[end..]).then(|| (start, end + detail(&text[end..])))
+    let rest = &text[end..];
+    let dashed = end > first.end;
+    let score = dashed && RESULTS.iter().any(|word| rest.trim_start_matches(' ').starts_with(word));
+    (!score && ends_here(rest, dashed)).then(|| (start, end + detail(&text[end..])))
 }
 
 /// Where the address begins in `head`.
@@ -92,19 +135,24 @@ fn is_name(word: &str) -> bool {
 
 fn is_smallest(word: &str) -> bool {
     let numbered = |word: &str| word.trim_end_matches('가').ends_with(|c: char| c.is_ascii_digit());
-    is_name(word) && (word.ends_with(['로', '길', '동', '리', '읍', '면']) || (word.ends_with('가') && numbered(word)))
+    is_name(word)
+        && !EVERYDAY.contains(&word)
+        && (word.ends_with(['로', '길', '동', '리', '읍', '면']) || (word.ends_with('가') && numbered(word)))
 }
 
 fn is_district(word: &str) -> bool {
     is_name(word) && (is_province(word) || word.ends_with(['시', '군', '구', '읍', '면', '동', '리', '로', '길', '도', '가']))
 }
 
-/// A house number is followed by a particle, a sign or its unit, not by what is counted.
-fn ends_here(rest: &str) -> bool {
+/// A house number is followed by a particle, a sign or its unit, not by what is counted: `2호선` is
+/// a line, `1인` a person. Nor is a floor alone a house.
+fn ends_here(rest: &str, dashed: bool) -> bool {
     match rest.chars().next() {
         // `151번길` is a street, `3번` is counted.
         Some('번') => rest.starts_with("번지"),
-        Some(c @ '가'..='힣') => "호동층에의을를로으은는과와앞옆입인".contains(c),
+        Some('인') => dashed,
+        Some('호' | '동') => ends_word(&rest['호'.len_utf8()..]),
+        Some(c @ '가'..='힣') => "에의을를로으은는과와앞옆입".contains(c),
         Some(c) => !c.is_ascii_alphanumeric() && !matches!(c, '_' | '%'),
         None => true,
     }
@@ -113,7 +161,7 @@ fn ends_here(rest: &str) -> bool {
 /// Length of what still belongs to the address: `번지`, the house's name, building, floor, flat.
 fn detail(rest: &str) -> usize {
     let mut done = 0;
-    for unit in ["번지", "호", "동", "층"] {
+    for unit in ["번지", "호", "동"] {
         if let Some(behind) = rest.strip_prefix(unit) {
             done = rest.len() - behind.len();
             break;
@@ -139,6 +187,10 @@ fn unit(rest: &str) -> Option<usize> {
     let unit = ["동", "층", "호"].into_iter().find(|unit| words[digits..].starts_with(unit))?;
     let end = rest.len() - words.len() + digits + unit.len();
     // `3동안`, `2층짜리` count something.
-    let whole = rest[end..].chars().next().is_none_or(|c| !matches!(c, '가'..='힣') || "에의을를로으은는이가과와".contains(c));
-    ((1..=4).contains(&digits) && whole).then_some(end)
+    ((1..=4).contains(&digits) && ends_word(&rest[end..])).then_some(end)
+}
+
+/// Is what follows no more of the word than a particle?
+fn ends_word(rest: &str) -> bool {
+    rest.chars().next().is_none_or(|c| !matches!(c, '가'..='힣') || "에의을를로으은는이가과와입인".contains(c))
 }

@@ -26,14 +26,20 @@ pub(super) fn behind(text: &str, end: usize, bytes: usize) -> &str {
 /// Does one of these words stand in the window? Small letters in `words` match capitals too, and a
 /// word of Latin letters is not found inside another (`tel` in `INTEL`).
 pub(super) fn says(window: &str, words: &[&str]) -> bool {
+    last_of(window, words).is_some()
+}
+
+/// Where the last of these words begins in the window, in bytes; found as `says` finds them.
+pub(super) fn last_of(window: &str, words: &[&str]) -> Option<usize> {
     let bytes = window.as_bytes();
-    words.iter().any(|word| {
+    let last = |word: &&str| {
         let word = word.as_bytes();
         let latin = word.first().is_some_and(u8::is_ascii_alphabetic);
-        let is_at = |at: usize| {
-            let whole = !latin || at == 0 || !bytes[at - 1].is_ascii_alphabetic();
-            whole && bytes[at..at + word.len()].eq_ignore_ascii_case(word)
+        let is_at = |at: &usize| {
+            let whole = !latin || *at == 0 || !bytes[*at - 1].is_ascii_alphabetic();
+            whole && bytes[*at..*at + word.len()].eq_ignore_ascii_case(word)
         };
-        (0..(bytes.len() + 1).saturating_sub(word.len())).any(is_at)
-    })
+        (0..(bytes.len() + 1).saturating_sub(word.len())).rev().find(is_at)
+    };
+    words.iter().filter_map(last).max()
 }

@@ -29,6 +29,9 @@ const CALL: &[&str] = &[
     "contact",
 ];
 
+/// Words that are written onto the number: `HP010-1234-5678`.
+const ONTO: &[&str] = &["hp", "tel", "fax", "phone", "mobile", "cell"];
+
 /// How far before a number such a word may stand, in bytes.
 const NEAR: usize = 40;
 
@@ -48,16 +51,19 @@ pub(super) fn at(text: &str, floor: usize, behind_phone: bool, chain: &Chain) ->
     if let Some(plus) = plus {
         start -= plus.len();
     }
-    if !is_free_before(bytes, start) || first.len > 15 {
+    if !(is_free_before(bytes, start) || is_onto_word(&bytes[floor..start])) || first.len > 15 {
         return None;
+    }
+    if let Some(end) = slashed(bytes, start) {
+        return Some((start, end));
     }
     let called = || is_listed(bytes, floor, start, behind_phone) || says(before(text, floor, start, NEAR), CALL);
     // The longest that fits: `02-123-4567` is more than `02-123`.
     let groups = (1..=chain.groups().len()).rev().find(|&groups| {
         is_free_behind(bytes, chain.end(groups))
             && (is_written_as_korean(chain, groups, plus.is_some(), &called)
-                || is_service(text, chain, groups, &called)
-                || is_north_american(chain, groups, &called)
+                || is_service(text, floor, chain, groups, &called)
+                || is_north_american(text, floor, chain, groups, &called)
                 || (plus.is_some() && is_international(chain, groups)))
     })?;
     // The parenthesis of `(02)123-4567`.
@@ -71,11 +77,31 @@ fn is_listed(bytes: &[u8], floor: usize, start: usize, behind_phone: bool) -> bo
     near || (behind_phone && start - floor <= LISTED)
 }
 
+/// Does one of the words end the bytes, and is it no part of a longer one?
+fn is_onto_word(before: &[u8]) -> bool {
+    let letters = before.iter().rev().take(8).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (rest, word) = before.split_at(before.len() - letters);
+    let whole = !rest.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'));
+    whole && ONTO.iter().any(|onto| word.eq_ignore_ascii_case(onto.as_bytes()))
+}
+
+/// Where `010/1234/5678` ends: slashes part dates and lists too, so in this shape alone.
+fn slashed(bytes: &[u8], start: usize) -> Option<usize> {
+    let end = start + "010/1234/5678".len();
+    let (mobile, rest) = bytes.get(start..end)?.split_at(4);
+    let (exchange, line) = rest.split_at(4);
+    let (slash, line) = line.split_first()?;
+    let further = bytes.get(end) == Some(&b'/') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+    let digits = exchange.iter().chain(line).all(u8::is_ascii_digit);
+    (mobile == b"010/" && *slash == b'/' && digits && !further && is_free_behind(bytes, end)).then_some(end)
+}
+
 fn is_written_as_korean(chain: &Chain, groups: usize, plus: bool, called: &dyn Fn() -> bool) -> bool {
     let joined = chain.joined(groups);
-    let abroad = joined.starts_with(&[8, 2]) && (plus || groups > 1);
+    let dialled = !plus && groups > 1 && joined.starts_with(&[0, 0, 8, 2]);
+    let abroad = dialled || (joined.starts_with(&[8, 2]) && (plus || groups > 1));
     let national = if abroad {
-        &joined[2..]
+        &joined[if dialled { 4 } else { 2 }..]
     } else if plus {
         return false;
     } else {
@@ -132,8 +158,8 @@ fn area(national: &[u8]) -> Option<(usize, bool)> {
 }
 
 /// `1588-1234`: numbers of firms. A span of years looks alike (`1588-1592`), so a second half that
-/// could be a later year needs a word.
-fn is_service(text: &str, chain: &Chain, groups: usize, called: &dyn Fn() -> bool) -> bool {
+/// could be a later year needs a word. `제1800-1234` is the number of a document.
+fn is_service(text: &str, floor: usize, chain: &Chain, groups: usize, called: &dyn Fn() -> bool) -> bool {
     const PREFIXES: [u64; 27] = [
         1522, 1533, 1544, 1551, 1555, 1566, 1577, 1588, 1599, 1600, 1601, 1602, 1603, 1604, 1644, 1660, 1661, 1666, 1668, 1670, 1688, 1800,
         1811, 1833, 1855, 1877, 1899,
@@ -145,12 +171,17 @@ fn is_service(text: &str, chain: &Chain, groups: usize, called: &dyn Fn() -> boo
         return false;
     }
     let (first, second) = (chain.first().value(), chain.groups()[1].value());
-    let years = (first + 1..2100).contains(&second) || text[chain.end(2)..].starts_with('년');
+    let ordinal = text[floor..chain.first().start].strip_suffix('제').is_some_and(|rest| !rest.ends_with(|c| matches!(c, '가'..='힣')));
+    if ordinal || text[chain.end(2)..].trim_start().starts_with('년') {
+        return false;
+    }
+    let years = (first + 1..2100).contains(&second);
     (chain.gaps(2)[0] == Gap::Dash && !years) || called()
 }
 
-/// `415-555-2671`, `(415) 555-2671`, `1-800-555-2671`.
-fn is_north_american(chain: &Chain, groups: usize, called: &dyn Fn() -> bool) -> bool {
+/// `415-555-2671`, `(415) 555-2671`, `1-800-555-2671`; with spaces alone only directly behind a word
+/// (`Tel: 415 555 2671`), and not when round numbers stand there: so are amounts written.
+fn is_north_american(text: &str, floor: usize, chain: &Chain, groups: usize, called: &dyn Fn() -> bool) -> bool {
     let joined: Joined = chain.joined(groups);
     let skipped = match groups {
         3 if chain.has_lengths(&[3, 3, 4]) => 0,
@@ -160,7 +191,21 @@ fn is_north_american(chain: &Chain, groups: usize, called: &dyn Fn() -> bool) ->
     let [a, b, _, c, ..] = joined[skipped..] else { return false };
     let gaps = &chain.gaps(groups)[skipped..];
     let divided = gaps == [Gap::Dash, Gap::Dash] || gaps == [Gap::Paren, Gap::Dash];
-    (2..=9).contains(&a) && b <= 8 && (2..=9).contains(&c) && (divided || called())
+    let spaced = gaps == [Gap::Space, Gap::Space];
+    let believed = || if spaced { !is_round(chain, groups) && is_directly_called(text, floor, chain.first().start) } else { called() };
+    (2..=9).contains(&a) && b <= 8 && (2..=9).contains(&c) && (divided || believed())
+}
+
+/// Do two of the last three groups end with two zeros?
+fn is_round(chain: &Chain, groups: usize) -> bool {
+    chain.groups()[groups - 3..groups].iter().filter(|group| group.value() % 100 == 0).count() >= 2
+}
+
+/// `Tel: 415 555 2671`: a Latin word, and only signs between it and the number.
+fn is_directly_called(text: &str, floor: usize, start: usize) -> bool {
+    let window = before(text, floor, start, NEAR).trim_end_matches([' ', ':', '.', '#', '(', '+']);
+    let word = window.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
+    word.len() >= 3 && CALL.iter().any(|call| word.eq_ignore_ascii_case(call))
 }
 
 /// `+44 20 7946 0958`: a plus and ten to fifteen digits (ITU-T E.164), alone or in groups.

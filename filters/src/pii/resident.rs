@@ -35,7 +35,9 @@ pub(super) fn at(text: &str, floor: usize, chain: &Chain) -> Option<(Kind, usize
     };
     let window = before(text, floor, start, 48);
     let named = || says(window, REGISTERED) || says(behind(text, end, 24), REGISTERED);
-    let company = says(window, COMPANY) && !has_checksum(&digits);
+    // Directly behind, so that nothing masked between can part the word from the number.
+    let company_behind = COMPANY.iter().any(|word| text[end..].trim_start_matches([' ', '(', ':']).starts_with(word));
+    let company = (says(window, COMPANY) || company_behind) && !has_checksum(&digits);
     let believed = dashed || (has_checksum(&digits) && !is_barcode(&digits, groups)) || named();
     (is_day(&digits) && !company && believed).then_some((kind, start, end))
 }

@@ -1,6 +1,7 @@
 //! One walk over the text: it stops at digits, `@` and `:` alone, and asks who knows what is there.
 
 use super::groups::{Chain, ascii_at};
+use super::place::is_in_name;
 use super::{Kind, account, address, business, card, email, ip, passport, phone, resident};
 use crate::mask::Span;
 
@@ -82,13 +83,19 @@ fn number(text: &str, floor: usize, behind_phone: bool, chain: &Chain, on: &[boo
     } else {
         ip::v4_at(text, floor, chain, is_code)
             .map(kind(Kind::Ip))
-            .or_else(|| resident::at(text, floor, chain))
-            .or_else(|| card::at(text, floor, chain, is_code).map(kind(Kind::Card)))
-            .or_else(|| phone::at(text, floor, behind_phone, chain).map(kind(Kind::Phone)))
-            .or_else(|| business::at(text, floor, chain).map(kind(Kind::BusinessNumber)))
-            .or_else(|| account::at(text, floor, chain).map(kind(Kind::Account)))
-            .or_else(|| passport::around(text, floor, chain).map(kind(Kind::Passport)))
+            .or_else(|| person(text, floor, behind_phone, chain, is_code).filter(|(_, start, end)| !is_in_name(text, floor, *start, *end)))
     };
     let known = known.or_else(|| address::around(text, floor, chain).map(kind(Kind::Address)));
     known.filter(|(kind, _, _)| on[*kind as usize])
+}
+
+/// The numbers of persons and firms.
+fn person(text: &str, floor: usize, behind_phone: bool, chain: &Chain, is_code: bool) -> Option<(Kind, usize, usize)> {
+    let kind = |kind: Kind| move |(start, end): (usize, usize)| (kind, start, end);
+    resident::at(text, floor, chain)
+        .or_else(|| card::at(text, floor, chain, is_code).map(kind(Kind::Card)))
+        .or_else(|| phone::at(text, floor, behind_phone, chain).map(kind(Kind::Phone)))
+        .or_else(|| business::at(text, floor, chain).map(kind(Kind::BusinessNumber)))
+        .or_else(|| account::at(text, floor, chain).map(kind(Kind::Account)))
+        .or_else(|| passport::around(text, floor, chain).map(kind(Kind::Passport)))
 }
