@@ -32,7 +32,7 @@ pub struct SecretsConfig {
     pub stripe: Action,
     /// Keys of services that run models: OpenAI, Anthropic, Hugging Face.
     pub models: Action,
-    /// Tokens of package registries: npm, PyPI, crates.io, RubyGems, Docker Hub.
+    /// Tokens of package registries: npm, PyPI, Cargo, RubyGems, Docker Hub.
     pub registries: Action,
     /// Signed JSON web tokens.
     pub jwt: Action,
