@@ -377,7 +377,7 @@ mod tests {
         // 1 × (4 + 1) × 30000² × 4 bytes.
         assert_eq!(
             refused("micro-batch = 1\nsequence-length = 30000"),
-            "`sequence-length` is 30000: with `micro-batch` = 1 and `model.heads` = 4 the attention scores of one layer take 18000000000 bytes, at most 8589934592"
+            "`sequence-length` is 30000: with `micro-batch` = 1 and `model.heads` = 4 the attention scores of one layer take 18000000000 bytes, at most 8589934592; with `precision` = \"bf16\", on an NVIDIA card, there are none"
         );
         assert!(refused("batch = 1048576\nmicro-batch = 1048576").contains("`micro-batch` = 1048576"));
         assert!(refused("sample = { prompts = [''] }").starts_with("`sample.prompts` is empty"));
