@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p malmoi-trainer --bench step -- --device cpu --batch 8`; prints one JSON line with
 //! tokens per second and model FLOPs utilization = (6 P + 6 L H T) × tokens/s ÷ peak, the same
-//! fields as `benches/train/torch_peer.py`, which takes the same options.
+//! fields as `benches/train/torch_peer.py`, which takes the same options. With `--lora RANK` adapters are trained
+//! (`--base nf4`: over four-bit weights), and MFU counts (4 P + 4 L H T): frozen weights have no gradients.
 
 #![allow(clippy::print_stdout)]
 
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 use shards::Batch;
-use trainer::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, Precision, TrainConfig};
+use trainer::{AdamW, Base, Cpt, DeviceSpec, Gradients, LoraConfig, Model, ModelConfig, Objective, Precision, TrainConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -30,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         heads: number("heads", "4")?,
         kv_heads: number("kv-heads", "2")?,
         intermediate: number("intermediate", "704")?,
+        tied_embeddings: !arguments.iter().any(|argument| argument == "--untied"),
         ..ModelConfig::default()
     };
     let flops = model.flops_per_token(vocab, seq as u32)? as f64;
@@ -39,7 +41,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         "bf16" => Precision::Bf16,
         _ => Precision::best(&model, &opened),
     };
-    let model = model.init(&opened, vocab, 1)?.with_precision(precision)?;
+    let lora = LoraConfig {
+        rank: number("lora", "0")? as u32,
+        base: match text("base", "best").as_str() {
+            "f32" => Some(Base::F32),
+            "bf16" => Some(Base::Bf16),
+            "nf4" => Some(Base::Nf4),
+            _ => None,
+        },
+        ..LoraConfig::default()
+    };
+    let flops = if lora.rank > 0 { flops * 2.0 / 3.0 } else { flops }; // no gradients of frozen weights
+    let model = match lora.rank {
+        0 => model.init(&opened, vocab, 1)?.with_precision(precision)?,
+        _ => model.init_lora(&opened, vocab, 1, &lora, precision)?,
+    };
     let mut model = model.with_recompute(arguments.iter().any(|argument| argument == "--recompute"))?;
     let config = TrainConfig::default();
     let mut optimizer = AdamW::new(&config, &model);
@@ -63,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         step(&mut model)?;
     }
     let last = step(&mut model)?.try_into_scalar::<f32>()? / batch.mask.len() as f32;
-    model.parameters()[1].to_vec()?; // waits for the last update
+    model.parameters()[0].to_vec()?; // waits for the last update
     let rate = (steps * batch.mask.len()) as f64 / start.elapsed().as_secs_f64();
     #[cfg(feature = "cuda")]
     if arguments.iter().any(|argument| argument == "--profile") {
@@ -71,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (host, mut kernels) = trainer::profile(|| -> trainer::Result<f64> {
             step(&mut model)?;
             let host = start.elapsed().as_secs_f64() * 1e3;
-            model.parameters()[1].to_vec().map(|_| host)
+            model.parameters()[0].to_vec().map(|_| host)
         });
         let host = host?;
         kernels.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -85,9 +101,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!(
-        r#"{{"tool":"malmoi","device":"{device}","format":"{}","batch":{},"seq":{seq},"parameters":{},"tokens_per_second":{rate:.0},"mfu":{:.5},"first_step_seconds":{first:.2},"loss":{last:.4}}}"#,
+        r#"{{"tool":"malmoi","device":"{device}","format":"{}","batch":{},"seq":{seq},"parameters":{},"trained":{},"tokens_per_second":{rate:.0},"mfu":{:.5},"first_step_seconds":{first:.2},"loss":{last:.4}}}"#,
         if precision == Precision::Bf16 { "bf16" } else { "f32" },
         batch.rows,
+        model.size(),
         model.num_params(),
         flops * rate / (peak * 1e12),
     );

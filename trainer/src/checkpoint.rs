@@ -15,7 +15,8 @@ use shards::Digest;
 
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
-use crate::model::{Model, ModelConfig, Parameter, Precision, Wanted};
+use crate::lora::LoraConfig;
+use crate::model::{Model, ModelConfig, Parameter, Precision};
 use crate::optimizer::AdamW;
 use crate::tensors::{self, Entry, Tensors, read_at_most};
 use crate::trainer::Position;
@@ -55,6 +56,9 @@ pub struct State {
     /// 32-bit floats alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
+    /// The adapters that the weights belong to; without, they are a whole model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
 }
 
 /// A checkpoint on disk, its state read and checked, its tensors not yet.
@@ -155,14 +159,28 @@ impl Checkpoint {
         &self.state
     }
 
-    /// The model. Every name, shape and byte is checked.
+    /// The model. Every name, shape and byte is checked. A checkpoint of adapters is no model by itself.
     pub fn model(&self, device: &Device) -> Result<Model> {
+        self.whole()?;
         let State { model, vocab_size, .. } = &self.state;
         self.read(MODEL, |file| {
-            Model::build(model, *vocab_size, &mut |Wanted { name, shape, .. }| {
-                let values = file.take(&name, &shape)?;
-                Ok(Parameter::new(name, shape, values, device))
+            Model::build(model, *vocab_size, None, &mut |wanted| {
+                let values = file.take(&wanted.name, &wanted.shape)?;
+                Ok(wanted.filled(values, device))
             })
+        })
+    }
+
+    /// Puts the trained tensors of a model where they were: of one with adapters, whose frozen weights are no
+    /// part of a checkpoint.
+    pub(crate) fn restore(&self, model: &mut Model) -> Result<()> {
+        let device = model.device();
+        self.read(MODEL, |file| {
+            for parameter in model.parameters_mut() {
+                let values = file.take(parameter.name(), parameter.shape())?;
+                parameter.set(Tensor::from_data(TensorData::new(values, parameter.value().dims()), &device));
+            }
+            Ok(())
         })
     }
 
@@ -185,9 +203,18 @@ impl Checkpoint {
 
     /// The weights alone, every byte compared with its checksum, to be read tensor by tensor.
     pub fn weights(&self) -> Result<Pretrained> {
+        self.whole()?;
         let path = self.folder.join(MODEL);
         tensors::check_digest(&path, self.sum(MODEL)?)?;
         Pretrained::of_file(&path, self.state.model.clone(), self.state.vocab_size)
+    }
+
+    /// That the weights are a whole model's.
+    fn whole(&self) -> Result<()> {
+        match self.state.lora {
+            None => Ok(()),
+            Some(_) => Err(Error::invalid(&self.folder, "holds adapters, which are to be merged into the model they were trained on")),
+        }
     }
 
     fn read<T>(&self, file: &str, take: impl FnOnce(&mut Tensors) -> Result<T>) -> Result<T> {

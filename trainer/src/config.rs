@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
+use crate::lora::LoraConfig;
 use crate::model::{ModelConfig, Precision};
 
 /// Largest step in tokens; what one step may allocate for on the host.
@@ -87,6 +88,9 @@ pub struct TrainConfig {
     /// .gguf file. The model's shape comes from there. Default: random weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<PathBuf>,
+    /// Low-rank adapters to be trained instead of all weights. Default: all weights are trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// The model's shape. Default: that of `init`, or a small one, see [`ModelConfig`].
     #[serde(default)]
     pub model: ModelConfig,
@@ -204,6 +208,7 @@ impl Default for TrainConfig {
             precision: None,
             activation_checkpointing: false,
             init: None,
+            lora: None,
             model: ModelConfig::default(),
             sample: None,
         }
@@ -245,6 +250,9 @@ impl TrainConfig {
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
+        if let Some(lora) = &self.lora {
+            lora.validate(&self.model)?;
+        }
         self.check_scores()?;
         self.sample.as_ref().map_or(Ok(()), SampleConfig::validate)
     }
@@ -298,8 +306,12 @@ impl TrainConfig {
         let tokens = self.tokens.map_or("tokens until a bucket would repeat".to_owned(), |tokens| format!("{tokens} tokens"));
         let model = &self.model;
         let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));
+        let what = match &self.lora {
+            None => String::new(),
+            Some(lora) => format!(", adapters of rank {}", lora.rank),
+        };
         format!(
-            "next-token objective{init}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
+            "next-token objective{init}{what}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
             self.batch, self.sequence_length, model.layers, model.hidden, model.heads, model.kv_heads, self.learning_rate
         )
     }

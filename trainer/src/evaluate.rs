@@ -116,9 +116,9 @@ mod tests {
         let device = Device::flex();
         let zeros = &mut |wanted: crate::model::Wanted| {
             let count = wanted.shape.iter().product();
-            Ok(Parameter::new(wanted.name, wanted.shape, vec![0.0; count], &device))
+            Ok(wanted.filled(vec![0.0; count], &device))
         };
-        let model = Model::build(&config, 257, zeros).unwrap();
+        let model = Model::build(&config, 257, None, zeros).unwrap();
         // Every window is a document of 11 tokens: its first is no target, its last is the end token.
         for (max_tokens, windows) in [(1, 1), (22, 2), (23, 3), (1000, 4)] {
             let loss = evaluate(&model, &held_out, "a", 3, max_tokens).unwrap().unwrap();

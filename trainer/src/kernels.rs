@@ -12,6 +12,7 @@ mod embedding;
 pub(crate) mod gpu;
 mod linear;
 mod loss;
+mod low_rank;
 mod norm;
 mod rope;
 mod swiglu;
@@ -22,6 +23,9 @@ pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
 pub(crate) use linear::linear;
 pub(crate) use loss::{linear_cross_entropy, token_losses};
+#[cfg(feature = "cuda")]
+pub(crate) use low_rank::noise_limit;
+pub(crate) use low_rank::{Noise, dropout, low_rank};
 pub(crate) use norm::rms_norm;
 pub(crate) use swiglu::swiglu;
 

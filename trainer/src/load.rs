@@ -25,7 +25,7 @@ pub(crate) use safetensors::open as open_safetensors;
 pub use vocabulary::extend_vocabulary;
 
 use crate::error::{Error, Result};
-use crate::model::{Model, ModelConfig, Parameter, Wanted};
+use crate::model::{Adapters, Model, ModelConfig};
 use crate::tensors::read_at_most;
 
 /// A model in files, checked as far as their headers go.
@@ -168,17 +168,23 @@ impl Pretrained {
 
     /// The model on a device, in 32-bit floats.
     pub fn model(&self, device: &Device) -> Result<Model> {
-        self.model_with(device, self.vocab, |_, values| Ok(values))
+        self.model_with(device, self.vocab, None, |_, values| Ok(values))
     }
 
     /// The model with `vocab` ids: `table` gets the name and numbers of each table of the vocabulary,
     /// and gives that many rows.
-    pub(crate) fn model_with(&self, device: &Device, vocab: usize, table: impl Fn(&str, Vec<f32>) -> Result<Vec<f32>>) -> Result<Model> {
+    pub(crate) fn model_with(
+        &self,
+        device: &Device,
+        vocab: usize,
+        adapters: Option<Adapters>,
+        table: impl Fn(&str, Vec<f32>) -> Result<Vec<f32>>,
+    ) -> Result<Model> {
         self.config.check(vocab)?;
-        Model::build(&self.config, vocab, &mut |Wanted { name, shape, .. }| {
-            let values = self.values(&name)?;
-            let values = if name == EMBEDDING || name == HEAD { table(&name, values)? } else { values };
-            Ok(Parameter::new(name, shape, values, device))
+        Model::build(&self.config, vocab, adapters, &mut |wanted| {
+            let (name, values) = (&wanted.name, self.values(&wanted.name)?);
+            let values = if name == EMBEDDING || name == HEAD { table(name, values)? } else { values };
+            Ok(wanted.filled(values, device))
         })
     }
 

@@ -1,16 +1,19 @@
 //! A decoder in the shape of Llama, Qwen2 and Qwen3: what it consists of and how a batch goes through it.
 
+mod adapter;
 mod config;
 mod init;
 pub(crate) mod inputs;
+mod linear;
 mod parameter;
 mod precision;
 pub(crate) mod rope;
 
 use burn::tensor::{DType, Device, Tensor};
 
+pub(crate) use adapter::Adapter;
 pub use config::ModelConfig;
-pub(crate) use init::Wanted;
+pub(crate) use init::{Adapters, Wanted};
 pub use inputs::Inputs;
 pub use parameter::Parameter;
 pub use precision::Precision;
@@ -20,7 +23,8 @@ use crate::config::refuse;
 use crate::error::Result;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
-use crate::kernels::{attention, embed, linear, rms_norm, swiglu};
+use crate::kernels::{Noise, attention, embed, linear as project, rms_norm, swiglu};
+use linear::Linear;
 
 /// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
 /// and Qwen3.
@@ -30,6 +34,8 @@ pub struct Model {
     precision: Precision,
     /// Whether a layer keeps nothing but its input for the backward pass.
     recompute: bool,
+    /// Where the noise of the step at hand comes from; none where nothing is left out.
+    noise: Option<u64>,
     embedding: Parameter,
     layers: Vec<Layer>,
     norm: Parameter,
@@ -52,21 +58,13 @@ struct Layer {
     down: Linear,
 }
 
-#[derive(Clone, Debug)]
-struct Linear {
-    /// `[out, in]`.
-    weight: Parameter,
-    /// `[1, out]`.
-    bias: Option<Parameter>,
-}
-
 impl Model {
     /// The hidden states after the last norm, `[N, H]` with N = rows × positions.
     ///
     /// In shape suffixes: b rows, t positions, n = b × t, h hidden size, q query heads,
     /// k key-value heads, g = q / k, d head size, v vocabulary.
     pub fn forward(&self, inputs: &Inputs) -> Tensor<2> {
-        let mut x_nh = embed(self.embedding.value(), inputs.ids_n.clone(), self.precision == Precision::Bf16);
+        let mut x_nh = embed(self.embedding.value(), inputs.ids_n.clone(), self.precision);
         for layer in &self.layers {
             x_nh = layer.forward(x_nh, inputs, &self.config);
         }
@@ -75,7 +73,7 @@ impl Model {
 
     /// The logits of hidden states, 32-bit `[N, V]`. Training never calls this: its loss works in pieces.
     pub fn logits(&self, x_nh: Tensor<2>) -> Tensor<2> {
-        linear(x_nh, self.head(), None).cast(DType::F32)
+        project(x_nh, self.head(), None).cast(DType::F32)
     }
 
     /// The output matrix, `[V, H]`; the embedding where they are tied.
@@ -91,6 +89,10 @@ impl Model {
     /// The same model with activations of this precision, or why it cannot have them.
     pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
         precision.check(&self.config, &self.device())?;
+        let ranks = self.layers.iter().flat_map(Layer::linears).filter_map(|linear| Some(linear.adapter.as_ref()?.rank()));
+        if let Some(rank) = ranks.into_iter().find(|rank| precision == Precision::Bf16 && !rank.is_multiple_of(8)) {
+            return refuse("lora.rank", format!("{rank}, not a multiple of 8, which bfloat16 on a card needs"));
+        }
         self.precision = precision;
         Ok(self)
     }
@@ -103,6 +105,13 @@ impl Model {
         }
         self.recompute = recompute;
         Ok(self)
+    }
+
+    /// Sets where the noise of the next forward passes comes from; adapters with dropout alone have any.
+    pub(crate) fn set_noise(&mut self, seed: u64) {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        let noisy = linears.filter_map(|linear| linear.adapter.as_ref()).any(|adapter| adapter.dropout > 0.0);
+        self.noise = noisy.then_some(seed);
     }
 
     /// The shape it was made with.
@@ -125,101 +134,108 @@ impl Model {
         self.parameters().iter().map(|parameter| parameter.len() as u64).sum()
     }
 
-    /// A copy, sharing the weights, whose forward pass records nothing for a backward pass.
+    /// Numbers in all, frozen ones too.
+    pub fn size(&self) -> u64 {
+        self.tensors().map(|parameter| parameter.len() as u64).sum()
+    }
+
+    /// A copy, sharing the weights, whose forward pass records nothing for a backward pass and leaves nothing out.
     pub fn frozen(&self) -> Model {
         let mut model = self.clone();
-        for parameter in model.parameters_mut() {
+        model.noise = None;
+        for parameter in model.tensors_mut() {
             parameter.freeze();
         }
         model
     }
 
-    /// All parameters in a fixed order: embedding, layers from the first on, norm, output.
+    /// What is trained, in a fixed order: that of [`Model::tensors`].
     pub fn parameters(&self) -> Vec<&Parameter> {
-        let mut all = vec![&self.embedding];
-        all.extend(self.layers.iter().flat_map(Layer::parameters));
-        all.push(&self.norm);
-        all.extend(&self.head);
-        all
+        self.tensors().filter(|parameter| parameter.is_trained()).collect()
     }
 
     /// The same in the same order, to be changed.
     pub(crate) fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let mut all = vec![&mut self.embedding];
-        all.extend(self.layers.iter_mut().flat_map(Layer::parameters_mut));
-        all.push(&mut self.norm);
-        all.extend(&mut self.head);
-        all
+        self.tensors_mut().filter(|parameter| parameter.is_trained()).collect()
+    }
+
+    /// All tensors in a fixed order: embedding, layers from the first on, norm, output.
+    pub fn tensors(&self) -> impl Iterator<Item = &Parameter> {
+        let layers = self.layers.iter().flat_map(Layer::tensors);
+        std::iter::once(&self.embedding).chain(layers).chain([&self.norm]).chain(&self.head)
+    }
+
+    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        let layers = self.layers.iter_mut().flat_map(Layer::tensors_mut);
+        std::iter::once(&mut self.embedding).chain(layers).chain([&mut self.norm]).chain(&mut self.head)
     }
 }
 
 impl Layer {
     fn forward(&self, x_nh: Tensor<2>, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
         #[cfg(feature = "cuda")]
-        if let (Some(spans), true) = (&inputs.spans, gpu::takes(&x_nh)) {
-            return self.forward_on_card(x_nh, spans, config);
+        if let (Some(spans), true) = (&inputs.spans, gpu::takes(&x_nh) && !self.is_dora()) {
+            return self.forward_on_card(x_nh, spans, inputs, config);
         }
         let y_nh = rms_norm(x_nh.clone(), self.attention_norm.value(), config.norm_epsilon);
         let x_nh = x_nh + self.attend(y_nh, inputs, config);
 
         let y_nh = rms_norm(x_nh.clone(), self.mlp_norm.value(), config.norm_epsilon);
-        let y_ni = swiglu(self.gate.forward(y_nh.clone()), self.up.forward(y_nh));
-        x_nh + self.down.forward(y_ni)
+        let noise = inputs.noise.as_ref();
+        let y_ni = swiglu(self.gate.forward(y_nh.clone(), noise), self.up.forward(y_nh, noise));
+        x_nh + self.down.forward(y_ni, noise)
+    }
+
+    /// Whether an adapter needs more than a half does.
+    #[cfg(feature = "cuda")]
+    fn is_dora(&self) -> bool {
+        self.linears().iter().any(|linear| linear.adapter.as_ref().is_some_and(Adapter::is_dora))
     }
 
     /// The same with each half as one operation of the card.
     #[cfg(feature = "cuda")]
-    fn forward_on_card(&self, x_nh: Tensor<2>, spans: &inputs::Spans, config: &ModelConfig) -> Tensor<2> {
-        let projection = |linear: &Linear| (linear.weight.value(), linear.bias.as_ref().map(Parameter::value));
+    fn forward_on_card(&self, x_nh: Tensor<2>, spans: &inputs::Spans, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
+        let noise = inputs.noise.as_ref();
+        let projection = |linear: &Linear| linear.on_card(noise);
         let attention = gpu::AttentionHalf {
             norm: self.attention_norm.value(),
-            projections: [&self.query, &self.key, &self.value].map(projection),
-            output: self.output.weight.value(),
+            projections: [&self.query, &self.key, &self.value, &self.output].map(projection),
             head_norms: self.head_norms.as_ref().map(|norms| norms.each_ref().map(Parameter::value)),
             heads: config.heads,
             kv_heads: config.kv_heads,
             epsilon: config.norm_epsilon,
         };
         let x_nh = gpu::attention_half(x_nh, attention, spans);
-        let [gate, up, down] = [&self.gate, &self.up, &self.down].map(|linear| linear.weight.value());
-        let feed_forward = gpu::FeedForwardHalf { norm: self.mlp_norm.value(), gate, up, down, epsilon: config.norm_epsilon };
+        let projections = [&self.gate, &self.up, &self.down].map(projection);
+        let feed_forward = gpu::FeedForwardHalf { norm: self.mlp_norm.value(), projections, epsilon: config.norm_epsilon };
         gpu::feed_forward_half(x_nh, feed_forward, spans.recompute)
     }
 
     fn attend(&self, x_nh: Tensor<2>, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
-        let q_nq = self.query.forward(x_nh.clone());
-        let k_nk = self.key.forward(x_nh.clone());
-        let v_nk = self.value.forward(x_nh);
+        let noise = inputs.noise.as_ref();
+        let q_nq = self.query.forward(x_nh.clone(), noise);
+        let k_nk = self.key.forward(x_nh.clone(), noise);
+        let v_nk = self.value.forward(x_nh, noise);
         let (q_nq, k_nk) = match &self.head_norms {
             Some([q, k]) => (norm_heads(q_nq, q, config), norm_heads(k_nk, k, config)),
             None => (q_nq, k_nk),
         };
-        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs))
+        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs), noise)
     }
 
     fn linears(&self) -> [&Linear; 7] {
         [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down]
     }
 
-    fn parameters(&self) -> Vec<&Parameter> {
-        let mut all = vec![&self.attention_norm, &self.mlp_norm];
-        for linear in self.linears() {
-            all.push(&linear.weight);
-            all.extend(&linear.bias);
-        }
-        all.extend(self.head_norms.iter().flatten());
-        all
+    fn tensors(&self) -> impl Iterator<Item = &Parameter> {
+        let norms = [&self.attention_norm, &self.mlp_norm];
+        norms.into_iter().chain(self.linears().into_iter().flat_map(Linear::tensors)).chain(self.head_norms.iter().flatten())
     }
 
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let mut all = vec![&mut self.attention_norm, &mut self.mlp_norm];
-        let linears = [&mut self.query, &mut self.key, &mut self.value, &mut self.output, &mut self.gate, &mut self.up, &mut self.down];
-        for linear in linears {
-            all.push(&mut linear.weight);
-            all.extend(&mut linear.bias);
-        }
-        all.extend(self.head_norms.iter_mut().flatten());
-        all
+    fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        let Self { attention_norm, mlp_norm, query, key, value, output, gate, up, down, head_norms } = self;
+        let linears = [query, key, value, output, gate, up, down];
+        [attention_norm, mlp_norm].into_iter().chain(linears.into_iter().flat_map(Linear::tensors_mut)).chain(head_norms.iter_mut().flatten())
     }
 }
 
@@ -228,12 +244,6 @@ fn norm_heads(x_nq: Tensor<2>, weight: &Parameter, config: &ModelConfig) -> Tens
     let [n, q] = x_nq.dims();
     let d = config.head_size();
     rms_norm(x_nq.reshape([n * q / d, d]), weight.value(), config.norm_epsilon).reshape([n, q])
-}
-
-impl Linear {
-    fn forward(&self, x_ni: Tensor<2>) -> Tensor<2> {
-        linear(x_ni, self.weight.value(), self.bias.as_ref().map(Parameter::value))
-    }
 }
 
 #[cfg(test)]

@@ -19,9 +19,10 @@ use crate::gradients::Gradients;
 use crate::load::Pretrained;
 use crate::metrics::Metrics;
 use crate::micro_batch::split;
-use crate::model::{Model, Precision};
+use crate::model::{Adapters, Model, Precision};
 use crate::objective::{Cpt, Objective};
 use crate::optimizer::AdamW;
+use crate::rng::Rng;
 use crate::schedule::LearningRate;
 use step::{Clock, Step};
 
@@ -93,19 +94,28 @@ impl<'a> Trainer<'a> {
         if let Some(path) = Checkpoint::latest(&run.folder.join(CHECKPOINTS_FOLDER))? {
             return Err(Error::invalid(&path, "is there already: continue from it, or remove the folder"));
         }
-        let device = run.device.open()?;
         run.config.validate()?;
-        let model = match &run.config.init {
-            Some(path) => {
-                let init = Pretrained::open(path)?;
-                if *init.config() != run.config.model {
-                    return refuse("model", "not that of `init`");
-                }
-                init.model_for(run.tokenizer, &device)?
-            }
-            None => run.config.model.init(&device, run.tokenizer.vocab_size() as usize, run.seed)?,
-        };
-        Self::with(run, model, None)
+        let precision = Self::precision(&run, None)?;
+        let model = Self::start(&run, precision)?;
+        Self::with(run, model, precision)
+    }
+
+    /// What a run begins with: the weights of `init` or random ones, with adapters where the config says so.
+    fn start(run: &Run, precision: Precision) -> Result<Model> {
+        let (config, device, vocab) = (run.config, run.device.open()?, run.tokenizer.vocab_size() as usize);
+        let adapters = config.lora.as_ref().map(|lora| Adapters { lora, base: lora.base(precision), seed: run.seed, device: &device });
+        let Some(path) = &config.init else { return config.model.init_with(&device, vocab, run.seed, adapters) };
+        let init = Pretrained::open(path)?;
+        if *init.config() != config.model {
+            return refuse("model", "not that of `init`");
+        }
+        init.adapted(run.tokenizer, &device, adapters)
+    }
+
+    /// The numbers of activations. A run that was begun in one precision goes on in it, wherever it goes on.
+    fn precision(run: &Run, begun: Option<Precision>) -> Result<Precision> {
+        let (model, device) = (&run.config.model, run.device.open()?);
+        Ok(run.config.precision.or(begun).unwrap_or_else(|| Precision::best(model, &device)))
     }
 
     /// Continues from this checkpoint, which must be of the same run.
@@ -127,8 +137,16 @@ impl<'a> Trainer<'a> {
             return wrong("tokenizer");
         }
         let position = state.position;
-        let model = checkpoint.model(&run.device.open()?)?;
-        let mut trainer = Self::with(run, model, Some(state.precision.unwrap_or(Precision::F32)))?;
+        let precision = Self::precision(&run, Some(state.precision.unwrap_or(Precision::F32)))?;
+        let model = match &run.config.lora {
+            None => checkpoint.model(&run.device.open()?)?,
+            Some(_) => {
+                let mut model = Self::start(&run, precision)?;
+                checkpoint.restore(&mut model)?;
+                model
+            }
+        };
+        let mut trainer = Self::with(run, model, precision)?;
         checkpoint.optimizer(&trainer.model, &mut trainer.optimizer)?;
         if position.step > trainer.steps() || position.updates > position.step {
             return Err(Error::invalid(checkpoint.folder(), format!("step {} of {}", position.step, trainer.steps())));
@@ -139,7 +157,7 @@ impl<'a> Trainer<'a> {
 
     /// Checks that what the run consists of belongs together, and what is used at its end only: at
     /// once, not after days of training.
-    fn with(run: Run<'a>, model: Model, begun: Option<Precision>) -> Result<Self> {
+    fn with(run: Run<'a>, model: Model, precision: Precision) -> Result<Self> {
         let Run { folder, config, tokenizer, manifest, stream, .. } = run;
         config.validate()?;
         if TokenizerEntry::of(tokenizer) != manifest.tokenizer {
@@ -165,8 +183,6 @@ impl<'a> Trainer<'a> {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
-        // A run that was begun in one precision goes on in it, wherever it goes on.
-        let precision = config.precision.or(begun).unwrap_or_else(|| Precision::best(model.config(), &model.device()));
         let model = model.with_precision(precision)?.with_recompute(config.activation_checkpointing)?;
         let schedule = LearningRate::new(config, stream.steps())?;
         let optimizer = AdamW::new(config, &model);
@@ -180,6 +196,7 @@ impl<'a> Trainer<'a> {
         let trained = batch.trainable();
         let learning_rate = self.schedule.at(self.position.step);
 
+        self.model.set_noise(noise_seed(self.run.seed, self.position.step));
         let mut gradients = Gradients::new(&self.model);
         for micro_batch in split(&batch, self.run.config.micro_batch() as usize) {
             let loss = self.objective.loss(&self.model, &micro_batch)?;
@@ -291,6 +308,7 @@ impl<'a> Trainer<'a> {
             vocab_size: self.model.vocab_size(),
             model: self.model.config().clone(),
             precision: Some(self.model.precision()),
+            lora: self.run.config.lora.clone(),
         };
         let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
         Checkpoint::prune(&root, self.run.config.keep_checkpoints as usize)?;
@@ -342,6 +360,11 @@ impl<'a> Trainer<'a> {
     pub fn num_params(&self) -> u64 {
         self.model.num_params()
     }
+}
+
+/// Where a step's dropout takes its random numbers from.
+fn noise_seed(seed: u64, step: u64) -> u64 {
+    Rng::new(seed, &format!("dropout of step {step}")).next()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ fn made() -> (Model, AdamW, State) {
         vocab_size: 10,
         model: config,
         precision: Some(crate::model::Precision::F32),
+        lora: None,
     };
     (model, optimizer, state)
 }

@@ -1,8 +1,8 @@
 //! The same operations on an NVIDIA card in bfloat16: cuBLASLt for matrix products, CUDA C++ of our
 //! own (`gpu/cuda/`) for the rest, recorded in Burn's automatic differentiation.
 //!
-//! Parameters stay 32-bit floats and are rounded where they are used; gradients of parameters are
-//! 32-bit. Every operation here has its plain form in the parent module, which the tests hold it
+//! Trained parameters stay 32-bit floats and are rounded where they are used, frozen ones may be bfloat16;
+//! gradients of parameters are 32-bit. Every operation here has its plain form in the parent module, which the tests hold it
 //! against.
 
 mod attention;
@@ -12,6 +12,7 @@ mod gemm;
 mod half;
 mod linear;
 mod loss;
+mod low_rank;
 mod norm;
 mod optimizer;
 mod source;
@@ -22,8 +23,9 @@ pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
 pub(crate) use engine::{end_profile, fault, start_profile};
 pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forward_half};
-pub(crate) use linear::linear;
+pub(crate) use linear::{Projection, linear};
 pub(crate) use loss::{linear_cross_entropy, token_losses};
+pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use norm::rms_norm;
 pub(crate) use optimizer::{Rates, Slot, adamw, clip};
 pub(crate) use swiglu::swiglu;

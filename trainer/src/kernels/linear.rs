@@ -1,14 +1,14 @@
 //! Projections.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
-/// `x wᵀ + bias`: `x` `[N, I]`, `w` `[O, I]`, `bias` `[1, O]`.
+/// `x wᵀ + bias`: `x` `[N, I]`, `w` `[O, I]`, `bias` `[1, O]`; `w` may be kept in fewer bits than `x`.
 pub(crate) fn linear(x_ni: Tensor<2>, weight_oi: Tensor<2>, bias_1o: Option<Tensor<2>>) -> Tensor<2> {
     #[cfg(feature = "cuda")]
     if super::gpu::takes(&x_ni) {
         return super::gpu::linear(x_ni, weight_oi, bias_1o);
     }
-    let y_no = x_ni.matmul(weight_oi.transpose());
+    let y_no = x_ni.matmul(weight_oi.cast(DType::F32).transpose());
     match bias_1o {
         Some(bias_1o) => y_no + bias_1o,
         None => y_no,

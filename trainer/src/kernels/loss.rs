@@ -1,6 +1,6 @@
 //! Cross-entropy of the output matrix, without ever holding all logits.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, activation};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, activation};
 
 /// Logits held at a time: 2^22 numbers, 16 MiB.
 const CHUNK: usize = 1 << 22;
@@ -28,10 +28,11 @@ pub(crate) fn linear_cross_entropy(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: 
 
 fn in_pieces(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n: Tensor<1>, step: usize) -> Tensor<1> {
     let [rows, _] = x_nh.dims();
-    let weights = w_vh.clone().inner();
+    let trained = w_vh.is_require_grad();
+    let weights = w_vh.clone().inner().cast(DType::F32);
     let mut total = Tensor::<1>::zeros([1], &weights.device());
     let mut dx = Vec::with_capacity(rows.div_ceil(step));
-    let mut dw_vh = weights.zeros_like();
+    let mut dw_vh = if trained { weights.zeros_like() } else { Tensor::zeros([1, 1], &weights.device()) };
     for start in (0..rows).step_by(step) {
         let count = step.min(rows - start);
         let x_ch = x_nh.clone().inner().narrow(0, start, count);
@@ -42,10 +43,15 @@ fn in_pieces(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n
         total = total + (losses_c1 * mask_c1.clone()).sum();
         let minus_one = mask_c1.zeros_like().sub_scalar(1.0);
         let dlogits_cv = softmax_cv.scatter(1, targets_c1, minus_one, IndexingUpdateOp::Add);
-        dw_vh = dw_vh + dlogits_cv.clone().transpose().matmul(x_ch * mask_c1.clone());
+        if trained {
+            dw_vh = dw_vh + dlogits_cv.clone().transpose().matmul(x_ch * mask_c1.clone());
+        }
         dx.push(dlogits_cv.matmul(weights.clone()) * mask_c1);
     }
-    let carrier = (x_nh * Tensor::cat(dx, 0)).sum() + (w_vh * dw_vh).sum();
+    let mut carrier = (x_nh * Tensor::cat(dx, 0)).sum();
+    if trained {
+        carrier = carrier + (w_vh * dw_vh).sum();
+    }
     // The difference is exactly 0, whatever the carrier's value.
     (carrier.clone() - carrier.inner()) + total
 }
@@ -71,7 +77,7 @@ pub(crate) fn token_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1
 /// The loss is highest logit - target logit - ln(highest probability): the last term is the
 /// logarithm of the softmax's divisor, and unlike ln(softmax[target]) it cannot underflow.
 fn forward(x_ch: Tensor<2>, w_vh: Tensor<2>, targets_c1: Tensor<2, Int>) -> (Tensor<2>, Tensor<2>) {
-    let logits_cv = x_ch.matmul(w_vh.transpose());
+    let logits_cv = x_ch.matmul(w_vh.cast(DType::F32).transpose());
     let highest_c1 = logits_cv.clone().max_dim(1);
     let target_c1 = logits_cv.clone().gather(1, targets_c1);
     let softmax_cv = activation::softmax(logits_cv, 1);

@@ -13,7 +13,7 @@ use shards::Tokenizer;
 
 use super::Pretrained;
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Adapters, Model};
 
 /// What a tokenizer's file is called in a folder.
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
@@ -89,6 +89,11 @@ impl Pretrained {
     /// mean the same in both, and new ones begin as the mean of their pieces. Without one, there must
     /// be a row for every id.
     pub fn model_for(&self, tokenizer: &Tokenizer, device: &Device) -> Result<Model> {
+        self.adapted(tokenizer, device, None)
+    }
+
+    /// The same frozen, with adapters, where these are given.
+    pub(crate) fn adapted(&self, tokenizer: &Tokenizer, device: &Device, adapters: Option<Adapters>) -> Result<Model> {
         let needed = tokenizer.vocab_size() as usize;
         let pieces = match self.tokenizer() {
             Some(path) => {
@@ -103,7 +108,7 @@ impl Pretrained {
             }
         };
         let vocab = needed.max(self.vocab);
-        self.model_with(device, vocab, |_, rows| Ok(extend_vocabulary(rows, self.config.hidden, vocab, &pieces)))
+        self.model_with(device, vocab, adapters, |_, rows| Ok(extend_vocabulary(rows, self.config.hidden, vocab, &pieces)))
     }
 }
 

@@ -3,9 +3,10 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Model, RopeScaling};
+use super::{Adapters, Model, Precision, RopeScaling};
 use crate::config::{at_least_one, refuse, within};
 use crate::error::Result;
+use crate::lora::LoraConfig;
 
 /// Largest width and vocabulary: far above any model, far below overflow.
 const MAX_WIDTH: usize = 1 << 20;
@@ -135,8 +136,19 @@ impl ModelConfig {
 
     /// A new model with random weights: the same ones for the same seed, on any device.
     pub fn init(&self, device: &Device, vocab: usize, seed: u64) -> Result<Model> {
+        self.init_with(device, vocab, seed, None)
+    }
+
+    /// The same frozen, with new adapters, for activations of this precision.
+    pub fn init_lora(&self, device: &Device, vocab: usize, seed: u64, lora: &LoraConfig, precision: Precision) -> Result<Model> {
+        let adapters = Adapters { lora, base: lora.base(precision), seed, device };
+        self.init_with(device, vocab, seed, Some(adapters))?.with_precision(precision)
+    }
+
+    /// The same frozen, with adapters, where these are given.
+    pub(crate) fn init_with(&self, device: &Device, vocab: usize, seed: u64, adapters: Option<Adapters>) -> Result<Model> {
         self.check(vocab)?;
-        Model::random(self, device, vocab, seed)
+        Model::random(self, device, vocab, seed, adapters)
     }
 
     /// Size of one head.
@@ -145,7 +157,7 @@ impl ModelConfig {
     }
 
     /// Every tensor of the model with a vocabulary of `vocab` ids: its name in Hugging Face files and
-    /// its shape, in the order of [`Model::parameters`].
+    /// its shape, in the order of [`Model::tensors`].
     pub(crate) fn tensors(&self, vocab: usize) -> Vec<(String, Vec<usize>)> {
         let [hidden, inner, size] = [self.hidden, self.intermediate, self.head_size()];
         let [queries, keys] = [self.heads * size, self.kv_heads * size];

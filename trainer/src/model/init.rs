@@ -2,8 +2,9 @@
 
 use burn::tensor::Device;
 
-use super::{Layer, Linear, Model, ModelConfig, Parameter, Precision};
+use super::{Adapter, Layer, Linear, Model, ModelConfig, Parameter, Precision};
 use crate::error::Result;
+use crate::lora::{Base, Full, LoraConfig, Target};
 use crate::rng::Rng;
 
 /// Standard deviation of matrices, as in GPT-2 (Radford et al. 2019).
@@ -14,6 +15,35 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     start: Start,
+    keep: Keep,
+}
+
+/// How a parameter is kept.
+#[derive(Clone, Copy)]
+enum Keep {
+    Trained,
+    Frozen(Base),
+}
+
+impl Wanted {
+    /// The parameter, of these numbers in row-major order.
+    pub(crate) fn filled(self, values: Vec<f32>, device: &Device) -> Parameter {
+        match self.keep {
+            Keep::Trained => Parameter::new(self.name, self.shape, values, device),
+            Keep::Frozen(base) => Parameter::frozen(self.name, self.shape, values, base, device),
+        }
+    }
+}
+
+/// A model that is frozen but for adapters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adapters<'a> {
+    pub(crate) lora: &'a LoraConfig,
+    /// How frozen matrices are kept.
+    pub(crate) base: Base,
+    /// What the adapters' first numbers follow from.
+    pub(crate) seed: u64,
+    pub(crate) device: &'a Device,
 }
 
 /// What a parameter begins with.
@@ -26,22 +56,43 @@ enum Start {
 
 /// Asks for parameters one by one.
 struct Maker<'a> {
+    adapters: Option<Adapters<'a>>,
     make: &'a mut dyn FnMut(Wanted) -> Result<Parameter>,
 }
 
 impl Maker<'_> {
-    fn matrix(&mut self, name: String, shape: [usize; 2], deviation: f64) -> Result<Parameter> {
-        (self.make)(Wanted { name, shape: shape.to_vec(), start: Start::Normal(deviation) })
+    /// How a tensor is kept that is trained in full where a config with adapters says so.
+    fn keep(&self, full: Option<Full>) -> Keep {
+        match self.adapters {
+            None => Keep::Trained,
+            Some(Adapters { lora, .. }) if full.is_some_and(|full| lora.full.contains(&full)) => Keep::Trained,
+            // A table is looked up row by row, and kept in whole numbers.
+            Some(Adapters { base: Base::Nf4, .. }) if full.is_some() => Keep::Frozen(Base::Bf16),
+            Some(Adapters { base, .. }) => Keep::Frozen(base),
+        }
     }
 
-    fn vector(&mut self, name: String, size: usize, value: f32) -> Result<Parameter> {
-        (self.make)(Wanted { name, shape: vec![size], start: Start::Even(value) })
+    fn table(&mut self, name: &str, shape: [usize; 2], full: Full) -> Result<Parameter> {
+        let keep = self.keep(Some(full));
+        (self.make)(Wanted { name: name.to_owned(), shape: shape.to_vec(), start: Start::Normal(DEVIATION), keep })
     }
 
-    fn linear(&mut self, name: &str, shape: [usize; 2], deviation: f64, bias: bool) -> Result<Linear> {
-        let weight = self.matrix(format!("{name}.weight"), shape, deviation)?;
-        let bias = bias.then(|| self.vector(format!("{name}.bias"), shape[0], 0.0)).transpose()?;
-        Ok(Linear { weight, bias })
+    fn norm(&mut self, name: String, size: usize) -> Result<Parameter> {
+        let keep = self.keep(Some(Full::Norms));
+        (self.make)(Wanted { name, shape: vec![size], start: Start::Even(1.0), keep })
+    }
+
+    fn linear(&mut self, name: &str, target: Target, shape: [usize; 2], deviation: f64, bias: bool) -> Result<Linear> {
+        let (name, keep) = (format!("{name}.{}", target.name()), self.keep(None));
+        let start = Start::Normal(deviation);
+        let weight = (self.make)(Wanted { name: format!("{name}.weight"), shape: shape.to_vec(), start, keep })?;
+        let start = Start::Even(0.0);
+        let bias = bias.then(|| (self.make)(Wanted { name: format!("{name}.bias"), shape: vec![shape[0]], start, keep })).transpose()?;
+        let adapter = match self.adapters {
+            Some(Adapters { lora, seed, device, .. }) if lora.targets.contains(&target) => Some(Adapter::beside(&weight, lora, seed, device)?),
+            _ => None,
+        };
+        Ok(Linear { weight, bias, adapter })
     }
 
     fn layer(&mut self, index: usize, config: &ModelConfig) -> Result<Layer> {
@@ -50,20 +101,21 @@ impl Maker<'_> {
         let [queries, keys] = [config.heads, config.kv_heads].map(|heads| heads * config.head_size());
         // What adds to the residual stream is scaled down by the root of the number of additions.
         let added = DEVIATION / (2.0 * config.layers as f64).sqrt();
+        let (attention, mlp) = (name("self_attn"), name("mlp"));
         Ok(Layer {
-            attention_norm: self.vector(name("input_layernorm.weight"), hidden, 1.0)?,
-            query: self.linear(&name("self_attn.q_proj"), [queries, hidden], DEVIATION, config.qkv_bias)?,
-            key: self.linear(&name("self_attn.k_proj"), [keys, hidden], DEVIATION, config.qkv_bias)?,
-            value: self.linear(&name("self_attn.v_proj"), [keys, hidden], DEVIATION, config.qkv_bias)?,
-            output: self.linear(&name("self_attn.o_proj"), [hidden, queries], added, false)?,
-            mlp_norm: self.vector(name("post_attention_layernorm.weight"), hidden, 1.0)?,
-            gate: self.linear(&name("mlp.gate_proj"), [inner, hidden], DEVIATION, false)?,
-            up: self.linear(&name("mlp.up_proj"), [inner, hidden], DEVIATION, false)?,
-            down: self.linear(&name("mlp.down_proj"), [hidden, inner], added, false)?,
+            attention_norm: self.norm(name("input_layernorm.weight"), hidden)?,
+            query: self.linear(&attention, Target::QProj, [queries, hidden], DEVIATION, config.qkv_bias)?,
+            key: self.linear(&attention, Target::KProj, [keys, hidden], DEVIATION, config.qkv_bias)?,
+            value: self.linear(&attention, Target::VProj, [keys, hidden], DEVIATION, config.qkv_bias)?,
+            output: self.linear(&attention, Target::OProj, [hidden, queries], added, false)?,
+            mlp_norm: self.norm(name("post_attention_layernorm.weight"), hidden)?,
+            gate: self.linear(&mlp, Target::GateProj, [inner, hidden], DEVIATION, false)?,
+            up: self.linear(&mlp, Target::UpProj, [inner, hidden], DEVIATION, false)?,
+            down: self.linear(&mlp, Target::DownProj, [hidden, inner], added, false)?,
             head_norms: match config.qk_norm {
                 true => Some([
-                    self.vector(name("self_attn.q_norm.weight"), config.head_size(), 1.0)?,
-                    self.vector(name("self_attn.k_norm.weight"), config.head_size(), 1.0)?,
+                    self.norm(name("self_attn.q_norm.weight"), config.head_size())?,
+                    self.norm(name("self_attn.k_norm.weight"), config.head_size())?,
                 ]),
                 false => None,
             },
@@ -73,29 +125,40 @@ impl Maker<'_> {
 
 impl Model {
     /// Random weights: each parameter has random numbers of its own, named by the parameter.
-    pub(super) fn random(config: &ModelConfig, device: &Device, vocab: usize, seed: u64) -> Result<Self> {
-        Self::build(config, vocab, &mut |Wanted { name, shape, start }| {
-            let count = shape.iter().product();
-            let values = match start {
-                Start::Normal(deviation) => Rng::new(seed, &name).normal(count, deviation),
+    pub(super) fn random(config: &ModelConfig, device: &Device, vocab: usize, seed: u64, adapters: Option<Adapters>) -> Result<Self> {
+        Self::build(config, vocab, adapters, &mut |wanted| {
+            let count = wanted.shape.iter().product();
+            let values = match wanted.start {
+                Start::Normal(deviation) => Rng::new(seed, &wanted.name).normal(count, deviation),
                 Start::Even(value) => vec![value; count],
             };
-            Ok(Parameter::new(name, shape, values, device))
+            Ok(wanted.filled(values, device))
         })
     }
 
-    /// A model of the parameters that `make` gives; the config has been checked with this vocabulary.
-    pub(crate) fn build(config: &ModelConfig, vocab: usize, make: &mut dyn FnMut(Wanted) -> Result<Parameter>) -> Result<Self> {
-        let mut maker = Maker { make };
+    /// A model of the parameters that `make` gives; the config has been checked with this vocabulary. With
+    /// `adapters` all is frozen but new adapters, which change nothing yet, and what their config wants
+    /// trained in full.
+    pub(crate) fn build(
+        config: &ModelConfig,
+        vocab: usize,
+        adapters: Option<Adapters>,
+        make: &mut dyn FnMut(Wanted) -> Result<Parameter>,
+    ) -> Result<Self> {
+        if let Some(Adapters { lora, .. }) = adapters {
+            lora.validate(config)?;
+        }
+        let mut maker = Maker { adapters, make };
         let table = [vocab, config.hidden];
         Ok(Self {
             config: config.clone(),
             precision: Precision::F32,
             recompute: false,
-            embedding: maker.matrix("model.embed_tokens.weight".to_owned(), table, DEVIATION)?,
+            noise: None,
+            embedding: maker.table("model.embed_tokens.weight", table, Full::EmbedTokens)?,
             layers: (0..config.layers).map(|index| maker.layer(index, config)).collect::<Result<_>>()?,
-            norm: maker.vector("model.norm.weight".to_owned(), config.hidden, 1.0)?,
-            head: (!config.tied_embeddings).then(|| maker.matrix("lm_head.weight".to_owned(), table, DEVIATION)).transpose()?,
+            norm: maker.norm("model.norm.weight".to_owned(), config.hidden)?,
+            head: (!config.tied_embeddings).then(|| maker.table("lm_head.weight", table, Full::LmHead)).transpose()?,
         })
     }
 }

@@ -6,6 +6,7 @@ use shards::Batch;
 use super::rope::Rope;
 use super::{Model, Precision};
 use crate::error::{Error, Result};
+use crate::kernels::Noise;
 
 /// Added to the score of a pair that must not attend; finite, so that no row can become NaN.
 const NEVER: f32 = -1e30;
@@ -28,6 +29,8 @@ pub struct Inputs {
     /// The same for a card's attention, where the mask is not made.
     #[cfg(feature = "cuda")]
     pub(crate) spans: Option<Spans>,
+    /// Where the dropout of adapters takes its random numbers from.
+    pub(crate) noise: Option<Noise>,
 }
 
 /// Documents and positions as a card's attention takes them.
@@ -91,6 +94,7 @@ impl Inputs {
             ids_n: integers(&batch.inputs, [rows * seq_len], &device),
             #[cfg(feature = "cuda")]
             spans: narrow.then(|| Spans::new(batch, model, cos_nd.clone(), sin_nd.clone())).transpose()?,
+            noise: model.noise.map(|seed| Noise::new(batch, seed, &device)),
             cos: cos_nd.reshape(shape),
             sin: sin_nd.reshape(shape),
             // A card's attention has the spans instead, and no room for scores.

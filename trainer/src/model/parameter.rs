@@ -1,11 +1,12 @@
-//! One trained tensor with its name and shape.
+//! One tensor of a model with its name and shape.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::error::{Error, Result};
+use crate::lora::Base;
 
-/// One trained tensor. A vector is held as a matrix of one row, so that everything that goes over
-/// all parameters is one loop over one type.
+/// One tensor of a model, trained or frozen. A vector is held as a matrix of one row, so that everything
+/// that goes over all parameters is one loop over one type.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     name: String,
@@ -18,6 +19,17 @@ impl Parameter {
     pub(crate) fn new(name: String, shape: Vec<usize>, values: Vec<f32>, device: &Device) -> Self {
         let value = Tensor::from_data(TensorData::new(values, matrix(&shape)), device);
         Self { name, shape, value: trained(value) }
+    }
+
+    /// The same, never to be trained, and kept as `base` says. Vectors are few numbers and stay as they are.
+    pub(crate) fn frozen(name: String, shape: Vec<usize>, values: Vec<f32>, base: Base, device: &Device) -> Self {
+        let data = |values| Tensor::from_data(TensorData::new(values, matrix(&shape)), device);
+        let value = match base {
+            _ if shape.len() < 2 => data(values),
+            Base::F32 => data(values),
+            Base::Bf16 | Base::Nf4 => data(values).cast(DType::BF16),
+        };
+        Self { name, shape, value }
     }
 
     /// The name in Hugging Face files: `model.layers.0.self_attn.q_proj.weight`.
@@ -41,14 +53,19 @@ impl Parameter {
         self.shape.len() == 2
     }
 
-    /// The tensor, `[out, in]` or `[1, n]`; it records gradients unless the model is frozen.
+    /// Whether it is trained. What is not is a constant: no gradient of it is ever formed.
+    pub fn is_trained(&self) -> bool {
+        self.value.is_require_grad()
+    }
+
+    /// The tensor, `[out, in]` or `[1, n]`; it records gradients if it is trained.
     pub fn value(&self) -> Tensor<2> {
         self.value.clone()
     }
 
     /// The numbers in row-major order, read from the device.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
-        self.value.clone().inner().try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
+        self.value.clone().inner().cast(DType::F32).try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
     }
 
     /// Takes a new value, which has the shape of the old one and no automatic differentiation.

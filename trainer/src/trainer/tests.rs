@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::SampleConfig;
+use crate::lora::{Full, LoraConfig};
 use crate::metrics::METRICS_FILE;
 use crate::model::ModelConfig;
 
@@ -351,6 +352,32 @@ fn threads_do_not_change_a_bit() {
     let one = weights(1);
     for threads in [1, 2, 3, 5] {
         assert_eq!(weights(threads), one, "{threads} threads");
+    }
+}
+
+/// Adapters with dropout and a rank of their own: stopped and continued, and with steps split in another way.
+#[test]
+fn adapters_go_on_where_they_stopped() {
+    let lora = LoraConfig { rank: 4, dropout: 0.2, full: vec![Full::EmbedTokens], ..LoraConfig::default() };
+    let config = TrainConfig { lora: Some(lora), learning_rate: 1e-2, ..config() };
+    let whole = Folder::new();
+    let (result, events) = whole.train(&config, |_| false);
+    result.unwrap();
+    let losses: Vec<f64> = events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None }).collect();
+    assert!(losses.last().unwrap() < &(losses[0] - 0.5), "{losses:?}");
+
+    let parts = Folder::new();
+    let (result, _) = parts.train(&config, |event| step_of(event) == Some(9));
+    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+    parts.train(&config, |_| false).0.unwrap();
+    assert_eq!(parts.result(), whole.result());
+
+    let split = Folder::new();
+    let (result, events) = split.train(&TrainConfig { micro_batch: Some(2), ..config }, |_| false);
+    result.unwrap();
+    let steps = events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None });
+    for (a, b) in steps.zip(&losses) {
+        assert!((a - b).abs() <= 1e-4 * b, "{a} {b}");
     }
 }
 

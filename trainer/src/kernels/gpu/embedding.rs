@@ -6,7 +6,7 @@ use super::engine::{Arg, Queue};
 use super::source::Source;
 use super::tape::{Input, empty, integers, matrix, record};
 
-/// Rows of the 32-bit table `[V, H]` as bfloat16 `[N, H]`. The ids are below V. In the gradient, rows
+/// Rows of the table `[V, H]`, 32-bit or bfloat16, as bfloat16 `[N, H]`. The ids are below V. In the gradient, rows
 /// of one id are added up in no fixed order.
 pub(crate) fn embed(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
     let table = Input::of(table);
@@ -14,10 +14,11 @@ pub(crate) fn embed(table: Tensor<2>, ids: Tensor<1, Int>) -> Tensor<2> {
     let [v, h] = matrix(&table.data);
     let n = ids.meta.shape()[0];
     let y = empty(&table.data, [n, h], DType::BF16);
+    let kernel = if table.data.dtype == DType::BF16 { "embed_bf16" } else { "embed" };
     let mut queue = Queue::default();
     queue.add([&table.data, &ids, &y], move |engine, at| {
         let [table, ids, y] = at.map(Arg::Address);
-        engine.launch(Source::Layer, "embed", (n as u32, 1, 1), 128, 0, &[table, ids, y, Arg::Int(h as i32)])
+        engine.launch(Source::Layer, kernel, (n as u32, 1, 1), 128, 0, &[table, ids, y, Arg::Int(h as i32)])
     });
     queue.submit();
     record([table], y, move |dy, _| {

@@ -148,11 +148,11 @@ impl Engine {
     /// Computes a product of what lies at the addresses; the callers' buffers have the product's sizes.
     /// With `add`, what was in `out` is added to.
     pub(super) fn multiply(&mut self, product: Product, left: u64, right: u64, out: u64) -> Work {
-        self.multiply_and_add(product, left, right, out, out)
+        self.multiply_and_add(product, 1.0, left, right, out, out)
     }
 
-    /// The same, adding what lies at `addend` instead.
-    pub(super) fn multiply_and_add(&mut self, product: Product, left: u64, right: u64, addend: u64, out: u64) -> Work {
+    /// The same times a factor, adding what lies at `addend` instead.
+    pub(super) fn multiply_and_add(&mut self, product: Product, factor: f32, left: u64, right: u64, addend: u64, out: u64) -> Work {
         if product.m == 0 || product.n == 0 || product.k == 0 {
             return Err(format!("empty product {product:?}"));
         }
@@ -160,7 +160,7 @@ impl Engine {
         let blas = self.blas()?;
         let (handle, workspace) = (blas.handle, blas.workspace);
         let plan = blas.plan(product)?;
-        let (one, beta) = (1.0f32, if product.add { 1.0f32 } else { 0.0 });
+        let (alpha, beta) = (factor, if product.add { 1.0f32 } else { 0.0 });
         let at = |address: u64| address as *const c_void;
         let Plan { descriptor, first, second, out: layout, algorithm } = *plan;
         let name = || format!("product {}x{}x{}{}", product.m, product.n, product.k, if product.wide { " to f32" } else { "" });
@@ -170,7 +170,7 @@ impl Engine {
             result::matmul(
                 handle,
                 descriptor,
-                ptr::from_ref(&one).cast(),
+                ptr::from_ref(&alpha).cast(),
                 ptr::from_ref(&beta).cast(),
                 at(right),
                 first,

@@ -5,62 +5,105 @@ use burn_cubecl::tensor::CubeTensor;
 
 use super::engine::{Arg, Engine, Queue, Work};
 use super::gemm::Product;
+use super::low_rank::{Adapter, LowRank};
 use super::source::Source;
 use super::tape::{Input, empty, matrix, record};
 
 /// Blocks that a bias gradient is added up in.
 const PARTS: usize = 256;
 
-/// `x wᵀ + bias`: `x` bfloat16 `[N, I]`, `w` 32-bit `[O, I]`, `bias` 32-bit `[1, O]`. I and O are
-/// multiples of 8.
+/// `x wᵀ + bias`: `x` bfloat16 `[N, I]`, `w` `[O, I]` in 32 bits or bfloat16, `bias` 32-bit `[1, O]`. I and O
+/// are multiples of 8.
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
     let x = Input::of(x);
-    let projection = Projection::of(weight, bias);
     let mut queue = Queue::default();
-    let narrow = projection.narrowed(&mut queue);
-    let y = forward(&mut queue, &x.data, &narrow, projection.bias(), None);
+    let (ready, [weight, bias, ..]) = Projection { weight, bias, adapter: None }.ready(&mut queue, &x);
+    let (y, _) = ready.forward(&mut queue, &x.data, None);
     queue.submit();
-    let saved = (x.data.clone(), narrow);
-    let [weight, bias] = projection.inputs(&x);
+    let saved = x.data.clone();
     record([x, weight, bias], y, move |dy, [want_x, want_w, want_b]| {
-        let (x, w) = &saved;
         let mut queue = Queue::default();
-        let dx = want_x.then(|| of_input(&mut queue, &dy, w, None));
-        let dw = want_w.then(|| of_weight(&mut queue, &dy, x));
-        let db = want_b.then(|| of_bias(&mut queue, &dy));
+        let (dx, [dw, db, ..]) = ready.backward(&mut queue, &saved, &dy, None, None, [want_x, want_w, want_b, false, false]);
         queue.submit();
         [dx, dw, db]
     })
 }
 
-/// The parameters of a projection: 32-bit `[O, I]` and `[1, O]`.
-pub(super) struct Projection {
-    weight: Input,
-    bias: Option<Input>,
+/// A projection as the model has it: 32-bit or bfloat16 `[O, I]`, 32-bit `[1, O]`.
+pub(crate) struct Projection {
+    pub(crate) weight: Tensor<2>,
+    pub(crate) bias: Option<Tensor<2>>,
+    pub(crate) adapter: Option<Adapter>,
+}
+
+/// A projection as it is computed with.
+pub(super) struct Ready {
+    /// In bfloat16.
+    weight: CubeTensor,
+    bias: Option<CubeTensor>,
+    adapter: Option<LowRank>,
 }
 
 impl Projection {
-    pub(super) fn of(weight: Tensor<2>, bias: Option<Tensor<2>>) -> Self {
-        Self { weight: Input::of(weight), bias: bias.map(Input::of) }
-    }
-
-    /// The weights in bfloat16.
-    pub(super) fn narrowed(&self, queue: &mut Queue) -> CubeTensor {
-        narrowed(queue, &self.weight.data)
-    }
-
-    pub(super) fn bias(&self) -> Option<&CubeTensor> {
-        self.bias.as_ref().map(|bias| &bias.data)
-    }
-
-    /// What is recorded: weight and bias; something without a gradient stands for no bias.
-    pub(super) fn inputs(self, beside: &Input) -> [Input; 2] {
-        [self.weight, self.bias.unwrap_or_else(|| beside.constant())]
+    /// What is computed with, and what is recorded: weight, bias, and the two matrices of the adapter.
+    /// Something without a gradient stands for what is not there.
+    pub(super) fn ready(self, queue: &mut Queue, beside: &Input) -> (Ready, [Input; 4]) {
+        let weight = Input::of(self.weight);
+        let bias = self.bias.map(Input::of);
+        let (adapter, inputs) = self.adapter.map(|adapter| adapter.ready(queue)).unzip();
+        let ready = Ready { weight: narrowed(queue, &weight.data), bias: bias.as_ref().map(|bias| bias.data.clone()), adapter };
+        let [down, up] = inputs.unwrap_or_else(|| [beside.constant(), beside.constant()]);
+        (ready, [weight, bias.unwrap_or_else(|| beside.constant()), down, up])
     }
 }
 
-/// The bfloat16 form of a 32-bit matrix.
+impl Ready {
+    /// `x wᵀ + bias + residual`, and what the adapter keeps for the backward pass.
+    pub(super) fn forward(&self, queue: &mut Queue, x: &CubeTensor, residual: Option<&CubeTensor>) -> (CubeTensor, Option<CubeTensor>) {
+        let ([n, i], [o, _]) = (matrix(x), matrix(&self.weight));
+        let y = empty(x, [n, o], DType::BF16);
+        let product = Product::forward(n, i, o).added(residual.is_some());
+        let buffers = [x, &self.weight, residual.unwrap_or(&y), &y];
+        queue.add(buffers, move |engine, [x, w, addend, y]| engine.multiply_and_add(product, 1.0, x, w, addend, y));
+        let kept = self.adapter.as_ref().map(|adapter| adapter.forward(queue, x, &y));
+        if let Some(bias) = &self.bias {
+            queue.add([&y, bias], move |engine, [y, bias]| {
+                let chunks = n * o / 8;
+                let args = [Arg::Address(y), Arg::Address(bias), Arg::Long(chunks as i64), Arg::Int(o as i32)];
+                engine.launch(Source::Layer, "add_bias", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &args)
+            });
+        }
+        (y, kept)
+    }
+
+    /// The gradients that are wanted: of the input, added to `to` where that is given, and of weight, bias and
+    /// the two matrices of the adapter.
+    pub(super) fn backward(
+        &self,
+        queue: &mut Queue,
+        x: &CubeTensor,
+        dy: &CubeTensor,
+        kept: Option<&CubeTensor>,
+        to: Option<&CubeTensor>,
+        wanted: [bool; 5],
+    ) -> (Option<CubeTensor>, [Option<CubeTensor>; 4]) {
+        let [want_x, want_weight, want_bias, ..] = wanted;
+        let dx = want_x.then(|| of_input(queue, dy, &self.weight, to));
+        let d_weight = want_weight.then(|| of_weight(queue, dy, x));
+        let d_bias = want_bias.then(|| of_bias(queue, dy));
+        let [d_down, d_up] = match (&self.adapter, kept) {
+            (Some(adapter), Some(kept)) => adapter.backward(queue, x, dy, kept, dx.as_ref()).map(Some),
+            _ => [None, None],
+        };
+        (dx, [d_weight, d_bias, d_down, d_up])
+    }
+}
+
+/// The bfloat16 form of a matrix.
 pub(super) fn narrowed(queue: &mut Queue, value: &CubeTensor) -> CubeTensor {
+    if value.dtype == DType::BF16 {
+        return value.clone();
+    }
     let shape = matrix(value);
     let narrow = empty(value, shape, DType::BF16);
     let count = shape[0] * shape[1];
@@ -71,30 +114,8 @@ pub(super) fn narrowed(queue: &mut Queue, value: &CubeTensor) -> CubeTensor {
     narrow
 }
 
-/// `x wᵀ + bias + residual`.
-pub(super) fn forward(
-    queue: &mut Queue,
-    x: &CubeTensor,
-    weight: &CubeTensor,
-    bias: Option<&CubeTensor>,
-    residual: Option<&CubeTensor>,
-) -> CubeTensor {
-    let ([n, i], [o, _]) = (matrix(x), matrix(weight));
-    let y = empty(x, [n, o], DType::BF16);
-    let product = Product::forward(n, i, o).added(residual.is_some());
-    queue.add([x, weight, residual.unwrap_or(&y), &y], move |engine, [x, w, addend, y]| engine.multiply_and_add(product, x, w, addend, y));
-    if let Some(bias) = bias {
-        queue.add([&y, bias], move |engine, [y, bias]| {
-            let chunks = n * o / 8;
-            let args = [Arg::Address(y), Arg::Address(bias), Arg::Long(chunks as i64), Arg::Int(o as i32)];
-            engine.launch(Source::Layer, "add_bias", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &args)
-        });
-    }
-    y
-}
-
 /// `dy w`: the gradient of the input; added to `to`, where it is given.
-pub(super) fn of_input(queue: &mut Queue, dy: &CubeTensor, weight: &CubeTensor, to: Option<&CubeTensor>) -> CubeTensor {
+fn of_input(queue: &mut Queue, dy: &CubeTensor, weight: &CubeTensor, to: Option<&CubeTensor>) -> CubeTensor {
     let ([n, o], [_, i]) = (matrix(dy), matrix(weight));
     let dx = to.cloned().unwrap_or_else(|| empty(dy, [n, i], DType::BF16));
     let product = Product::of_input(n, i, o).added(to.is_some());
@@ -103,7 +124,7 @@ pub(super) fn of_input(queue: &mut Queue, dy: &CubeTensor, weight: &CubeTensor, 
 }
 
 /// `dyᵀ x`: the gradient of the weights, 32-bit.
-pub(super) fn of_weight(queue: &mut Queue, dy: &CubeTensor, x: &CubeTensor) -> CubeTensor {
+fn of_weight(queue: &mut Queue, dy: &CubeTensor, x: &CubeTensor) -> CubeTensor {
     let ([n, o], [_, i]) = (matrix(dy), matrix(x));
     let dw = empty(dy, [o, i], DType::F32);
     let product = Product::of_weight(n, i, o);
@@ -112,7 +133,7 @@ pub(super) fn of_weight(queue: &mut Queue, dy: &CubeTensor, x: &CubeTensor) -> C
 }
 
 /// The sum of the rows of `dy`, 32-bit `[1, O]`.
-pub(super) fn of_bias(queue: &mut Queue, dy: &CubeTensor) -> CubeTensor {
+fn of_bias(queue: &mut Queue, dy: &CubeTensor) -> CubeTensor {
     let [n, o] = matrix(dy);
     let (db, parts) = (empty(dy, [1, o], DType::F32), empty(dy, [PARTS, o], DType::F32));
     queue.add([dy, &parts, &db], move |engine, [dy, parts, db]| {

@@ -9,7 +9,7 @@ use super::engine::{Arg, Queue};
 use super::gemm::Product;
 use super::linear::narrowed;
 use super::source::Source;
-use super::tape::{Input, empty, integers, matrix, record, records, tensor};
+use super::tape::{Input, empty, integers, matrix, record, tensor};
 
 /// Logits in memory at a time: 2^29 numbers, a gigabyte.
 const LOGITS: usize = 1 << 29;
@@ -19,16 +19,16 @@ const THREADS: u32 = 512;
 struct Pass {
     losses: CubeTensor,
     /// The gradients of states and output matrix, where asked for.
-    gradients: Option<(CubeTensor, CubeTensor)>,
+    gradients: [Option<CubeTensor>; 2],
 }
 
 /// Sum over the rows that count of the cross entropy of `x wᵀ`, `[1]`: `x` bfloat16 `[N, H]`, `w`
-/// 32-bit `[V, H]`, H a multiple of 8. The gradients are computed at once, piece by piece, and
+/// 32-bit or bfloat16 `[V, H]`, H a multiple of 8. The gradients are computed at once, piece by piece, and
 /// multiplied by the loss's own gradient later.
 pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>, mask: Tensor<1>) -> Tensor<1> {
     let inputs = [x, w].map(Input::of);
     let [x, w] = inputs.each_ref().map(|input| input.data.clone());
-    let wanted = records(&inputs);
+    let wanted = inputs.each_ref().map(Input::is_recorded);
     let mut queue = Queue::default();
     let Pass { losses, gradients } = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, wanted);
     let count = matrix(&x)[0];
@@ -41,24 +41,26 @@ pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1
     let gradients = Mutex::new(gradients);
     record(inputs, sum, move |factor, _| {
         // Scaled in place: a graph is gone through once.
-        let found = gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let Some((dx, dw)) = found else { return [None, None] };
-        let [chunks, numbers] = [matrix(&dx).iter().product::<usize>() / 8, matrix(&dw).iter().product()];
+        let found = std::mem::take(&mut *gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let mut queue = Queue::default();
-        queue.add([&dx, &dw, &factor], move |engine, at| {
-            let [dx, dw, factor] = at.map(Arg::Address);
-            engine.launch(
-                Source::Loss,
-                "scale_bf16",
-                (chunks.div_ceil(256) as u32, 1, 1),
-                256,
-                0,
-                &[dx, factor, Arg::Long(chunks as i64)],
-            )?;
-            engine.launch(Source::Loss, "scale_f32", (numbers.div_ceil(256) as u32, 1, 1), 256, 0, &[dw, factor, Arg::Long(numbers as i64)])
-        });
+        if let Some(dx) = &found[0] {
+            let chunks = matrix(dx).iter().product::<usize>() / 8;
+            queue.add([dx, &factor], move |engine, at| {
+                let [dx, factor] = at.map(Arg::Address);
+                let grid = (chunks.div_ceil(256) as u32, 1, 1);
+                engine.launch(Source::Loss, "scale_bf16", grid, 256, 0, &[dx, factor, Arg::Long(chunks as i64)])
+            });
+        }
+        if let Some(dw) = &found[1] {
+            let numbers = matrix(dw).iter().product::<usize>();
+            queue.add([dw, &factor], move |engine, at| {
+                let [dw, factor] = at.map(Arg::Address);
+                let grid = (numbers.div_ceil(256) as u32, 1, 1);
+                engine.launch(Source::Loss, "scale_f32", grid, 256, 0, &[dw, factor, Arg::Long(numbers as i64)])
+            });
+        }
         queue.submit();
-        [Some(dx), Some(dw)]
+        found
     })
 }
 
@@ -67,23 +69,21 @@ pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) 
     let [x, w] = [x, w].map(|x| Input::of(x).data);
     let mask = Tensor::<1>::ones([matrix(&x)[0]], &tensor::<2>(x.clone()).device());
     let mut queue = Queue::default();
-    let losses = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, false).losses;
+    let losses = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, [false; 2]).losses;
     queue.submit();
     tensor(losses)
 }
 
-fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: bool) -> Pass {
+fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: [bool; 2]) -> Pass {
     let ([n, h], [v, _]) = (matrix(x), matrix(w));
     let stride = v.next_multiple_of(8);
     let step = (LOGITS / stride).clamp(1, n);
     let narrow = narrowed(queue, w);
     let logits = empty(x, [step, stride], DType::BF16);
     let losses = empty(x, [n, 1], DType::F32);
-    let gradients = wanted.then(|| (empty(x, [n, h], DType::BF16), empty(x, [v, h], DType::F32)));
+    let gradients = [wanted[0].then(|| empty(x, [n, h], DType::BF16)), wanted[1].then(|| empty(x, [v, h], DType::F32))];
     let mut buffers = vec![x.clone(), narrow, targets.clone(), mask.clone(), logits, losses.clone()];
-    if let Some((dx, dw)) = &gradients {
-        buffers.extend([dx.clone(), dw.clone()]);
-    }
+    buffers.extend(gradients.iter().flatten().cloned());
     queue.add_all(buffers, move |engine, at| {
         for from in (0..n).step_by(step) {
             let rows = step.min(n - from);
@@ -93,11 +93,14 @@ fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor,
             let [logits, targets, mask, losses] = [at[4], at[2] + word, at[3] + word, at[5] + word].map(Arg::Address);
             let args = [logits, targets, mask, losses, Arg::Int(v as i32), Arg::Int(stride as i32)];
             engine.launch(Source::Loss, "cross_entropy", (rows as u32, 1, 1), THREADS, 0, &args)?;
-            if let [_, _, _, _, _, _, dx, dw] = *at {
+            let mut rest = at[6..].iter();
+            if let (true, Some(dx)) = (wanted[0], rest.next()) {
                 let product = Product { left_stride: stride, ..Product::of_input(rows, h, v) };
                 engine.multiply(product, at[4], at[1], dx + rows_of_x)?;
+            }
+            if let (true, Some(dw)) = (wanted[1], rest.next()) {
                 let product = Product { left_stride: stride, add: from > 0, ..Product::of_weight(rows, h, v) };
-                engine.multiply(product, at[4], at[0] + rows_of_x, dw)?;
+                engine.multiply(product, at[4], at[0] + rows_of_x, *dw)?;
             }
         }
         Ok(())

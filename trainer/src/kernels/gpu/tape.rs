@@ -46,6 +46,11 @@ impl Input {
         Self { data: self.data.clone(), node: None }
     }
 
+    /// Whether a gradient of it is wanted.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.node.is_some()
+    }
+
     /// Of a tensor that [`on_card`] is true for.
     pub(super) fn of<const D: usize>(x: Tensor<D>) -> Self {
         match x.clone().try_into_primitive::<Tracked>() {

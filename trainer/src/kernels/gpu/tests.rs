@@ -96,8 +96,8 @@ fn gpu_swiglu() {
 fn gpu_embedding() {
     compare("embedding", &[], &[random("table", [9, 40])], |device, _, w| {
         let ids = Tensor::<1, Int>::from_ints([3, 0, 3, 8, 3, 1], device);
-        let narrow = super::on_card(&w[0]);
-        kernels::embed(w[0].clone(), ids, narrow)
+        let precision = if super::on_card(&w[0]) { Precision::Bf16 } else { Precision::F32 };
+        kernels::embed(w[0].clone(), ids, precision)
     });
 }
 

@@ -181,6 +181,35 @@ extern "C" __global__ void embed(const float* table, const int* ids, bf16* y, in
     for (int i = threadIdx.x; i < width; i += blockDim.x) y[(i64)blockIdx.x * width + i] = __float2bfloat16(from[i]);
 }
 
+extern "C" __global__ void embed_bf16(const bf16* table, const int* ids, bf16* y, int width) {
+    const bf16* from = table + (i64)ids[blockIdx.x] * width;
+    for (int i = threadIdx.x; i < width; i += blockDim.x) y[(i64)blockIdx.x * width + i] = from[i];
+}
+
+__device__ __forceinline__ unsigned mixed(unsigned x) {
+    x = (x ^ (x >> 16)) * 0x85ebca6bu;
+    x = (x ^ (x >> 13)) * 0xc2b2ae35u;
+    return x ^ (x >> 16);
+}
+
+// out = x, or += x, with the numbers left out that `kernels/low_rank.rs` leaves out.
+extern "C" __global__ void dropout(const bf16* x, const unsigned* keys, bf16* out, i64 chunks, int width, int length, unsigned tag, unsigned limit,
+                                   float factor, int adds) {
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    const i64 first = c * 8, cells = (i64)length * width;
+    const unsigned key = keys[first / cells] ^ tag, place = (unsigned)(first % cells);
+    const bf16x8 in = reinterpret_cast<const bf16x8*>(x)[c];
+    bf16x8 to = {};
+    if (adds) to = reinterpret_cast<const bf16x8*>(out)[c];
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+        const float kept = mixed(mixed(((place + i) * 0x9e3779b9u) ^ key) + key) < limit ? 0.0f : factor;
+        to.v[i] = __float2bfloat16((adds ? __bfloat162float(to.v[i]) : 0.0f) + kept * __bfloat162float(in.v[i]));
+    }
+    reinterpret_cast<bf16x8*>(out)[c] = to;
+}
+
 // d_table[ids[n]] += dy[n]; d_table begins as zeros.
 extern "C" __global__ void embed_backward(const bf16* dy, const int* ids, float* d_table, int width) {
     float* to = d_table + (i64)ids[blockIdx.x] * width;
