@@ -60,6 +60,8 @@ mod objective;
 mod optimizer;
 #[cfg(feature = "cuda")]
 mod profile;
+#[cfg_attr(not(test), allow(dead_code, reason = "until an exporter calls it"))]
+mod quant;
 mod rng;
 mod schedule;
 mod tensors;
