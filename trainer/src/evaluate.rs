@@ -83,7 +83,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelConfig, Parameter};
+    use crate::model::ModelConfig;
     use burn::tensor::Device;
     use shards::{Manifest, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 

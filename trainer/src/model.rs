@@ -13,7 +13,9 @@ use burn::tensor::{DType, Device, Tensor};
 
 pub(crate) use adapter::Adapter;
 pub use config::ModelConfig;
-pub(crate) use init::{Adapters, Wanted};
+pub(crate) use init::Adapters;
+#[cfg(test)]
+pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
 pub use precision::Precision;
@@ -23,7 +25,7 @@ use crate::config::refuse;
 use crate::error::Result;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
-use crate::kernels::{Noise, attention, embed, linear as project, rms_norm, swiglu};
+use crate::kernels::{attention, embed, linear as project, rms_norm, swiglu};
 use linear::Linear;
 
 /// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
@@ -126,7 +128,7 @@ impl Model {
 
     /// Where its weights are, without automatic differentiation.
     pub fn device(&self) -> Device {
-        self.embedding.value().device().without_autodiff()
+        self.embedding.device()
     }
 
     /// Trained numbers in all.
@@ -235,7 +237,10 @@ impl Layer {
     fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         let Self { attention_norm, mlp_norm, query, key, value, output, gate, up, down, head_norms } = self;
         let linears = [query, key, value, output, gate, up, down];
-        [attention_norm, mlp_norm].into_iter().chain(linears.into_iter().flat_map(Linear::tensors_mut)).chain(head_norms.iter_mut().flatten())
+        [attention_norm, mlp_norm]
+            .into_iter()
+            .chain(linears.into_iter().flat_map(Linear::tensors_mut))
+            .chain(head_norms.iter_mut().flatten())
     }
 }
 

@@ -28,7 +28,9 @@ impl Noise {
         let key = |row: &[u32]| {
             let mut hasher = blake3::Hasher::new_derive_key("malmoi trainer dropout, version 1");
             hasher.update(&seed.to_le_bytes());
-            row.iter().for_each(|id| drop(hasher.update(&id.to_le_bytes())));
+            for id in row {
+                hasher.update(&id.to_le_bytes());
+            }
             let mut key = [0; 4];
             hasher.finalize_xof().fill(&mut key);
             u32::from_le_bytes(key)

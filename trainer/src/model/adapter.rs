@@ -103,6 +103,7 @@ impl Adapter {
     }
 
     /// The matrix that computes alone what this one and the adapter compute together, `[out, in]` in 32-bit floats.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn merged(&self, weight: &Parameter) -> Tensor<2> {
         let whole = weight.value().inner().cast(DType::F32);
         let [a, b] = [&self.down, &self.up].map(|matrix| matrix.value().inner());

@@ -89,7 +89,9 @@ impl Maker<'_> {
         let start = Start::Even(0.0);
         let bias = bias.then(|| (self.make)(Wanted { name: format!("{name}.bias"), shape: vec![shape[0]], start, keep })).transpose()?;
         let adapter = match self.adapters {
-            Some(Adapters { lora, seed, device, .. }) if lora.targets.contains(&target) => Some(Adapter::beside(&weight, lora, seed, device)?),
+            Some(Adapters { lora, seed, device, .. }) if lora.targets.contains(&target) => {
+                Some(Adapter::beside(&weight, lora, seed, device)?)
+            }
             _ => None,
         };
         Ok(Linear { weight, bias, adapter })

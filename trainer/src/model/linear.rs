@@ -30,7 +30,7 @@ impl Linear {
     #[cfg(feature = "cuda")]
     pub(super) fn on_card(&self, noise: Option<&Noise>) -> gpu::Projection {
         let adapter = self.adapter.as_ref().map(|adapter| adapter.on_card(noise));
-        gpu::Projection { weight: self.weight.value(), bias: self.bias.as_ref().map(Parameter::value), adapter }
+        gpu::Projection { weight: self.weight.on_card(), bias: self.bias.as_ref().map(Parameter::value), adapter }
     }
 
     pub(super) fn tensors(&self) -> impl Iterator<Item = &Parameter> {

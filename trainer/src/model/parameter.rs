@@ -1,9 +1,17 @@
 //! One tensor of a model with its name and shape.
 
+#[cfg(feature = "cuda")]
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+#[cfg(feature = "cuda")]
+use crate::device::is_cuda;
 use crate::error::{Error, Result};
+#[cfg(feature = "cuda")]
+use crate::kernels::gpu;
 use crate::lora::Base;
+use crate::quant::nf4::Nf4;
 
 /// One tensor of a model, trained or frozen. A vector is held as a matrix of one row, so that everything
 /// that goes over all parameters is one loop over one type.
@@ -11,23 +19,40 @@ use crate::lora::Base;
 pub struct Parameter {
     name: String,
     shape: Vec<usize>,
-    value: Tensor<2>,
+    value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Whole(Box<Tensor<2>>),
+    /// In four bits on a card.
+    #[cfg(feature = "cuda")]
+    Nf4(Arc<gpu::Nf4Matrix>),
+}
+
+impl Value {
+    fn whole(value: Tensor<2>) -> Self {
+        Self::Whole(Box::new(value))
+    }
 }
 
 impl Parameter {
     /// From numbers in row-major order; `shape` has one or two dimensions and as many numbers.
     pub(crate) fn new(name: String, shape: Vec<usize>, values: Vec<f32>, device: &Device) -> Self {
         let value = Tensor::from_data(TensorData::new(values, matrix(&shape)), device);
-        Self { name, shape, value: trained(value) }
+        Self { name, shape, value: Value::whole(trained(value)) }
     }
 
-    /// The same, never to be trained, and kept as `base` says. Vectors are few numbers and stay as they are.
+    /// The same, never to be trained, and kept as `base` says: in four bits on a card alone; the processor
+    /// computes with the 32-bit numbers that the four bits stand for. Vectors are few numbers and stay as they are.
     pub(crate) fn frozen(name: String, shape: Vec<usize>, values: Vec<f32>, base: Base, device: &Device) -> Self {
-        let data = |values| Tensor::from_data(TensorData::new(values, matrix(&shape)), device);
+        let whole = |values| Tensor::<2>::from_data(TensorData::new(values, matrix(&shape)), device);
         let value = match base {
-            _ if shape.len() < 2 => data(values),
-            Base::F32 => data(values),
-            Base::Bf16 | Base::Nf4 => data(values).cast(DType::BF16),
+            Base::Bf16 if shape.len() == 2 => Value::whole(whole(values).cast(DType::BF16)),
+            #[cfg(feature = "cuda")]
+            Base::Nf4 if shape.len() == 2 && is_cuda(device) => Value::Nf4(Arc::new(gpu::Nf4Matrix::new(&values, matrix(&shape), device))),
+            Base::Nf4 if shape.len() == 2 => Value::whole(whole(rounded(&values))),
+            Base::F32 | Base::Bf16 | Base::Nf4 => Value::whole(whole(values)),
         };
         Self { name, shape, value }
     }
@@ -55,34 +80,71 @@ impl Parameter {
 
     /// Whether it is trained. What is not is a constant: no gradient of it is ever formed.
     pub fn is_trained(&self) -> bool {
-        self.value.is_require_grad()
+        match &self.value {
+            Value::Whole(value) => value.is_require_grad(),
+            #[cfg(feature = "cuda")]
+            Value::Nf4(_) => false,
+        }
     }
 
     /// The tensor, `[out, in]` or `[1, n]`; it records gradients if it is trained.
     pub fn value(&self) -> Tensor<2> {
-        self.value.clone()
+        match &self.value {
+            Value::Whole(value) => (**value).clone(),
+            #[cfg(feature = "cuda")]
+            Value::Nf4(packed) => packed.tensor(),
+        }
+    }
+
+    /// As a card's halves of layers take it.
+    #[cfg(feature = "cuda")]
+    pub(super) fn on_card(&self) -> gpu::Weight {
+        match &self.value {
+            Value::Whole(value) => gpu::Weight::Whole(value.clone()),
+            Value::Nf4(packed) => gpu::Weight::Nf4(packed.clone()),
+        }
+    }
+
+    /// Where it is, without automatic differentiation.
+    pub(super) fn device(&self) -> Device {
+        match &self.value {
+            Value::Whole(value) => value.device().without_autodiff(),
+            #[cfg(feature = "cuda")]
+            Value::Nf4(packed) => packed.device(),
+        }
     }
 
     /// The numbers in row-major order, read from the device.
     pub fn to_vec(&self) -> Result<Vec<f32>> {
-        self.value.clone().inner().cast(DType::F32).try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
+        self.value().inner().cast(DType::F32).try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
     }
 
     /// Takes a new value, which has the shape of the old one and no automatic differentiation.
     pub(crate) fn set(&mut self, value: Tensor<2>) {
-        self.value = trained(value);
+        self.value = Value::whole(trained(value));
     }
 
     /// Replaces the numbers; there are as many as before.
     #[cfg(test)]
     pub(crate) fn fill(&mut self, values: Vec<f32>) {
-        let device = self.value.device().without_autodiff();
+        let device = self.device();
         self.set(Tensor::from_data(TensorData::new(values, matrix(&self.shape)), &device));
     }
 
     pub(crate) fn freeze(&mut self) {
-        self.value = self.value.clone().inner();
+        match &mut self.value {
+            Value::Whole(value) => **value = (**value).clone().inner(),
+            #[cfg(feature = "cuda")]
+            Value::Nf4(_) => {}
+        }
     }
+}
+
+/// What NF4 makes of numbers.
+fn rounded(values: &[f32]) -> Vec<f32> {
+    let mut rounded = vec![0.0; values.len()];
+    Nf4::quantize(values).dequantize(0, &mut rounded);
+    rounded
 }
 
 fn matrix(shape: &[usize]) -> [usize; 2] {

@@ -4,6 +4,8 @@
 //! number divided by it becomes the nearest of sixteen levels. The absolute maxima themselves, less
 //! their mean, are stored in eight bits, 256 of them to a float. A weight takes 4.127 bits.
 
+use rayon::prelude::*;
+
 use super::dynamic_map::dynamic_map;
 use super::mean::mean;
 
@@ -11,6 +13,9 @@ use super::mean::mean;
 pub(crate) const BLOCK: usize = 64;
 /// Absolute maxima that share one of their own.
 pub(crate) const NESTED: usize = 256;
+
+/// Numbers that one thread encodes at a time; whole blocks.
+const PIECE: usize = BLOCK << 10;
 
 /// The sixteen levels: quantiles of the normal distribution, scaled to ±1, zero among them.
 pub(crate) const LEVELS: [f32; 16] = [
@@ -55,9 +60,22 @@ pub(crate) struct Nf4 {
 impl Nf4 {
     /// Finite numbers in row-major order.
     pub(crate) fn quantize(values: &[f32]) -> Self {
-        let mut encoder = Encoder::default();
-        encoder.push(values);
-        encoder.finish()
+        let pieces: Vec<Encoder> = values
+            .par_chunks(PIECE)
+            .map(|piece| {
+                let mut encoder = Encoder::default();
+                encoder.push(piece);
+                encoder
+            })
+            .collect();
+        let mut whole = Encoder::default();
+        for piece in pieces {
+            whole.codes.extend(piece.codes);
+            whole.absmax.extend(piece.absmax);
+            whole.open = piece.open; // of the last one alone
+            whole.len += piece.len;
+        }
+        whole.finish()
     }
 
     /// Numbers of the tensor.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::device::{CudaDevice, Device};
@@ -25,6 +25,7 @@ use cudarc::driver::{result, sys};
 use cudarc::nvrtc;
 
 use super::gemm::Blas;
+use super::group::Seat;
 use super::source::Source;
 
 /// cubecl's server of CUDA devices.
@@ -40,11 +41,17 @@ const SHARED_DEFAULT: u32 = 48 << 10;
 static FAULT: Mutex<Option<String>> = Mutex::new(None);
 
 /// The engines of the cards in use, by number.
-static ENGINES: Mutex<BTreeMap<usize, Engine>> = Mutex::new(BTreeMap::new());
+/// Each has a lock of its own: what one card does may wait for another.
+static ENGINES: Mutex<BTreeMap<usize, Arc<Mutex<Engine>>>> = Mutex::new(BTreeMap::new());
+
+/// The same, whatever happened to whoever held the lock.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What failed since the program began; none when nothing did.
 pub(crate) fn fault() -> Option<String> {
-    FAULT.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    locked(&FAULT).clone()
 }
 
 /// The first part of a card's compute capability, by its number; none where it cannot be asked.
@@ -57,8 +64,8 @@ pub(super) fn capability(card: usize) -> Option<i32> {
 
 /// Begins to measure every kernel of ours on every card in use.
 pub(crate) fn start_profile() {
-    for engine in ENGINES.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
-        engine.profile = Some(Vec::new());
+    for engine in locked(&ENGINES).values() {
+        locked(engine).profile = Some(Vec::new());
     }
 }
 
@@ -66,8 +73,8 @@ pub(crate) fn start_profile() {
 /// The work has ended, which reading a result makes sure of.
 pub(crate) fn end_profile() -> Vec<(String, f64, u64)> {
     let mut all = BTreeMap::<String, (f64, u64)>::new();
-    for engine in ENGINES.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
-        for Span { name, begin, end } in engine.profile.take().unwrap_or_default() {
+    for engine in locked(&ENGINES).values() {
+        for Span { name, begin, end } in locked(engine).profile.take().unwrap_or_default() {
             // SAFETY: both events were recorded on the stream, and are destroyed here alone.
             let time = unsafe {
                 let time = result::event::elapsed(begin, end);
@@ -102,6 +109,8 @@ pub(super) struct Engine {
     modules: BTreeMap<Source, sys::CUmodule>,
     /// Opened when the first product is asked for.
     blas: Option<Blas>,
+    /// Its place among other cards.
+    pub(super) seat: Option<Seat>,
     profile: Option<Vec<Span>>,
 }
 
@@ -112,7 +121,7 @@ struct Span {
     end: sys::CUevent,
 }
 
-// SAFETY: the handles are not bound to a thread; they are used under the lock of `ENGINES` only.
+// SAFETY: the handles are not bound to a thread; they are used under the engine's lock only.
 unsafe impl Send for Engine {}
 
 type Job = Box<dyn FnOnce(&mut Engine, &[u64]) -> Work + Send>;
@@ -164,13 +173,13 @@ impl Queue {
                     resources.push(server.get_resource(handle.binding(), stream).map_err(|error| error.to_string())?);
                 }
                 let addresses: Vec<u64> = resources.iter().map(|resource| resource.resource().ptr).collect();
-                let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
-                let engine = match engines.entry(device.index) {
-                    Entry::Occupied(entry) => entry.into_mut(),
-                    Entry::Vacant(entry) => entry.insert(Engine::open(&device)?),
+                let engine = match locked(&ENGINES).entry(device.index) {
+                    Entry::Occupied(entry) => entry.get().clone(),
+                    Entry::Vacant(entry) => entry.insert(Arc::new(Mutex::new(Engine::open(&device)?))).clone(),
                 };
+                let mut engine = locked(&engine);
                 engine.enter()?;
-                let done = jobs.into_iter().try_for_each(|job| job(engine, &addresses));
+                let done = jobs.into_iter().try_for_each(|job| job(&mut engine, &addresses));
                 engine.leave()?;
                 done
             };
@@ -180,7 +189,7 @@ impl Queue {
                 Err(text.unwrap_or_else(|| "work on the card panicked".to_owned()))
             });
             if let Err(error) = done {
-                FAULT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                locked(&FAULT).get_or_insert(error);
             }
         });
     }
@@ -214,6 +223,7 @@ impl Engine {
             functions: BTreeMap::new(),
             modules: BTreeMap::new(),
             blas: None,
+            seat: None,
             profile: None,
         })
     }

@@ -93,8 +93,7 @@ impl Attend {
     ) -> [Option<CubeTensor>; ATTENTION] {
         let [projections @ .., output] = &self.projections;
         let mut found = [const { None }; ATTENTION];
-        let (d_attended, own) =
-            output.backward(queue, &kept.attention.out, dy, kept.inner[3].as_ref(), None, wants(true, wanted, 3));
+        let (d_attended, own) = output.backward(queue, &kept.attention.out, dy, kept.inner[3].as_ref(), None, wants(true, wanted, 3));
         place(&mut found, 3, own);
         let Some(d_attended) = d_attended else { return found };
         let [mut d_q, mut d_k, d_v] = kept.attention.backward(queue, &d_attended, &self.places);

@@ -1,11 +1,14 @@
 //! Projections.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
 use super::engine::{Arg, Engine, Queue, Work};
 use super::gemm::Product;
 use super::low_rank::{Adapter, LowRank};
+use super::nf4::Nf4Matrix;
 use super::source::Source;
 use super::tape::{Input, empty, matrix, record};
 
@@ -17,7 +20,7 @@ const PARTS: usize = 256;
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
     let x = Input::of(x);
     let mut queue = Queue::default();
-    let (ready, [weight, bias, ..]) = Projection { weight, bias, adapter: None }.ready(&mut queue, &x);
+    let (ready, [weight, bias, ..]) = Projection { weight: Weight::Whole(Box::new(weight)), bias, adapter: None }.ready(&mut queue, &x);
     let (y, _) = ready.forward(&mut queue, &x.data, None);
     queue.submit();
     let saved = x.data.clone();
@@ -29,29 +32,58 @@ pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -
     })
 }
 
-/// A projection as the model has it: 32-bit or bfloat16 `[O, I]`, 32-bit `[1, O]`.
+/// A matrix as the model has it, `[O, I]`.
+pub(crate) enum Weight {
+    /// In 32 bits or bfloat16.
+    Whole(Box<Tensor<2>>),
+    /// Frozen, in four bits.
+    Nf4(Arc<Nf4Matrix>),
+}
+
+/// A projection as the model has it; the bias is 32-bit `[1, O]`.
 pub(crate) struct Projection {
-    pub(crate) weight: Tensor<2>,
+    pub(crate) weight: Weight,
     pub(crate) bias: Option<Tensor<2>>,
     pub(crate) adapter: Option<Adapter>,
 }
 
 /// A projection as it is computed with.
 pub(super) struct Ready {
-    /// In bfloat16.
-    weight: CubeTensor,
+    weight: ReadyWeight,
     bias: Option<CubeTensor>,
     adapter: Option<LowRank>,
+}
+
+enum ReadyWeight {
+    /// In bfloat16.
+    Whole(Box<CubeTensor>),
+    /// Made whole at every use, which is quick beside the product.
+    Nf4(Arc<Nf4Matrix>),
+}
+
+impl ReadyWeight {
+    fn whole(&self, queue: &mut Queue) -> CubeTensor {
+        match self {
+            Self::Whole(whole) => (**whole).clone(),
+            Self::Nf4(packed) => packed.whole(queue),
+        }
+    }
 }
 
 impl Projection {
     /// What is computed with, and what is recorded: weight, bias, and the two matrices of the adapter.
     /// Something without a gradient stands for what is not there.
     pub(super) fn ready(self, queue: &mut Queue, beside: &Input) -> (Ready, [Input; 4]) {
-        let weight = Input::of(self.weight);
+        let (ready_weight, weight) = match self.weight {
+            Weight::Whole(whole) => {
+                let weight = Input::of(*whole);
+                (ReadyWeight::Whole(Box::new(narrowed(queue, &weight.data))), weight)
+            }
+            Weight::Nf4(packed) => (ReadyWeight::Nf4(packed), beside.constant()),
+        };
         let bias = self.bias.map(Input::of);
         let (adapter, inputs) = self.adapter.map(|adapter| adapter.ready(queue)).unzip();
-        let ready = Ready { weight: narrowed(queue, &weight.data), bias: bias.as_ref().map(|bias| bias.data.clone()), adapter };
+        let ready = Ready { weight: ready_weight, bias: bias.as_ref().map(|bias| bias.data.clone()), adapter };
         let [down, up] = inputs.unwrap_or_else(|| [beside.constant(), beside.constant()]);
         (ready, [weight, bias.unwrap_or_else(|| beside.constant()), down, up])
     }
@@ -60,10 +92,11 @@ impl Projection {
 impl Ready {
     /// `x wᵀ + bias + residual`, and what the adapter keeps for the backward pass.
     pub(super) fn forward(&self, queue: &mut Queue, x: &CubeTensor, residual: Option<&CubeTensor>) -> (CubeTensor, Option<CubeTensor>) {
-        let ([n, i], [o, _]) = (matrix(x), matrix(&self.weight));
+        let weight = self.weight.whole(queue);
+        let ([n, i], [o, _]) = (matrix(x), matrix(&weight));
         let y = empty(x, [n, o], DType::BF16);
         let product = Product::forward(n, i, o).added(residual.is_some());
-        let buffers = [x, &self.weight, residual.unwrap_or(&y), &y];
+        let buffers = [x, &weight, residual.unwrap_or(&y), &y];
         queue.add(buffers, move |engine, [x, w, addend, y]| engine.multiply_and_add(product, 1.0, x, w, addend, y));
         let kept = self.adapter.as_ref().map(|adapter| adapter.forward(queue, x, &y));
         if let Some(bias) = &self.bias {
@@ -88,7 +121,10 @@ impl Ready {
         wanted: [bool; 5],
     ) -> (Option<CubeTensor>, [Option<CubeTensor>; 4]) {
         let [want_x, want_weight, want_bias, ..] = wanted;
-        let dx = want_x.then(|| of_input(queue, dy, &self.weight, to));
+        let dx = want_x.then(|| {
+            let weight = self.weight.whole(queue);
+            of_input(queue, dy, &weight, to)
+        });
         let d_weight = want_weight.then(|| of_weight(queue, dy, x));
         let d_bias = want_bias.then(|| of_bias(queue, dy));
         let [d_down, d_up] = match (&self.adapter, kept) {

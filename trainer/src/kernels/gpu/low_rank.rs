@@ -158,7 +158,9 @@ pub(crate) fn low_rank(x: Tensor<2>, down: Tensor<2>, up: Tensor<2>, scale: f64)
 /// `x` with a share of its numbers left out: bfloat16 `[N, I]`, I a multiple of 8.
 pub(crate) fn dropout(x: Tensor<2>, noise: &Noise, tag: u32, share: f64) -> Tensor<2> {
     let x = Input::of(x);
-    let Some(mask) = Dropout::new(Some(noise), tag, share).map(Dropout::ready) else { return record([x.clone()], x.data, |dy, _| [Some(dy)]) };
+    let Some(mask) = Dropout::new(Some(noise), tag, share).map(Dropout::ready) else {
+        return record([x.clone()], x.data, |dy, _| [Some(dy)]);
+    };
     let mut queue = Queue::default();
     let y = mask.apply(&mut queue, &x.data, None);
     queue.submit();

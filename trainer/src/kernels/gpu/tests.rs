@@ -11,7 +11,7 @@ use shards::Batch;
 use crate::kernels;
 use crate::model::{Inputs, Precision};
 use crate::rng::Rng;
-use crate::{AdamW, Cpt, DeviceSpec, Gradients, Model, ModelConfig, Objective, TrainConfig};
+use crate::{AdamW, Base, Cpt, DeviceSpec, Full, Gradients, LoraConfig, Model, ModelConfig, Objective, Target, TrainConfig};
 
 /// Largest relative error: a few roundings to 8 bits.
 const CLOSE: f64 = 1e-2;
@@ -183,6 +183,74 @@ fn gpu_model_gradients_are_those_of_the_processor() {
         }
     }
     assert!(super::fault().is_none(), "{:?}", super::fault());
+}
+
+fn lora(base: Base) -> LoraConfig {
+    LoraConfig { rank: 8, alpha: Some(8.0), base: Some(base), ..LoraConfig::default() }
+}
+
+/// Adapters that change something, the same on every device.
+fn adapted(config: &ModelConfig, lora: &LoraConfig, device: &Device, precision: Precision) -> Model {
+    let mut model = config.init_lora(device, 300, 5, lora, precision).unwrap();
+    for parameter in model.parameters_mut() {
+        let noise = Rng::new(8, parameter.name()).normal(parameter.len(), 0.05);
+        let values = parameter.to_vec().unwrap().iter().zip(noise).map(|(value, noise)| value + noise).collect();
+        parameter.fill(values);
+    }
+    model.set_noise(77);
+    model
+}
+
+#[test]
+fn gpu_adapters_are_those_of_the_processor() {
+    let Some(card) = card() else { return };
+    let batch = batch(3, 150, 300);
+    let [qwen2, qwen3, llama] = shapes();
+    let dropout = LoraConfig { dropout: 0.25, ..lora(Base::Bf16) };
+    let dora = LoraConfig { dora: true, ..lora(Base::Bf16) };
+    let some = LoraConfig { targets: vec![Target::QProj, Target::OProj, Target::DownProj], full: vec![Full::LmHead], ..lora(Base::F32) };
+    let whole = LoraConfig { full: vec![Full::EmbedTokens, Full::Norms], ..lora(Base::Bf16) };
+    let cases = [
+        (&qwen2, lora(Base::Bf16)),
+        (&qwen3, lora(Base::F32)),
+        (&llama, lora(Base::Nf4)),
+        (&qwen2, dropout.clone()),
+        (&llama, dora),
+        (&llama, some),
+        (&qwen3, whole),
+        (&qwen2, LoraConfig { dora: true, dropout: 0.25, ..lora(Base::Nf4) }),
+    ]; // fmt: skip
+    for (config, lora) in cases {
+        let modes =
+            [(Device::flex(), Precision::F32, false), (card.clone(), Precision::Bf16, false), (card.clone(), Precision::Bf16, true)];
+        let [expected, found, again] = modes.map(|(device, precision, recompute)| {
+            let model = adapted(config, &lora, &device, precision).with_recompute(recompute).unwrap();
+            let mut gradients = Gradients::new(&model);
+            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            let mut all = vec![values(gradients.loss())];
+            all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
+            all
+        });
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_close(&format!("{lora:?}, number {index}: loss, gradients"), found, expected, 4e-2);
+        }
+        for (index, (found, again)) in found.iter().zip(&again).enumerate() {
+            assert_close(&format!("{lora:?}, number {index}, recomputed"), again, found, 1e-3);
+        }
+    }
+    assert!(super::fault().is_none(), "{:?}", super::fault());
+}
+
+#[test]
+fn gpu_four_bits_are_those_of_the_codec() {
+    let Some(card) = card() else { return };
+    let shape = [136, 200];
+    let numbers = Rng::new(1, "nf4").normal(shape[0] * shape[1], 0.1);
+    let found = values(super::Nf4Matrix::new(&numbers, shape, &card).tensor());
+    let mut expected = vec![0.0; numbers.len()];
+    crate::quant::nf4::Nf4::quantize(&numbers).dequantize(0, &mut expected);
+    let expected = values(Tensor::<2>::from_data(TensorData::new(expected, shape), &card).cast(DType::BF16));
+    assert_eq!(found, expected);
 }
 
 #[test]

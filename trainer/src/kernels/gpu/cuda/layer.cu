@@ -192,6 +192,26 @@ __device__ __forceinline__ unsigned mixed(unsigned x) {
     return x ^ (x >> 16);
 }
 
+__constant__ float NF4[16] = {-1.0f,        -0.6961928f,  -0.52507305f, -0.3949175f, -0.28444138f, -0.18477343f, -0.091050036f, 0.0f,
+                              0.0795803f,   0.1609302f,   0.2461123f,   0.33791524f, 0.44070983f,  0.562617f,    0.72295684f,   1.0f};
+
+// A matrix from four bits a number: the codes of eight in a word, first number first, high half of a byte first.
+extern "C" __global__ void nf4(const unsigned* codes, const unsigned char* absmax, const float* nested, const float* map, bf16* y, float offset,
+                               i64 chunks) {
+    __shared__ float levels[16];
+    if (threadIdx.x < 16) levels[threadIdx.x] = NF4[threadIdx.x];
+    __syncthreads();
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    const unsigned word = codes[c];
+    const i64 block = c / 8;
+    const float scale = map[absmax[block]] * nested[block / 256] + offset;
+    bf16x8 out;
+#pragma unroll
+    for (int i = 0; i < 8; i++) out.v[i] = __float2bfloat16(levels[(word >> ((i / 2) * 8 + (i % 2 ? 0 : 4))) & 15] * scale);
+    reinterpret_cast<bf16x8*>(y)[c] = out;
+}
+
 // out = x, or += x, with the numbers left out that `kernels/low_rank.rs` leaves out.
 extern "C" __global__ void dropout(const bf16* x, const unsigned* keys, bf16* out, i64 chunks, int width, int length, unsigned tag, unsigned limit,
                                    float factor, int adds) {

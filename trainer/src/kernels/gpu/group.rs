@@ -1,0 +1,67 @@
+//! Several cards that add up what each of them has, through NCCL.
+
+// Calls to a library that is loaded at run time. Each block says why it is sound.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+
+use burn::tensor::{Device, Tensor};
+use burn_cubecl::tensor::CubeTensor;
+use cudarc::nccl::{result, sys};
+
+use super::engine::{Engine, Queue, Work};
+use super::tape::Input;
+
+/// A card's place in a group.
+#[derive(Clone, Copy)]
+pub(super) struct Seat(sys::ncclComm_t);
+
+// SAFETY: a communicator is not bound to a thread; it is used under the lock of its card's engine only.
+unsafe impl Send for Seat {}
+
+/// Makes one group of these cards, given with their numbers. What was a group before is none any more.
+pub(crate) fn join(cards: &[(usize, Device)]) -> Result<(), String> {
+    let numbers: Vec<i32> = cards.iter().map(|(index, _)| *index as i32).collect();
+    let mut seats = vec![std::ptr::null_mut(); cards.len()];
+    let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        // SAFETY: both arrays are as long as the count says and live during the call, which fills the first.
+        unsafe { result::comm_init_all(seats.as_mut_ptr(), numbers.len() as i32, numbers.as_ptr()) }
+    }));
+    match made {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => return Err(format!("NCCL cannot join cards {numbers:?}: {:?}", error.0)),
+        Err(_) => return Err("NCCL (libnccl.so) could not be loaded; it is needed to train on several cards".to_owned()),
+    }
+    for ((_, device), seat) in cards.iter().zip(seats.into_iter().map(Seat)) {
+        let buffer = Input::of(Tensor::<1>::zeros([1], device)).data;
+        let mut queue = Queue::default();
+        queue.add([&buffer], move |engine, _| {
+            engine.seat = Some(seat);
+            Ok(())
+        });
+        queue.submit();
+    }
+    Ok(())
+}
+
+/// Adds up these 32-bit tensors of one card with those of all other cards of its group, in place. Every card of
+/// the group does so with as many tensors of the same sizes.
+pub(crate) fn add_up(tensors: Vec<CubeTensor>) {
+    let counts: Vec<usize> = tensors.iter().map(|tensor| tensor.meta.shape().num_elements()).collect();
+    let mut queue = Queue::default();
+    queue.add_all(tensors, move |engine, at| {
+        engine.marked(|| "all-reduce".to_owned(), |engine| at.iter().zip(&counts).try_for_each(|(&at, &count)| engine.add_up(at, count)))
+    });
+    queue.submit();
+}
+
+impl Engine {
+    fn add_up(&mut self, at: u64, count: usize) -> Work {
+        let Some(Seat(seat)) = self.seat else { return Err("this card is in no group".to_owned()) };
+        let (float, sum) = (sys::ncclDataType_t::ncclFloat32, sys::ncclRedOp_t::ncclSum);
+        // SAFETY: the buffer at the address has `count` floats; group and stream live as long as the program.
+        unsafe { result::all_reduce(at as *const c_void, at as *mut c_void, count, float, sum, seat, self.stream.cast()) }
+            .map(drop)
+            .map_err(|error| format!("NCCL all-reduce: {:?}", error.0))
+    }
+}
