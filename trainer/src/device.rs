@@ -51,7 +51,6 @@ impl DeviceSpec {
 }
 
 /// Whether a device is an NVIDIA card.
-#[cfg(feature = "cuda")]
 pub(crate) fn is_cuda(device: &Device) -> bool {
     cuda::is(device)
 }
@@ -101,6 +100,10 @@ mod cuda {
     }
 
     pub(super) fn has_bf16(_device: &burn::tensor::Device) -> bool {
+        false
+    }
+
+    pub(super) fn is(_device: &burn::tensor::Device) -> bool {
         false
     }
 }

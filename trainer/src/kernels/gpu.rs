@@ -25,7 +25,7 @@ pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forwa
 pub(crate) use linear::linear;
 pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use norm::rms_norm;
-pub(crate) use optimizer::{Rates, Slot, adamw, clip};
+pub(crate) use optimizer::{Slot, adamw, clip};
 pub(crate) use swiglu::swiglu;
 pub(crate) use tape::{on_bf16_card, on_card};
 
