@@ -62,6 +62,10 @@ pub(crate) const STATS: &str = "stats.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const SAMPLES: &str = "samples.jsonl";
+/// Event files of TensorBoard.
+pub(crate) const TENSORBOARD: &str = trainer::TENSORBOARD_FOLDER;
+/// The documents of a step whose loss or gradient was no number.
+pub(crate) const NON_FINITE: &str = "non-finite.jsonl";
 pub(crate) const TRAINING: &str = "training.json";
 pub(crate) const TIMINGS: &str = "timings.json";
 pub(crate) const REPORT: &str = "report.html";

@@ -67,6 +67,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Plan { recipe } => {
             let mut recipe = recipe::Recipe::load(recipe, &common.set)?;
             stage::train::take_init(&mut recipe)?;
+            recipe.notes().iter().for_each(|note| ui.warn(note));
             plan::show(&recipe, ui)
         }
         Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),

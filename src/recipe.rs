@@ -6,6 +6,7 @@
 mod locate;
 mod overrides;
 mod paths;
+mod preset;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use filters::dedup::DedupConfig;
 use filters::{Chain, FilterSpec};
 use serde::{Deserialize, Serialize};
 use shards::{MixtureConfig, TokenizerConfig};
-use trainer::TrainConfig;
+use trainer::{Preset, TrainConfig};
 
 use crate::error::{Context, Error, Result};
 use locate::Places;
@@ -54,6 +55,9 @@ pub(crate) struct Recipe {
     /// What is trained; absent: the run ends with the shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) train: Option<TrainConfig>,
+    /// The preset whose values are in `train` already.
+    #[serde(skip)]
+    pub(crate) preset: Option<Preset>,
 }
 
 fn default_part_bytes() -> u64 {
@@ -95,13 +99,14 @@ impl Recipe {
 
     fn parse(text: &str, name: &str, folder: &Path, set: &[String]) -> Result<Self> {
         let places = Places::new(text, name);
-        let mut recipe: Self = if set.is_empty() {
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
+        for assignment in set {
+            overrides::apply(&mut table, assignment)?;
+        }
+        let preset = preset::expand(&mut table);
+        let mut recipe: Self = if set.is_empty() && preset.is_none() {
             toml::from_str(text).map_err(|error| places.parse_error(&error))?
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
-            for assignment in set {
-                overrides::apply(&mut table, assignment)?;
-            }
             toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
                 // A wrong key that stands in the file is shown there; else an override is at fault.
                 match toml::from_str::<Self>(text) {
@@ -110,10 +115,17 @@ impl Recipe {
                 }
             })?
         };
+        recipe.preset = preset;
         recipe.resolve_lists(folder).map_err(|problem| places.problem(&problem))?;
         recipe.check().map_err(|problem| places.problem(&problem))?;
         recipe.resolve(folder).map_err(|problem| places.problem(&problem))?;
         Ok(recipe)
+    }
+
+    /// What is to be said about the recipe's preset; for people.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = |preset: Preset| preset.notes().iter().map(move |note| format!("preset {}: {note}", preset.name()));
+        self.preset.into_iter().flat_map(notes).collect()
     }
 
     /// The resolved recipe of a run folder.

@@ -46,6 +46,7 @@ impl<'a> Run<'a> {
     pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
         let mut recipe = Recipe::load(recipe, &common.set)?;
         stage::train::take_init(&mut recipe)?;
+        recipe.notes().iter().for_each(|note| ui.warn(note));
         let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
         if recipe.train.is_some() {
             device.open().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;

@@ -68,6 +68,6 @@ pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
 pub use mixture::{BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, OnShortage, Shortage};
 pub use reader::{ShardDocument, ShardReader};
-pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
+pub use stream::{Account, Batch, BucketAccount, DrawnDocument, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
 pub use tokenizer::{ExtendConfig, Extended, Pattern, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText};
 pub use writer::ShardWriter;

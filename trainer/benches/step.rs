@@ -58,14 +58,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut model = model.with_recompute(arguments.iter().any(|argument| argument == "--recompute"))?;
     let config = TrainConfig::default();
-    let mut optimizer = AdamW::new(&config, &model);
+    let mut optimizer = AdamW::new(&config, &model, 0)?;
     let batch = random(batch, seq, vocab);
 
     let mut step = |model: &mut Model| -> trainer::Result<Tensor<1>> {
         let mut gradients = Gradients::new(model);
-        gradients.add(model, Cpt.loss(model, &batch)?, batch.trainable())?;
+        gradients.add(model, Cpt::default().loss(model, &batch)?, batch.trainable())?;
         gradients.clip(config.clip_norm);
-        optimizer.step(model, &gradients, config.learning_rate);
+        optimizer.step(model, &gradients, config.learning_rate)?;
         Ok(gradients.loss())
     };
     let start = Instant::now();

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use shards::DrawnDocument;
+
 /// The result of every fallible call in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -69,14 +71,16 @@ pub enum Error {
         ours: String,
     },
     /// The loss or the gradient is infinite or not a number: the run has failed.
-    #[error("step {step}: the {what} is {value}")]
+    #[error("step {step}: the {what} is {value}{}", named(documents))]
     NonFinite {
         /// The step, from 1.
         step: u64,
-        /// `loss` or `gradient norm`.
+        /// `loss`, `gradient norm` or `held-out loss`.
         what: &'static str,
         /// What it is.
         value: f64,
+        /// The documents of the step's batch; none for held-out text.
+        documents: Vec<DrawnDocument>,
     },
     /// Training was asked to stop. Everything up to the last step is in a checkpoint.
     #[error("interrupted")]
@@ -84,6 +88,18 @@ pub enum Error {
     /// The shards, the stream or the tokenizer failed.
     #[error(transparent)]
     Shards(#[from] shards::Error),
+}
+
+/// The first few documents of a step, for a message.
+fn named(documents: &[DrawnDocument]) -> String {
+    const NAMED: usize = 3;
+    let name = |document: &DrawnDocument| format!("`{}` of {} ({})", document.id, document.source, document.bucket);
+    let names: Vec<String> = documents.iter().take(NAMED).map(name).collect();
+    match documents.len() {
+        0 => String::new(),
+        all if all <= NAMED => format!("; its batch has {}", names.join(", ")),
+        all => format!("; its batch has {} and {} more documents", names.join(", "), all - NAMED),
+    }
 }
 
 impl Error {

@@ -32,7 +32,7 @@
 //!     mask: vec![true; 4],
 //!     buckets: vec![0],
 //! };
-//! let loss = Cpt.loss(&model, &batch)?;
+//! let loss = Cpt::default().loss(&model, &batch)?;
 //! let nats_per_token = loss.mean()?;
 //! assert!((nats_per_token - 256f64.ln()).abs() < 0.5); // an untrained model knows nothing
 //! # Ok(()) }
@@ -50,6 +50,7 @@ mod event;
 mod export;
 mod generate;
 mod gradients;
+mod journal;
 mod kernels;
 mod load;
 mod lora;
@@ -63,17 +64,21 @@ mod profile;
 #[cfg_attr(not(test), allow(dead_code, reason = "until an exporter calls it"))]
 mod quant;
 mod rng;
+mod rows;
+mod samples;
 mod schedule;
+mod tensorboard;
 mod tensors;
 mod trainer;
+mod watch;
 
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
-pub use config::{ObjectiveKind, SampleConfig, ScheduleKind, TrainConfig};
+pub use config::{DecayShape, EarlyStop, ObjectiveKind, OptimizerStates, Preset, SampleConfig, ScheduleKind, TrainConfig, WeightNumbers};
 pub use device::{Backend, DeviceSpec, backends};
 pub use error::{Error, Result};
 pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
 pub use evaluate::{BucketLoss, evaluate};
-pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
+pub use event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{Export, Texts, WeightFormat};
 pub use generate::{Sampling, generate};
 pub use gradients::Gradients;
@@ -85,5 +90,9 @@ pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;
+pub use rows::{NewRows, RowsEvent, UntrainedId};
+pub use samples::SAMPLES_FILE;
 pub use schedule::LearningRate;
+pub use tensorboard::TENSORBOARD_FOLDER;
 pub use trainer::{CHECKPOINTS_FOLDER, Position, Run, Trainer};
+pub use watch::Best;

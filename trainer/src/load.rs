@@ -21,7 +21,8 @@ use burn::tensor::Device;
 use shards::Digest;
 
 pub(crate) use file::{Stored, WeightFile};
-pub(crate) use safetensors::open as open_safetensors;
+pub(crate) use format::Format;
+pub(crate) use safetensors::open_own as open_safetensors;
 pub use vocabulary::extend_vocabulary;
 
 use crate::error::{Error, Result};

@@ -2,6 +2,7 @@
 
 mod account;
 mod batch;
+mod documents;
 mod held_out;
 mod interleave;
 mod permutation;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 pub use account::{Account, BucketAccount};
 pub use batch::{Batch, PADDING_ROW, World};
+pub use documents::DrawnDocument;
 pub use held_out::HeldOut;
 
 use crate::error::{Error, Result};

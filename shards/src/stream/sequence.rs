@@ -88,6 +88,22 @@ impl Sequence {
         self.parts(range, |shard, _, part| shard.tokens(part, out))
     }
 
+    /// Source, id and tokens inside `range` of each document that has some there, in order.
+    pub(crate) fn documents(&self, range: Range<u64>) -> Result<Vec<(String, String, u64)>> {
+        let mut found = Vec::new();
+        self.parts(range, |shard, _, part| {
+            let mut at = part.start;
+            while at < part.end {
+                let document = shard.document(shard.document_of(at)?)?;
+                let end = document.tokens.end.min(part.end);
+                found.push((document.source.to_owned(), document.id.to_owned(), end - at));
+                at = end;
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// The documents, or parts of documents, that make up `range`, in order.
     pub(crate) fn pieces(&self, range: Range<u64>) -> Result<Vec<Piece>> {
         let mut pieces = Vec::new();

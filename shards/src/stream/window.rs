@@ -8,7 +8,7 @@ use crate::error::Result;
 
 impl Sequence {
     /// Targets of window `index`: tokens `index × seq_len ..`, fewer at the end of the sequence.
-    fn targets(&self, index: u64, seq_len: u64) -> Range<u64> {
+    pub(super) fn targets(&self, index: u64, seq_len: u64) -> Range<u64> {
         let start = (index * seq_len).min(self.tokens());
         start..start.saturating_add(seq_len).min(self.tokens())
     }

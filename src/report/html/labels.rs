@@ -181,9 +181,16 @@ labels! {
     final_loss: "Final train loss", "최종 학습 손실";
     loss_not_finite: "The loss was not finite at {0} of the logged steps, first at step {1}.", "기록된 스텝 중 {0}개에서 손실이 유한하지 않았습니다(처음은 스텝 {1}).";
     training_unfinished: "Training stands at step {0} of {1}.", "학습이 {1}스텝 중 {0}스텝까지 진행되었습니다.";
+    training_stopped: "Training ended early at step {0} of {1}: held-out text had stopped to improve.", "평가 데이터가 더 나아지지 않아 학습이 {1}스텝 중 {0}스텝에서 일찍 끝났습니다.";
+    best_step: "Best evaluation", "가장 좋은 평가";
+    best_at: "{0} bits per byte at step {1}", "스텝 {1}에서 바이트당 {0}비트";
+    untrained: "Tokens never trained", "학습되지 않은 토큰";
+    new_untrained: "{0} of {1} new tokens were in no text that training drew, so their rows are as they began: {2}", "새 토큰 {1}개 중 {0}개는 학습에 쓴 글에 나오지 않아 처음 값 그대로입니다: {2}";
+    untrained_examples: "Tokens that no text of the training has: {0}", "학습에 쓴 글에 없는 토큰: {0}";
     chart_loss: "Train loss", "학습 손실";
     chart_bits: "Held-out bits per byte", "평가 데이터의 바이트당 비트";
     chart_rate: "Learning rate", "학습률";
+    chart_norm: "Gradient norm", "기울기 크기";
     chart_speed: "Speed", "속도";
     by_step: "by step", "스텝별";
     axis_nats: "nats per token, by step", "토큰당 내트, 스텝별";
@@ -193,6 +200,8 @@ labels! {
     not_finite: "not finite", "유한하지 않음";
     generations: "What the model writes", "모델이 쓴 글";
     generations_lead: "Bold is what it was given.", "굵은 글씨가 주어진 부분입니다.";
+    generations_before: "On the way there", "그 전에 쓴 글";
+    at_step: "step {0}", "스텝 {0}";
     // Timings.
     timings: "Time by stage", "단계별 시간";
     col_stage: "Stage", "단계";

@@ -30,7 +30,7 @@ mod view;
 
 pub(crate) use data::{
     Amount, Cluster, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Removed, ReportData, SourceFunnel, StepPoint,
-    Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training,
+    Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 
 /// The language of all labels.

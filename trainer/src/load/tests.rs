@@ -69,7 +69,7 @@ fn gradients_are_those_of_transformers() {
     for name in FAMILIES {
         let folder = fixture(name);
         let model = load(&folder);
-        let grads = Cpt.loss(&model, &batch(&folder.join("ids.json"))).unwrap().sum.backward();
+        let grads = Cpt::default().loss(&model, &batch(&folder.join("ids.json"))).unwrap().sum.backward();
         for parameter in model.parameters() {
             let found = parameter.value().grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap();
             let expected = expected(&folder.join("expected.safetensors"), parameter.name());

@@ -94,21 +94,31 @@ impl Pretrained {
 
     /// The same frozen, with adapters, where these are given.
     pub(crate) fn adapted(&self, tokenizer: &Tokenizer, device: &Device, adapters: Option<Adapters>) -> Result<Model> {
+        let pieces = self.new_tokens(tokenizer)?;
+        let vocab = (tokenizer.vocab_size() as usize).max(self.vocab);
+        self.model_with(device, vocab, adapters, |_, rows| Ok(extend_vocabulary(rows, self.config.hidden, vocab, &pieces)))
+    }
+
+    /// The ids of this tokenizer that the model was not trained with, in ascending order.
+    pub(crate) fn new_ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        Ok(self.new_tokens(tokenizer)?.into_keys().collect())
+    }
+
+    /// The ids of this tokenizer that the model was not trained with, each with the old ids that spell it.
+    fn new_tokens(&self, tokenizer: &Tokenizer) -> Result<BTreeMap<u32, Vec<u32>>> {
         let needed = tokenizer.vocab_size() as usize;
-        let pieces = match self.tokenizer() {
+        match self.tokenizer() {
             Some(path) => {
                 let own = Tokenizer::load(&path, Some(tokenizer.eos_token())).or_else(|_| Tokenizer::load(&path, None))?;
-                new_tokens(&path, &own, tokenizer)?
+                new_tokens(&path, &own, tokenizer)
             }
-            None if needed <= self.vocab => BTreeMap::new(),
+            None if needed <= self.vocab => Ok(BTreeMap::new()),
             None => {
                 let detail =
                     format!("has {} rows, the tokenizer {needed} ids, and no tokenizer stands beside it to make new rows by", self.vocab);
-                return Err(Error::invalid(&self.path, detail));
+                Err(Error::invalid(&self.path, detail))
             }
-        };
-        let vocab = needed.max(self.vocab);
-        self.model_with(device, vocab, adapters, |_, rows| Ok(extend_vocabulary(rows, self.config.hidden, vocab, &pieces)))
+        }
     }
 }
 

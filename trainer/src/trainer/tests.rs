@@ -1,18 +1,25 @@
 //! Whole runs on small shards: learning, stopping, going on, refusing.
 
-use std::sync::atomic::AtomicBool;
+mod evaluations;
+mod splits;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use shards::{MixtureConfig, MixturePlan, ShardEntry, ShardMeta, ShardWriter, Split, StreamConfig, TokenizedDocument};
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::SampleConfig;
+use crate::event::{EvalEvent, Event, StepEvent};
 use crate::lora::{Full, LoraConfig};
 use crate::metrics::METRICS_FILE;
 use crate::model::ModelConfig;
 
 const SEED: u64 = 11;
 const TOKENS: u64 = 3_000;
+
+/// What the documents of each bucket repeat.
+const TEXTS: [(&str, &str); 2] = [("korean", "가나다라마바사 "), ("code", "fn f(x: u8) -> u8 { x }\n")];
 
 /// A run folder with shards of two buckets, each with a held-out part.
 struct Folder {
@@ -27,7 +34,7 @@ impl Folder {
         let dir = tempfile::tempdir().unwrap();
         let tokenizer = Tokenizer::bytes();
         let mut shards = Vec::new();
-        for (bucket, text) in [("korean", "가나다라마바사 "), ("code", "fn f(x: u8) -> u8 { x }\n")] {
+        for (bucket, text) in TEXTS {
             for (split, documents) in [(Split::Train, 40), (Split::HeldOut, 3)] {
                 let name = format!("{bucket}-{split:?}.shard");
                 let mut writer = ShardWriter::create(dir.path().join(&name), ShardMeta::new(bucket, &tokenizer)).unwrap();
@@ -131,7 +138,7 @@ fn step_of(event: &Event) -> Option<u64> {
 #[test]
 fn learns_a_pattern_and_tells_about_it() {
     let folder = Folder::new();
-    let sample = SampleConfig { prompts: vec!["fn f(".to_owned()], tokens: 12, temperature: 0.0, top_k: 0 };
+    let sample = SampleConfig { prompts: vec!["fn f(".to_owned()], tokens: 12, temperature: 0.0, top_k: 0, ..Default::default() };
     let config = TrainConfig { tokens: Some(30_000), sample: Some(sample), log_every: 1, ..config() };
     let (result, events) = folder.train(&config, |_| false);
     result.unwrap();
@@ -156,8 +163,15 @@ fn learns_a_pattern_and_tells_about_it() {
     for (before, after) in evals[0].buckets.iter().zip(&evals[evals.len() - 1].buckets) {
         assert!(after.bits_per_byte < 0.5 && after.bits_per_byte < before.bits_per_byte / 2.0, "{before:?} {after:?}");
     }
-    let Some(Event::Sample(sample)) = events.last() else { panic!("no sample at the end") };
-    assert_eq!(sample.text, "x: u8) -> u8");
+    let [.., Event::Sample(sample), Event::Rows(rows)] = &events[..] else { panic!("no sample and rows at the end") };
+    assert_eq!((sample.text.as_str(), sample.step), ("x: u8) -> u8", stream.steps()));
+
+    // Every byte of the texts was drawn, and the end token; nothing else.
+    let mut bytes: Vec<u8> = TEXTS.iter().flat_map(|(_, text)| text.bytes()).collect();
+    bytes.sort_unstable();
+    bytes.dedup();
+    assert_eq!((rows.ids, rows.padding, rows.untrained), (257, 0, 256 - bytes.len() as u64));
+    assert_eq!(rows.never_input, rows.untrained + 1, "the end token is no input of its own document");
 }
 
 #[test]
@@ -292,7 +306,7 @@ fn a_finished_run_has_nothing_left_to_do() {
     let result = folder.result();
     let (again, events) = folder.train(&config, |_| false);
     again.unwrap();
-    assert!(events.is_empty(), "{events:?}");
+    assert!(matches!(events[..], [Event::Rows(_)]), "{events:?}");
     assert_eq!(folder.result(), result);
 }
 
@@ -321,8 +335,13 @@ fn a_loss_that_is_no_number_ends_the_run() {
     let folder = Folder::new();
     let config = TrainConfig { learning_rate: 1e30, warmup_steps: Some(0), clip_norm: 0.0, ..config() };
     let (result, events) = folder.train(&config, |_| false);
-    let Err(Error::NonFinite { step, .. }) = result else { panic!("{result:?}") };
+    let Err(error @ Error::NonFinite { .. }) = result else { panic!("{result:?}") };
+    let message = error.to_string();
+    let Error::NonFinite { step, documents, .. } = error else { panic!("{message}") };
     assert!((2..=5).contains(&step), "{step}");
+    assert_eq!(documents, folder.stream(&config).documents(step - 1, World::ONE).unwrap());
+    let first = &documents[0];
+    assert!(message.contains(&format!("; its batch has `{}` of test ({})", first.id, first.bucket)), "{message}");
     let told: Vec<u64> = events.iter().filter_map(step_of).collect();
     assert_eq!(told, (1..step).collect::<Vec<_>>(), "steps before it are told");
     let saved = folder.dir.path().join(CHECKPOINTS_FOLDER);
@@ -391,7 +410,7 @@ fn gpu_run_stops_and_goes_on() {
         eprintln!("skipped: {error}");
         return;
     }
-    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0 };
+    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0, ..Default::default() };
     let config = TrainConfig {
         precision: Some(Precision::Bf16),
         learning_rate: 1e-3,
