@@ -34,7 +34,7 @@ pub(crate) fn write(path: &Path, entries: &[Entry<'_>]) -> Result<Digest> {
         let dtype = if matches!(entry.data, Data::Bytes(_)) { Dtype::U8 } else { Dtype::F32 };
         (entry.name.as_str(), dtype, entry.shape.as_slice())
     });
-    let mut out = Writer::create_of(path, infos)?;
+    let mut out = Writer::create(path, infos)?;
     for entry in entries {
         match &entry.data {
             Data::Tensor(value) => {
@@ -55,13 +55,9 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Begins a file of these tensors, which all have one type.
-    pub(crate) fn create<'b>(path: &'a Path, dtype: Dtype, infos: impl Iterator<Item = (&'b str, &'b [usize])>) -> Result<Self> {
-        Self::create_of(path, infos.map(|(name, shape)| (name, dtype, shape)))
-    }
-
-    /// Begins a file of these tensors.
-    fn create_of<'b>(path: &'a Path, infos: impl Iterator<Item = (&'b str, Dtype, &'b [usize])>) -> Result<Self> {
+    /// Begins a file of these tensors. Readers want each at a multiple of its numbers' size, so larger
+    /// numbers come first.
+    pub(crate) fn create<'b>(path: &'a Path, infos: impl Iterator<Item = (&'b str, Dtype, &'b [usize])>) -> Result<Self> {
         let file = BufWriter::new(File::create(path).map_err(Error::io("create", path))?);
         let mut writer = Self { path, file, hasher: blake3::Hasher::new() };
         writer.put(&header(path, infos)?)?;
