@@ -1,6 +1,8 @@
 //! A decoder in the shape of Llama, Qwen2 and Qwen3: what it consists of and how a batch goes through it.
 
+mod cache;
 mod config;
+mod extend;
 mod init;
 pub(crate) mod inputs;
 mod parameter;
@@ -9,7 +11,9 @@ pub(crate) mod rope;
 
 use burn::tensor::{DType, Device, Tensor};
 
+pub(crate) use cache::{BLOCK, KvCache, Slots};
 pub use config::ModelConfig;
+pub(crate) use extend::{Reach, Span, Step};
 pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
@@ -160,8 +164,11 @@ impl Layer {
             return self.forward_on_card(x_nh, spans, config);
         }
         let y_nh = rms_norm(x_nh.clone(), self.attention_norm.value(), config.norm_epsilon);
-        let x_nh = x_nh + self.attend(y_nh, inputs, config);
+        self.feed_forward(x_nh + self.attend(y_nh, inputs, config), config)
+    }
 
+    /// The second half of the layer.
+    fn feed_forward(&self, x_nh: Tensor<2>, config: &ModelConfig) -> Tensor<2> {
         let y_nh = rms_norm(x_nh.clone(), self.mlp_norm.value(), config.norm_epsilon);
         let y_ni = swiglu(self.gate.forward(y_nh.clone()), self.up.forward(y_nh));
         x_nh + self.down.forward(y_ni)
@@ -187,14 +194,19 @@ impl Layer {
     }
 
     fn attend(&self, x_nh: Tensor<2>, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
+        let [q_nq, k_nk, v_nk] = self.project(x_nh, config);
+        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs))
+    }
+
+    /// Queries, keys and values, not yet turned by their positions.
+    fn project(&self, x_nh: Tensor<2>, config: &ModelConfig) -> [Tensor<2>; 3] {
         let q_nq = self.query.forward(x_nh.clone());
         let k_nk = self.key.forward(x_nh.clone());
         let v_nk = self.value.forward(x_nh);
-        let (q_nq, k_nk) = match &self.head_norms {
-            Some([q, k]) => (norm_heads(q_nq, q, config), norm_heads(k_nk, k, config)),
-            None => (q_nq, k_nk),
-        };
-        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs))
+        match &self.head_norms {
+            Some([q, k]) => [norm_heads(q_nq, q, config), norm_heads(k_nk, k, config), v_nk],
+            None => [q_nq, k_nk, v_nk],
+        }
     }
 
     fn linears(&self) -> [&Linear; 7] {

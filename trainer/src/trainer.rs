@@ -14,7 +14,7 @@ use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
 use crate::event::{EvalEvent, Event, SampleEvent, StepEvent};
-use crate::generate::{Sampling, generate};
+use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::gradients::Gradients;
 use crate::load::Pretrained;
 use crate::metrics::Metrics;
@@ -302,18 +302,19 @@ impl<'a> Trainer<'a> {
     fn sample(&self, on: &mut dyn FnMut(Event)) -> Result<()> {
         let Some(config) = &self.run.config.sample else { return Ok(()) };
         let tokenizer = self.run.tokenizer;
-        for prompt in &config.prompts {
-            let sampling = Sampling {
-                tokens: config.tokens,
-                temperature: config.temperature,
-                top_k: config.top_k,
-                context: self.run.config.sequence_length,
-                end: Some(tokenizer.eos()),
-                ids: Some(tokenizer.vocab_size()),
-                seed: self.run.seed,
-            };
-            let ids = generate(&self.model, &tokenizer.encode(prompt)?, &sampling)?;
-            on(Event::Sample(SampleEvent { prompt: prompt.clone(), text: tokenizer.decode(&ids)? }));
+        let context = (self.run.config.sequence_length as usize).max(2);
+        // A text is never longer than those that were trained on; of a long beginning the end is taken.
+        let kept = context.saturating_sub(config.tokens as usize).max(context / 2);
+        let options = GenerateConfig { context, ids: Some(tokenizer.vocab_size()), seed: self.run.seed, ..GenerateConfig::default() };
+        let mut generator = Generator::new(&self.model, options)?;
+        let sampling = Sampling { temperature: config.temperature, top_k: config.top_k, ..Sampling::default() };
+        for (id, prompt) in (0..).zip(&config.prompts) {
+            let mut prompt = tokenizer.encode(prompt)?;
+            prompt.drain(..prompt.len().saturating_sub(kept));
+            generator.push(Request { id, prompt, tokens: config.tokens, sampling, ends: vec![tokenizer.eos()] })?;
+        }
+        for (prompt, completion) in config.prompts.iter().zip(generator.run()?) {
+            on(Event::Sample(SampleEvent { prompt: prompt.clone(), text: tokenizer.decode(&completion.ids)? }));
         }
         Ok(())
     }
