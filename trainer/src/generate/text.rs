@@ -64,6 +64,11 @@ impl<'a> TextStream<'a> {
         Ok(text + &rest)
     }
 
+    /// Whether a stop string is complete.
+    pub fn stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// All text so far.
     pub fn text(&self) -> &str {
         &self.text
