@@ -125,6 +125,8 @@ pub(crate) enum Command {
     Estimate(Estimate),
     /// Write a model for other programs: a Hugging Face folder, whole or in four bits, or a GGUF file.
     Export(Export),
+    /// Continue a text with a model: one prompt, a file of prompts, or what is typed.
+    Generate(Generate),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.
@@ -235,6 +237,67 @@ pub(crate) struct Export {
     /// The model's name in its card and in GGUF files [default: the name of the source].
     #[arg(long)]
     pub(crate) name: Option<String>,
+}
+
+/// What is continued, with which model and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Generate {
+    /// A run folder, a Hugging Face folder or a .gguf file.
+    pub(crate) model: PathBuf,
+    /// The text to continue [default: stdin; on a terminal each line typed].
+    pub(crate) prompt: Option<String>,
+    /// A file of JSON lines, each with a `prompt` and, if wanted, an `id`: writes JSON lines in their order.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// Continuations of each prompt.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
+    pub(crate) samples: u32,
+    /// New tokens of a continuation, at most.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub(crate) tokens: u32,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Text that ends a continuation and is no part of it; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) stop: Vec<String>,
+    /// Another seed gives other draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Continuations made at a time, at most.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) batch: u32,
+    /// Tokens of a prompt and its continuation together [default: what the model is made for, at most 32768].
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<u32>,
+    /// Memory for keys and values [default: what is needed, at most 1 GiB].
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) cache_bytes: Option<u64>,
+    /// The tokenizer.json or SentencePiece model [default: the one beside the model].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// The run's checkpoint of this step [default: the latest].
+    #[arg(long, value_name = "N")]
+    pub(crate) step: Option<u64>,
+}
+
+/// How tokens are drawn.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct SamplingArgs {
+    /// 0 takes the likeliest token, 1 draws as the model says, more is wilder.
+    #[arg(long, default_value_t = 0.8)]
+    pub(crate) temperature: f64,
+    /// Draw among this many likeliest tokens; 0: among all.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) top_k: u32,
+    /// Draw among the fewest tokens that are this likely together.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub(crate) top_p: f64,
+    /// Draw among tokens at least this share as likely as the likeliest.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) min_p: f64,
+    /// Make tokens that are there already less likely; 1 changes nothing.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub(crate) repetition_penalty: f64,
 }
 
 /// Form of an exported model.

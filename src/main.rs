@@ -13,10 +13,12 @@ mod error;
 mod estimate;
 mod explain;
 mod export;
+mod generate;
 mod init;
 mod inspect;
 mod layout;
 mod lock;
+mod model;
 mod plan;
 mod recipe;
 mod record;
@@ -85,6 +87,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, cli.common.lang, ui),
+        Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),

@@ -49,6 +49,14 @@ pub enum Error {
     /// A batch that does not fit the model.
     #[error("batch: {0}")]
     Batch(String),
+    /// Something to generate or to score that the model cannot take.
+    #[error("request {id}: {detail}")]
+    Request {
+        /// The request's id, or the pair's place.
+        id: u64,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A checkpoint, a metrics file or a model whose content is refused.
     #[error("{}: {detail}", path.display())]
     Invalid {

@@ -12,7 +12,8 @@
 //!    adds evaluation, checkpoints and events. On the CPU backend of one machine, a run ends in the
 //!    same bytes on any number of threads, and when it was killed at any step and opened again.
 //!    Nothing is promised between machines, whose processors may add in another order, or on CUDA.
-//! 7. [`evaluate()`] measures held-out bits per byte, [`generate()`] writes text.
+//! 7. [`evaluate()`] measures held-out bits per byte, a [`Generator`] continues many prompts at a time,
+//!    [`score()`] says how likely given continuations are.
 //!
 //! The crate prints nothing and reads no environment; what happens is told by [`Event`]s.
 //!
@@ -79,9 +80,9 @@ pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart
 pub use evaluate::{BucketLoss, evaluate};
 pub use event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
-pub use generate::{Sampling, generate};
+pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;
-pub use load::{Pretrained, extend_vocabulary};
+pub use load::{GgufVocabulary, Pretrained, extend_vocabulary};
 pub use lora::{Base, Full, LoraConfig, Target};
 pub use metrics::METRICS_FILE;
 pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};

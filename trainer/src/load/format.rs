@@ -48,7 +48,7 @@ impl Format {
         })
     }
 
-    /// Its number in GGUF files.
+    /// Its number in GGUF files; panics for bytes, which have none.
     pub(crate) fn gguf(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -62,6 +62,7 @@ impl Format {
             Self::Q5K => 13,
             Self::Q6K => 14,
             Self::Bf16 => 30,
+            Self::U8 => panic!("bytes are not a format of GGUF files"),
         }
     }
 
@@ -71,6 +72,7 @@ impl Format {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::U8 => "U8",
             Self::Q4_0 => "Q4_0",
             Self::Q4_1 => "Q4_1",
             Self::Q5_0 => "Q5_0",

@@ -11,7 +11,7 @@ use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
 use crate::event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
-use crate::generate::{Sampling, generate};
+use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
 use crate::load::Pretrained;
 use crate::watch::Watch;
@@ -169,19 +169,20 @@ impl Trainer<'_> {
     fn sample(&self, journal: &mut Journal, on: &mut Tell<'_>) -> Result<()> {
         let Some(config) = &self.run.config.sample else { return Ok(()) };
         let (tokenizer, step) = (self.run.tokenizer, self.position.step);
+        let context = (self.run.config.sequence_length as usize).max(2);
+        // A text is never longer than those that were trained on; of a long beginning the end is taken.
+        let kept = context.saturating_sub(config.tokens as usize).max(context / 2);
+        let options = GenerateConfig { context, ids: Some(tokenizer.vocab_size()), seed: self.run.seed, ..GenerateConfig::default() };
+        let mut generator = Generator::new(&self.model, options)?;
+        let sampling = Sampling { temperature: config.temperature, top_k: config.top_k, ..Sampling::default() };
+        for (id, prompt) in (0..).zip(&config.prompts) {
+            let mut prompt = tokenizer.encode(prompt)?;
+            prompt.drain(..prompt.len().saturating_sub(kept));
+            generator.push(Request { id, prompt, tokens: config.tokens, sampling, ends: vec![tokenizer.eos()] })?;
+        }
         let mut events = Vec::with_capacity(config.prompts.len());
-        for prompt in &config.prompts {
-            let sampling = Sampling {
-                tokens: config.tokens,
-                temperature: config.temperature,
-                top_k: config.top_k,
-                context: self.run.config.sequence_length,
-                end: Some(tokenizer.eos()),
-                ids: Some(tokenizer.vocab_size()),
-                seed: self.run.seed,
-            };
-            let ids = generate(&self.model, &tokenizer.encode(prompt)?, &sampling)?;
-            events.push(SampleEvent { step, prompt: prompt.clone(), text: tokenizer.decode(&ids)? });
+        for (prompt, completion) in config.prompts.iter().zip(generator.run()?) {
+            events.push(SampleEvent { step, prompt: prompt.clone(), text: tokenizer.decode(&completion.ids)? });
         }
         journal.samples(step, &events)?;
         journal.flush()?;
