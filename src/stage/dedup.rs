@@ -48,7 +48,9 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
 /// What the signatures of the runs of `against` hold, as hashes: a result depends on them.
 pub(crate) fn identities(config: &DedupConfig) -> Result<Vec<u64>> {
     let open = |part: PartSignatures| match SignatureReader::open_lazily(&part.path) {
-        Ok(reader) => Ok(reader.identity()),
+        Ok(reader) if reader.is_of(config) => Ok(reader.identity()),
+        Ok(_) => Err(Error::new(format!("{}: the signatures were made with other settings than this recipe's", part.path.display()))
+            .hint("a run and those of `dedup.against` need the same `minhash`, `simhash` and `prefer`")),
         Err(error) => Err(Error::new(error).hint("`dedup.against` names run folders; `malmoi build` makes their signatures")),
     };
     against(config)?.into_iter().map(open).collect()

@@ -124,7 +124,7 @@ impl SignatureSet {
 /// Opens a signature file that must be of these settings.
 pub(super) fn open_for(path: &Path, config: &DedupConfig) -> Result<SignatureReader> {
     let reader = SignatureReader::open_lazily(path)?;
-    if reader.fingerprint() != config.signature_fingerprint() || reader.values() != config.minhash_values() {
+    if !reader.is_of(config) {
         return Err(Error::mismatch(path, "the signatures were made with other settings"));
     }
     Ok(reader)

@@ -185,6 +185,12 @@ impl SignatureReader {
         self.file.label().fingerprint
     }
 
+    /// Whether the signatures were made with these settings.
+    #[must_use]
+    pub fn is_of(&self, config: &DedupConfig) -> bool {
+        self.fingerprint() == config.signature_fingerprint() && self.values() == config.minhash_values()
+    }
+
     /// Hash of the contents.
     #[must_use]
     pub fn identity(&self) -> u64 {
