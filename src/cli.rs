@@ -161,6 +161,9 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 5)]
         examples: u16,
     },
+    /// Train what filters need.
+    #[command(subcommand)]
+    Filters(FiltersCommand),
     /// Train, extend and compare tokenizers, on texts and without a recipe.
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
@@ -321,6 +324,41 @@ pub(crate) enum Format {
     /// GGUF, about 4.8 bits a weight, in llama.cpp's mixture of types.
     #[value(name = "gguf-q4_k_m")]
     GgufQ4KM,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FiltersCommand {
+    /// Train the model of the filter `classifier`, and say how good it is on texts it never saw.
+    Train(ClassifierTraining),
+}
+
+/// What a classifier is trained on.
+#[derive(Args, Debug)]
+pub(crate) struct ClassifierTraining {
+    /// Texts to be kept: files, folders, globs or run folders.
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) positive: Vec<String>,
+    /// Texts to be told from them.
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) negative: Vec<String>,
+    /// Where to write the model.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Share of the texts, by hash, to measure on and not to learn from.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) held_out: f64,
+    /// Times that every text is learnt from.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) epochs: u32,
+    /// The model has 2^BITS weights of four bytes.
+    #[arg(long, value_name = "BITS", default_value_t = 22)]
+    pub(crate) bits: u32,
+    /// Learning rate at the beginning.
+    #[arg(long, value_name = "RATE", default_value_t = 4.0)]
+    pub(crate) rate: f64,
+    /// Another seed gives another order of the texts.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -32,6 +32,14 @@ pub(crate) fn duplicates(part: &str) -> String {
     format!("duplicates/{part}.jsonl.zst")
 }
 
+/// Lines that a part's documents lost because they stand in many documents.
+pub(crate) fn trimmed(part: &str) -> String {
+    format!("{LINES}/{part}.jsonl.zst")
+}
+
+/// Folder of [`trimmed`].
+pub(crate) const LINES: &str = "lines";
+
 /// Summary of the deduplication.
 pub(crate) const DEDUP: &str = "duplicates/summary.json";
 

@@ -6,6 +6,7 @@
 
 mod audit;
 mod card;
+mod classify;
 mod cli;
 mod compare;
 mod doctor;
@@ -96,6 +97,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Card { run } => card::card(run, common.lang, ui),
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
+        Command::Filters(cli::FiltersCommand::Train(training)) => classify::train(training, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }

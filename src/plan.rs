@@ -29,7 +29,10 @@ impl Plan {
         let lists = recipe.filters.iter().map(lists).collect::<Result<Vec<_>>>()?;
         let clean = parts.iter().map(|part| clean_fingerprint(recipe, &lists, part)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean }))?;
+        let dedup = fingerprint(
+            "dedup",
+            &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": stage::dedup::identities(&recipe.dedup)? }),
+        )?;
         Ok(Self { parts, clean, dedup })
     }
 
@@ -56,7 +59,15 @@ impl Plan {
     pub(crate) fn tokenize(&self, folder: &Path, recipe: &Recipe, index: usize, tokenizer: &str) -> Result<Fingerprint> {
         let path = folder.join(layout::duplicates(&self.parts[index].name));
         let duplicates = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+        let path = folder.join(layout::trimmed(&self.parts[index].name));
+        let trimmed = if recipe.dedup.lines.is_some() {
+            let lines = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+            Some(blake3::hash(&lines).to_hex().to_string())
+        } else {
+            None
+        };
         let facts = json!({
+            "trimmed": trimmed,
             "clean": self.clean[index],
             "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
             "tokenizer": tokenizer,
@@ -90,15 +101,14 @@ fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Res
 
 /// Hashes of the files that a filter reads: what they hold matters, not only where they lie.
 fn lists(filter: &FilterSpec) -> Result<Vec<String>> {
-    let mut filter = filter.clone();
     let name = filter.name();
-    let hash = |path: &mut String| {
+    let hash = |path: &String| {
         let mut hasher = blake3::Hasher::new();
-        let hashed = std::fs::File::open(&*path).and_then(|file| hasher.update_reader(file).map(|_| ()));
-        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the list {path}: {cause}")))?;
+        let hashed = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the file {path}: {cause}")))?;
         Ok(hasher.finalize().to_hex().to_string())
     };
-    filter.files_mut().into_iter().map(hash).collect()
+    filter.files().map_err(Error::new)?.iter().map(hash).collect()
 }
 
 /// `malmoi plan`: the tree of what a run would do.

@@ -11,8 +11,8 @@ mod preset;
 use std::path::{Path, PathBuf};
 
 use corpora::Source;
+use filters::FilterSpec;
 use filters::dedup::DedupConfig;
-use filters::{Chain, FilterSpec};
 use serde::{Deserialize, Serialize};
 use shards::{MixtureConfig, TokenizerConfig};
 use trainer::{Preset, TrainConfig};
@@ -165,9 +165,20 @@ impl Recipe {
             })?;
         }
         self.dedup.validate().map_err(|cause| Problem::new("dedup", cause))?;
+        for bucket in self.dedup.lines.iter().flat_map(|lines| lines.buckets.keys()) {
+            if !buckets.contains(&bucket.as_str()) {
+                return Err(Problem {
+                    place: format!("dedup.lines.buckets.{bucket}"),
+                    message: format!("`lines.buckets` names `{bucket}`, which no source fills"),
+                    hint: Some(format!("the sources fill: {}", buckets.join(", "))),
+                });
+            }
+        }
         if let Some(metric) = &self.dedup.prefer {
-            let chain = Chain::new(&self.filters).map_err(|cause| Problem::new("filters", cause))?;
-            let names = chain.metric_names();
+            let names = self.filters.iter().map(FilterSpec::metric_names).collect::<Result<Vec<_>, _>>();
+            let mut names = names.map_err(|cause| Problem::new("filters", cause))?.concat();
+            names.sort_unstable();
+            names.dedup();
             if !names.contains(&metric.as_str()) {
                 return Err(Problem {
                     place: "dedup.prefer".to_owned(),
@@ -215,6 +226,12 @@ impl Recipe {
         for (index, source) in self.sources.iter_mut().enumerate() {
             for pattern in source.files.iter_mut() {
                 *pattern = paths::resolve(folder, pattern).map_err(|cause| Problem::new(format!("sources.{index}.files"), cause))?;
+            }
+        }
+        for run in &mut self.dedup.against {
+            *run = paths::resolve(folder, run).map_err(|cause| Problem::new("dedup.against", cause))?;
+            if Path::new(run) == self.output {
+                return Err(Problem::new("dedup.against", "`against` names the run's own `output`"));
             }
         }
         if let Some(load) = &mut self.tokenizer.load {

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use filters::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shards::{Manifest, MixturePlan, Tokenizer};
 use trainer::DeviceSpec;
 
 use crate::cli::{Common, Language, StageName};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::lock::{Access, Lock};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
@@ -143,13 +144,10 @@ impl<'a> Run<'a> {
     fn clean(&self, parts: &[usize]) -> Result<()> {
         let todo: Vec<usize> =
             parts.iter().copied().filter(|at| !self.lock.is_current(&self.unit("clean", *at), &self.plan.clean[*at])).collect();
-        let buckets = self.recipe.buckets();
-        let cleaners = self
-            .recipe
-            .sources
-            .iter()
-            .map(|source| Cleaner::new(source, &buckets, &self.recipe.filters, &self.recipe.dedup))
-            .collect::<Result<Vec<_>>>()?;
+        let chain = if todo.is_empty() { Chain::new(&[]) } else { Chain::new(&self.recipe.filters) };
+        let chain = chain.context(|| "cannot build the filters".to_owned())?;
+        let cleaners: Vec<Cleaner<'_>> =
+            self.recipe.sources.iter().map(|source| Cleaner::new(source, &chain, &self.recipe.dedup)).collect();
         let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
         self.timed("clean", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("clean", Unit::Bytes, total);

@@ -1,7 +1,7 @@
 //! `tokenizer`: train one, extend one, compare several, on texts named on the command line.
 
 mod measure;
-mod texts;
+pub(crate) mod texts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

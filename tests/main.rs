@@ -1,7 +1,9 @@
 //! End-to-end tests: the real binary on small files, in a temporary folder.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+mod contamination;
 mod corpus;
+mod dedup;
 mod determinism;
 mod errors;
 mod formats;

@@ -9,8 +9,8 @@ use shards::{Manifest, MixturePlan, Split};
 
 use super::aggregate::{self, Aggregates};
 use super::html::{
-    Amount, DropReason, DropSample, Lengths, ReportData, SourceFunnel, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts,
-    Tokens,
+    Amount, ContaminatedSet, DropReason, DropSample, Lengths, ReportData, SourceFunnel, Timing, TokenBucket, TokenPlan, TokenizerBucket,
+    TokenizerFacts, Tokens,
 };
 use super::{clusters, curve};
 use crate::error::{Context, Result};
@@ -54,6 +54,7 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     let (samples, unreadable) = reject_samples(folder, &parts, &stats)?;
     data.unreadable = unreadable;
     data.reasons = Some(reasons(&stats, &tables, samples));
+    data.contamination = contamination(&stats);
     if stats.iter().any(|part| part.unreadable > 0) {
         data.warnings
             .push(format!("{} records could not be read and are quarantined", stats.iter().map(|part| part.unreadable).sum::<u64>()));
@@ -85,7 +86,7 @@ fn amount(count: Count) -> Amount {
 fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: Option<&[PartShards]>) {
     for source in &recipe.sources {
         let mut funnel = SourceFunnel { source: source.name.clone(), bucket: source.bucket.clone(), ..SourceFunnel::default() };
-        let (mut duplicates, mut kept, mut tokens) = (Count::default(), Count::default(), 0);
+        let (mut duplicates, mut kept, mut trimmed, mut tokens) = (Count::default(), Count::default(), Count::default(), 0);
         let (mut input, mut rejected) = (Count::default(), Count::default());
         for (index, part) in stats.iter().enumerate().filter(|(_, part)| part.source == source.name) {
             input.merge(part.input);
@@ -97,6 +98,7 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
             if let Some(shards) = shards.and_then(|shards| shards.get(index)) {
                 duplicates.merge(shards.duplicate());
                 kept.merge(shards.encoded);
+                trimmed.merge(shards.trimmed);
                 tokens += shards.shards.iter().map(|shard| shard.tokens).sum::<u64>();
             }
         }
@@ -104,6 +106,7 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
         if shards.is_some() {
             funnel.duplicates = Some(amount(duplicates));
             funnel.kept = Some(amount(kept));
+            funnel.trimmed = amount(trimmed);
             funnel.tokens = Some(tokens);
         }
         data.sources.push(funnel);
@@ -165,6 +168,24 @@ fn reasons(stats: &[PartStats], tables: &Aggregates, mut samples: Samples) -> Ve
             reason
         })
         .collect()
+}
+
+/// Evaluation sets over all parts; none where no filter looks for any.
+fn contamination(stats: &[PartStats]) -> Option<Vec<ContaminatedSet>> {
+    let mut sets: BTreeMap<&str, ContaminatedSet> = BTreeMap::new();
+    for (name, part) in stats.iter().flat_map(|part| &part.contamination) {
+        let set = sets.entry(name).or_default();
+        set.items = set.items.max(part.items);
+        set.searchable = set.searchable.max(part.searchable);
+        set.documents += part.documents;
+        for (item, documents) in &part.found {
+            *set.found.entry(item.clone()).or_default() += documents;
+        }
+    }
+    if sets.is_empty() {
+        return None;
+    }
+    Some(sets.into_iter().map(|(name, set)| ContaminatedSet { set: name.to_owned(), ..set }).collect())
 }
 
 fn tokens(data: &mut ReportData, folder: &Path, shards: &[PartShards]) -> Result<()> {

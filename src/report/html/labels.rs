@@ -46,6 +46,7 @@ labels! {
     duplicates: "Duplicates", "중복";
     kept: "Kept", "보존";
     rewritten: "Trimmed inside documents", "문서 안에서 정리";
+    trimmed_lines: "Repeated lines", "반복되는 줄";
     tokens: "Tokens", "토큰";
     // Summary.
     went_in: "Went in", "들어온 것";
@@ -122,12 +123,21 @@ labels! {
     kind_exact: "Exact copy", "완전히 같음";
     kind_minhash: "Near copy (MinHash)", "거의 같음 (MinHash)";
     kind_simhash: "Near copy (SimHash)", "거의 같음 (SimHash)";
+    kind_url: "Same address", "같은 주소";
+    kind_lines: "Nothing but repeated lines", "반복되는 줄뿐";
     largest_clusters: "The largest clusters", "가장 큰 묶음";
     similarity: "similarity", "유사도";
     tag_kept: "kept", "보존";
     tag_removed: "removed", "제거";
     same_text: "The same text.", "같은 글입니다.";
     same_excerpt: "The same as far as it is shown.", "표시된 부분까지는 같은 글입니다.";
+    // Evaluation sets.
+    contamination: "Evaluation sets", "평가 데이터 오염";
+    contamination_lead: "Items of evaluation sets that stand in documents. Items below the length that the filter looks for are not searchable.", "문서에 들어 있는 평가 문항입니다. 필터가 찾는 길이보다 짧은 문항은 찾을 수 없습니다.";
+    col_set: "Set", "평가 데이터";
+    col_items: "Items", "문항";
+    col_searchable: "Searchable", "찾을 수 있는 문항";
+    col_found: "Found", "찾은 문항";
     // Lengths and languages.
     lengths: "Lengths", "문서 길이";
     lengths_lead: "Documents that passed the filters, by length in characters; the bins are even on a logarithmic scale.", "필터를 통과한 문서를 글자 수로 나눈 분포입니다. 구간은 로그 간격입니다.";

@@ -22,7 +22,8 @@ fn full(text: &str) -> ReportData {
             passed: amount(80, 8_400),
             rewritten_bytes: 100,
             duplicates: Some(amount(10, 400)),
-            kept: Some(amount(70, 8_000)),
+            trimmed: amount(3, 100),
+            kept: Some(amount(70, 7_900)),
             tokens: Some(3_000),
         }],
         unreadable: vec![s()],
@@ -46,6 +47,7 @@ fn full(text: &str) -> ReportData {
                 removed: vec![Removed { id: s(), source: s(), kind: s(), similarity: Some(0.91), excerpt: format!("{text} b") }],
             }],
         }),
+        contamination: Some(vec![ContaminatedSet { set: s(), items: 9, searchable: 8, documents: 3, found: [(s(), 3)].into() }]),
         lengths: Some(Lengths { edges: vec![0, 10, 100], buckets: [(s(), vec![1, 50, 29])].into() }),
         languages: Some([(s(), 99)].into()),
         tokenizer: Some(TokenizerFacts {
