@@ -8,6 +8,7 @@ mod audit;
 mod card;
 mod cli;
 mod compare;
+mod data;
 mod doctor;
 mod error;
 mod estimate;
@@ -15,6 +16,7 @@ mod explain;
 mod export;
 mod init;
 mod inspect;
+mod interchange;
 mod layout;
 mod lock;
 mod plan;
@@ -59,7 +61,10 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
-    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. }) {
+    if matches!(
+        cli.command,
+        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_)
+    ) {
         listen()?;
     }
     match &cli.command {
@@ -92,6 +97,8 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Card { run } => card::card(run, common.lang, ui),
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
+        Command::Data(command) => data::run(command, ui),
+        Command::Shards(command) => interchange::run(command, common, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }

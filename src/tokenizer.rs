@@ -1,5 +1,6 @@
-//! `tokenizer`: train one, extend one, compare several, on texts named on the command line.
+//! `tokenizer`: train one, extend one, convert one, compare several.
 
+mod convert;
 mod measure;
 mod texts;
 
@@ -25,6 +26,9 @@ pub(crate) fn run(command: &TokenizerCommand, common: &Common, ui: &Ui) -> Resul
         TokenizerCommand::Extend { tokenizer, texts, out, tokens, rows, held_out } => {
             let config = ExtendConfig { new_tokens: *tokens, ..ExtendConfig::default() };
             extend(tokenizer, texts, out, &config, *rows, *held_out, ui)
+        }
+        TokenizerCommand::Convert { tokenizer, out, pattern, special, eos } => {
+            convert::convert(tokenizer, out, &convert::hints(pattern.as_deref(), special)?, eos.as_deref(), ui)
         }
         TokenizerCommand::Report { texts, tokenizer } => report(texts, tokenizer, ui),
     }

@@ -63,6 +63,73 @@ fn piece(message: &[u8]) -> Result<Piece, &'static str> {
     Ok(piece)
 }
 
+/// A model file to be written; `pieces` are text, score and kind by id.
+pub(crate) struct Model<'a> {
+    pub(crate) pieces: &'a [(&'a str, f32, PieceKind)],
+    pub(crate) unknown: Option<i32>,
+    pub(crate) begin: Option<i32>,
+    pub(crate) end: Option<i32>,
+    pub(crate) byte_fallback: bool,
+    pub(crate) add_dummy_prefix: bool,
+    pub(crate) remove_extra_spaces: bool,
+}
+
+/// The bytes of a BPE model without a table of normalization (`sentencepiece_model.proto`).
+pub(crate) fn model(model: &Model<'_>) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (text, score, kind) in model.pieces {
+        let mut piece = Vec::new();
+        bytes(&mut piece, 1, text.as_bytes());
+        piece.push(2 << 3 | 5);
+        piece.extend_from_slice(&score.to_le_bytes());
+        let kind = match kind {
+            PieceKind::Normal => 1,
+            PieceKind::Unknown => 2,
+            PieceKind::Control => 3,
+            PieceKind::UserDefined => 4,
+            PieceKind::Unused => 5,
+            PieceKind::Byte => 6,
+        };
+        number(&mut piece, 3, kind);
+        bytes(&mut file, 1, &piece);
+    }
+    let mut trainer = Vec::new();
+    number(&mut trainer, 3, 2); // model_type: BPE
+    number(&mut trainer, 4, model.pieces.len() as u64);
+    number(&mut trainer, 35, model.byte_fallback.into());
+    // Absent ids are -1, which protobuf writes with the bits of a 64-bit number.
+    for (field, id) in [(40, model.unknown.or(Some(0))), (41, model.begin), (42, model.end), (43, None)] {
+        number(&mut trainer, field, i64::from(id.unwrap_or(-1)) as u64);
+    }
+    bytes(&mut file, 2, &trainer);
+    let mut normalizer = Vec::new();
+    bytes(&mut normalizer, 1, b"identity");
+    number(&mut normalizer, 3, model.add_dummy_prefix.into());
+    number(&mut normalizer, 4, model.remove_extra_spaces.into());
+    number(&mut normalizer, 5, 1); // escape_whitespaces
+    bytes(&mut file, 3, &normalizer);
+    file
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn number(out: &mut Vec<u8>, field: u64, value: u64) {
+    varint(out, field << 3);
+    varint(out, value);
+}
+
+fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
+    varint(out, field << 3 | 2);
+    varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
