@@ -319,15 +319,16 @@ pub(crate) enum ShardsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenizerCommand {
-    /// Train a byte-level BPE: the merges and ids of Hugging Face's trainer.
+    /// Train a byte-level BPE (the merges and ids of Hugging Face's trainer) or a SentencePiece model.
     ///
     /// All options of a recipe's `[tokenizer] train` can be set, for example
-    /// `--set tokenizer.train.pattern=llama3`.
+    /// `--set tokenizer.train.pattern=llama3`. A name that ends in .model asks for SentencePiece, whose
+    /// options are set by `--set tokenizer.sentencepiece.KEY=VALUE`.
     Train {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
         texts: Vec<String>,
-        /// Where to write the tokenizer.json.
+        /// Where to write the tokenizer.json or SentencePiece .model.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
         /// Ids in all [default: 32000].

@@ -46,7 +46,7 @@ impl Plan {
                 json!(blake3::hash(&bytes).to_hex().as_str())
             }
             // Trained on what deduplication left.
-            TokenizerSource::Train(_) => json!(self.dedup),
+            TokenizerSource::Train(_) | TokenizerSource::SentencePiece(_) => json!(self.dedup),
             TokenizerSource::Bytes => Value::Null,
         };
         fingerprint("tokenizer", &json!({ "tokenizer": recipe.tokenizer, "content": content }))
@@ -214,6 +214,7 @@ pub(crate) fn applies(filter: &FilterSpec, bucket: &str) -> bool {
 fn tokenizer_words(config: &TokenizerConfig) -> String {
     match config.source() {
         TokenizerSource::Train(train) => format!("to train, {} tokens", train.vocab_size),
+        TokenizerSource::SentencePiece(config) => format!("SentencePiece to train, {} pieces", config.vocab_size),
         TokenizerSource::Load(path) => path.display().to_string(),
         TokenizerSource::Bytes => "bytes".to_owned(),
     }

@@ -165,7 +165,7 @@ impl Recipe {
         if self.sources.is_empty() && self.imports.is_empty() {
             return Err(Problem::new("sources", "a recipe needs at least one source"));
         }
-        if self.sources.is_empty() && self.tokenizer.train.is_some() {
+        if self.sources.is_empty() && (self.tokenizer.train.is_some() || self.tokenizer.sentencepiece.is_some()) {
             return Err(Problem::new(
                 "tokenizer.train",
                 "without sources there is no text to train a tokenizer on; `load` the imports' own",

@@ -79,7 +79,7 @@ pub use stream::{
     Account, Batch, BucketAccount, DrawnDocument, DrawnWindow, HeldOut, OrderRow, PADDING_ROW, StreamConfig, TokenStream, World,
 };
 pub use tokenizer::{
-    ExtendConfig, Extended, Pattern, TextSize, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText,
-    VocabularyHints,
+    ExtendConfig, Extended, LineCounts, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, TextSize, Tokenizer,
+    TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText, VocabularyHints,
 };
 pub use writer::ShardWriter;

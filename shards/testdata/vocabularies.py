@@ -127,17 +127,20 @@ def main():
     trained.encode_special_tokens = True
     texts_added = texts + ["a<think>b <|im_end|> c"]
     cases["gguf-gpt2"] = [trained.encode(text, add_special_tokens=False).ids for text in texts_added]
+    cases["gguf-end"] = trained.token_to_id("<|endoftext|>")
     cases["gguf-texts"] = texts_added[len(texts) :]
     model = json.loads(trained.to_str())["model"]
     writer = gguf.GGUFWriter(out / "gpt2.gguf", "qwen2")
     by_id = {id: token for token, id in trained.get_vocab(with_added_tokens=True).items()}
-    kinds = {500: gguf.TokenType.CONTROL, 501: gguf.TokenType.CONTROL, 502: gguf.TokenType.USER_DEFINED}
+    end, mark, think = (trained.token_to_id(token) for token in ("<|endoftext|>", "<|im_end|>", "<think>"))
+    kinds = {end: gguf.TokenType.CONTROL, mark: gguf.TokenType.CONTROL, think: gguf.TokenType.USER_DEFINED}
+    normal, unused = gguf.TokenType.NORMAL, gguf.TokenType.UNUSED
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list([by_id.get(id, f"[PAD{id}]") for id in range(512)])
-    writer.add_token_types([kinds.get(id, gguf.TokenType.NORMAL if id < 500 else gguf.TokenType.UNUSED) for id in range(512)])
+    writer.add_token_types([kinds.get(id, normal if id < end else unused) for id in range(512)])
     writer.add_token_merges([" ".join(merge) for merge in model["merges"]])
-    writer.add_eos_token_id(500)
+    writer.add_eos_token_id(end)
     writer.add_tensor("token_embd.weight", np.zeros((1, 32), dtype=np.float32))
     close(writer)
 

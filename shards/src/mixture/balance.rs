@@ -13,15 +13,15 @@ pub(super) fn temperature(shares: &mut [Share], temperature: f64) {
     }
 }
 
-/// Deals `total` windows out evenly, except that none gets more than its cap; gives what is left over
+/// Deals `total` windows out evenly, except that none gets more than its `limit`; gives what is left over
 /// when all have theirs (UniMax, algorithm 1). Parts become the windows themselves.
-pub(super) fn unimax(shares: &mut [Share], total: u64) -> u64 {
+pub(super) fn unimax(shares: &mut [Share], total: u64, limit: impl Fn(&Share) -> u64) -> u64 {
     let mut order: Vec<usize> = (0..shares.len()).collect();
-    order.sort_by_key(|&index| shares[index].cap());
+    order.sort_by_key(|&index| limit(&shares[index]));
     let mut left = total;
     for (place, &index) in order.iter().enumerate() {
         let even = left / (order.len() - place) as u64;
-        shares[index].parts = even.min(shares[index].cap());
+        shares[index].parts = even.min(limit(&shares[index]));
         left -= shares[index].parts;
     }
     left

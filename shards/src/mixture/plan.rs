@@ -133,7 +133,7 @@ impl MixturePlan {
             return Err(Error::Setting { option: "tokens", detail });
         }
         let (total, stages) = match (config.balance, config.stages.is_empty()) {
-            (Balance::UniMax, _) => (unimax(config, &mut shares, wanted, seq_len)?, Vec::new()),
+            (Balance::UniMax, _) => (unimax(config, &mut shares, wanted, target_tokens.is_some(), seq_len)?, Vec::new()),
             (_, true) => (by_ratio(config, &shares, wanted, target_tokens.is_some(), most, seq_len)?, Vec::new()),
             (_, false) => (wanted, stages::plan(config, &mut shares, wanted, seq_len)?),
         };
@@ -210,11 +210,14 @@ impl MixturePlan {
 
 /// The largest total for which no bucket is gone through more than once, nor more than its epochs allow.
 fn once(config: &MixtureConfig, shares: &[Share]) -> u64 {
-    let limit = |share: &Share| share.available_windows.min(share.cap());
     match config.balance {
-        Balance::UniMax => shares.iter().map(limit).fold(0, u64::saturating_add),
-        _ => largest_total(shares, limit),
+        Balance::UniMax => shares.iter().map(limit_once).fold(0, u64::saturating_add),
+        _ => largest_total(shares, limit_once),
     }
+}
+
+fn limit_once(share: &Share) -> u64 {
+    share.available_windows.min(share.cap())
 }
 
 /// The windows that ratios allow: those wanted, or fewer where the recipe says so. Only a total that was
@@ -238,9 +241,10 @@ fn by_ratio(config: &MixtureConfig, shares: &[Share], wanted: u64, asked: bool, 
     }
 }
 
-/// Deals windows out as evenly as epochs allow; the shares become what is dealt.
-fn unimax(config: &MixtureConfig, shares: &mut [Share], wanted: u64, seq_len: u32) -> Result<u64> {
-    let left = balance::unimax(shares, wanted);
+/// Deals windows out as evenly as epochs allow, or one epoch where no total was asked for; the shares
+/// become what is dealt.
+fn unimax(config: &MixtureConfig, shares: &mut [Share], wanted: u64, asked: bool, seq_len: u32) -> Result<u64> {
+    let left = balance::unimax(shares, wanted, if asked { Share::cap } else { limit_once });
     let possible = wanted - left;
     if possible == 0 || (left > 0 && config.on_shortage == OnShortage::Refuse) {
         return Err(Error::from(Box::new(shortage(shares, wanted, possible, seq_len))));

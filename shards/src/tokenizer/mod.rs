@@ -10,6 +10,7 @@ mod huggingface;
 mod proto;
 mod sentencepiece;
 mod special;
+mod spm;
 mod train;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use rayon::prelude::*;
 
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
 pub use formats::VocabularyHints;
+pub use spm::{LineCounts, NormalizationRule, SentencePieceConfig, SentencePieceModel};
 pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
@@ -137,6 +139,7 @@ impl Tokenizer {
         let eos = config.eos.as_deref();
         match config.source() {
             TokenizerSource::Train(train) => Self::train(train, eos, folder, texts),
+            TokenizerSource::SentencePiece(config) => Self::train_sentencepiece(config, eos, texts).map(|(tokenizer, _)| tokenizer),
             TokenizerSource::Load(path) => Self::load(path, eos),
             TokenizerSource::Bytes => Bytes::with_eos(eos).map(Self::Bytes),
         }
@@ -166,6 +169,18 @@ impl Tokenizer {
         texts: impl Iterator<Item = impl Into<TrainText>>,
     ) -> Result<String> {
         train::train(config, eos, folder, texts)
+    }
+
+    /// Trains a SentencePiece model: the pieces, scores and ids that `spm_train` finds, in memory that follows
+    /// the number of different words, and of lines where `input-sentence-size` is set. Also says what became
+    /// of the lines.
+    pub fn train_sentencepiece(
+        config: &SentencePieceConfig,
+        eos: Option<&str>,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<(Self, LineCounts)> {
+        let (model, counts) = spm::train(config, texts)?;
+        Ok((Self::SentencePiece(Box::new(SentencePiece::from_model(model, eos)?)), counts))
     }
 
     /// This tokenizer with tokens learnt on `texts` after its own: every old id and merge stays as it is.

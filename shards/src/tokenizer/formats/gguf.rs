@@ -167,15 +167,20 @@ impl Vocabulary {
             Some(Entry::Flag(flag)) => *flag,
             _ => default,
         };
-        Ok(proto::model(&proto::Model {
-            pieces: &pieces,
-            unknown: id("unknown_token_id"),
+        let trainer = proto::Trainer {
+            unknown: id("unknown_token_id").unwrap_or(0),
             begin: id("bos_token_id"),
             end: id("eos_token_id"),
             byte_fallback: pieces.iter().any(|(_, _, kind)| *kind == PieceKind::Byte),
+            ..proto::Trainer::default()
+        };
+        let normalizer = proto::Normalizer {
+            name: "identity",
+            table: &[],
             add_dummy_prefix: flag("add_space_prefix", true),
             remove_extra_spaces: flag("remove_extra_whitespaces", false),
-        }))
+        };
+        Ok(proto::model(&pieces, &trainer, &normalizer))
     }
 
     /// The type of each token; where the file has none, all are ordinary.
