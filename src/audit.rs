@@ -63,6 +63,7 @@ struct Totals {
     duplicate: Count,
     unreadable: u64,
     encoded: Count,
+    imported: Count,
     tokens: u64,
     held_out_tokens: u64,
     /// By part, the rows that are encoded. One bit for each record of the input.
@@ -88,6 +89,11 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
             ledger.fault(error.message);
         }
     }
+    for unit in stage::import::Unit::all(&recipe) {
+        if let Err(error) = import_ledger(folder, &unit, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
+            ledger.fault(error.message);
+        }
+    }
     if let Err(error) = token_ledger(folder, &recipe, tokenizer.as_ref(), &totals, &mut ledger) {
         ledger.fault(error.message);
     }
@@ -110,6 +116,9 @@ fn summary(totals: &Totals, ledger: &Ledger<'_>) {
     documents("+ duplicate", totals.duplicate);
     documents("+ rejected", totals.rejected);
     ui.data(format!("+ unreadable {:>12} records", totals.unreadable));
+    if totals.imported.documents > 0 {
+        documents("imported", totals.imported);
+    }
     ui.data(format!("tokens       {:>12} to train on, {} held out", totals.tokens, totals.held_out_tokens));
     ui.data(format!("{} checks, {} faults", ledger.checks, ledger.faults.len()));
 }
@@ -302,6 +311,39 @@ fn shards_ledger(
     for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
         ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
         ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());
+    }
+    Ok(())
+}
+
+/// The shards of an imported file: checksums and counts, with `--deep` also every token of the file.
+fn import_ledger(
+    folder: &Path,
+    unit: &stage::import::Unit<'_>,
+    tokenizer: Option<&Tokenizer>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let left = unit.left(folder)?;
+    let mut documents = 0;
+    for shard in &left.shards {
+        let reader = ShardReader::open(folder.join(&shard.path))?;
+        reader.verify()?;
+        ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
+        ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
+        match shard.split {
+            Split::Train => totals.tokens += reader.token_count(),
+            Split::HeldOut => totals.held_out_tokens += reader.token_count(),
+        }
+        documents += reader.len();
+    }
+    ledger.equal(&format!("{}: documents", unit.name()), &documents, &left.encoded.documents);
+    totals.imported.merge(left.encoded);
+    if let (true, Some(tokenizer)) = (deep, tokenizer) {
+        let differs = unit.compare(folder, &left, tokenizer)?;
+        ledger.check(differs.is_none(), || {
+            format!("{}: document `{}` is not as in {}", unit.name(), differs.unwrap_or_default(), unit.path().display())
+        });
     }
     Ok(())
 }

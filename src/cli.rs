@@ -164,7 +164,13 @@ pub(crate) enum Command {
     /// Train what filters need.
     #[command(subcommand)]
     Filters(FiltersCommand),
-    /// Train, extend and compare tokenizers, on texts and without a recipe.
+    /// Answer questions about what a training sees.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Bring token shards to and from the layouts of other trainers.
+    #[command(subcommand)]
+    Shards(ShardsCommand),
+    /// Train, extend, compare and convert tokenizers, on texts and without a recipe.
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
     /// Say what machine this is, which backends it has, and what is missing.
@@ -362,16 +368,87 @@ pub(crate) struct ClassifierTraining {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Name the documents that a step trains on, in the order of its rows.
+    Order {
+        /// The run folder.
+        run: PathBuf,
+        /// The step, as metrics.jsonl counts it: from 1.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        step: u64,
+    },
+}
+
+/// The layouts of other trainers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// Megatron-LM, GPT-NeoX: NAME.bin and NAME.idx
+    Megatron,
+    /// datatrove, nanotron: NAME.ds, .ds.index, .ds.loss and .ds.metadata
+    Datatrove,
+    /// OLMo, dolma: NAME.npy without a header, and NAME.csv.gz
+    Olmo,
+    /// llm.c: NAME.bin with a header of 1024 bytes
+    LlmC,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShardsCommand {
+    /// Write every shard of a run in another trainer's layout.
+    Export {
+        /// The run folder.
+        run: PathBuf,
+        /// The folder to write; files of the same names are replaced.
+        folder: PathBuf,
+        /// The layout.
+        #[arg(long, value_enum, value_name = "LAYOUT")]
+        to: LayoutName,
+        /// Leave out the end token that every document of a shard has.
+        #[arg(long)]
+        without_end_tokens: bool,
+        /// The tokenizer's name in datatrove's .metadata [default: its fingerprint].
+        #[arg(long, value_name = "NAME")]
+        tokenizer_name: Option<String>,
+    },
+    /// Make a run folder from files that another program tokenized.
+    ///
+    /// A recipe does the same with `[[imports]]`; this writes the recipe too.
+    Import {
+        /// Files: NAME.bin (with NAME.idx: Megatron, else llm.c), NAME.ds, NAME.npy.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The run folder to make.
+        folder: PathBuf,
+        /// The tokenizer that made the ids.
+        #[arg(long, short, value_name = "FILE")]
+        tokenizer: PathBuf,
+        /// Name of the end token [default: the usual names].
+        #[arg(long, value_name = "TOKEN")]
+        eos: Option<String>,
+        /// The bucket that the documents go into.
+        #[arg(long, value_name = "NAME", default_value = "imported")]
+        bucket: String,
+        /// The layout [default: what the name of each file says].
+        #[arg(long, value_enum, value_name = "LAYOUT")]
+        from: Option<LayoutName>,
+        /// Bytes of a token, for .npy and for .ds without .index and .metadata [default: 2 up to 65,536 ids, else 4].
+        #[arg(long, value_name = "2|4", value_parser = clap::value_parser!(u32).range(2..=4))]
+        token_bytes: Option<u32>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum TokenizerCommand {
-    /// Train a byte-level BPE: the merges and ids of Hugging Face's trainer.
+    /// Train a byte-level BPE (the merges and ids of Hugging Face's trainer) or a SentencePiece model.
     ///
     /// All options of a recipe's `[tokenizer] train` can be set, for example
-    /// `--set tokenizer.train.pattern=llama3`.
+    /// `--set tokenizer.train.pattern=llama3`. A name that ends in .model asks for SentencePiece, whose
+    /// options are set by `--set tokenizer.sentencepiece.KEY=VALUE`.
     Train {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
         texts: Vec<String>,
-        /// Where to write the tokenizer.json.
+        /// Where to write the tokenizer.json or SentencePiece .model.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
         /// Ids in all [default: 32000].
@@ -400,12 +477,31 @@ pub(crate) enum TokenizerCommand {
         #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
         held_out: f64,
     },
+    /// Convert between tokenizer formats, where the ids stay the same to the last one.
+    ///
+    /// Reads a tokenizer.json, tekken.json, .tiktoken, .gguf or SentencePiece .model; writes what the name
+    /// of the new file says: .json, .tiktoken or .model.
+    Convert {
+        /// The file to convert.
+        tokenizer: PathBuf,
+        /// The file to write.
+        out: PathBuf,
+        /// How a .tiktoken file's text is split: gpt2, qwen2, llama3, qwen3.5, o200k or tekken [default: known by the number of ranks].
+        #[arg(long, value_name = "PATTERN")]
+        pattern: Option<String>,
+        /// A special token that a .tiktoken file lacks; may be given several times.
+        #[arg(long, value_name = "TOKEN=ID")]
+        special: Vec<String>,
+        /// Name of the end token [default: the usual names].
+        #[arg(long, value_name = "TOKEN")]
+        eos: Option<String>,
+    },
     /// Compare tokenizers on texts: length, fertility, partial characters, unused ids, Hangul.
     Report {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
         texts: Vec<String>,
-        /// A tokenizer.json or SentencePiece model; may be given several times.
+        /// A tokenizer.json, SentencePiece model, .tiktoken, tekken.json or .gguf file; may be given several times.
         #[arg(long, short, required = true, value_name = "[NAME=]FILE")]
         tokenizer: Vec<String>,
     },

@@ -9,6 +9,7 @@ mod card;
 mod classify;
 mod cli;
 mod compare;
+mod data;
 mod doctor;
 mod error;
 mod estimate;
@@ -17,6 +18,7 @@ mod export;
 mod generate;
 mod init;
 mod inspect;
+mod interchange;
 mod layout;
 mod lock;
 mod model;
@@ -62,7 +64,10 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
-    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. }) {
+    if matches!(
+        cli.command,
+        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_)
+    ) {
         listen()?;
     }
     match &cli.command {
@@ -98,6 +103,8 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Filters(cli::FiltersCommand::Train(training)) => classify::train(training, ui),
+        Command::Data(command) => data::run(command, ui),
+        Command::Shards(command) => interchange::run(command, common, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }

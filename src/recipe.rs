@@ -3,6 +3,7 @@
 //! Loading is three steps that a reader can follow: the text is parsed, `--set` overrides are put
 //! in, and the result is checked as a whole. An error at any step points at the line.
 
+mod import;
 mod locate;
 mod overrides;
 mod paths;
@@ -18,6 +19,7 @@ use shards::{MixtureConfig, TokenizerConfig};
 use trainer::{Preset, TrainConfig};
 
 use crate::error::{Context, Error, Result};
+pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
 
@@ -39,8 +41,12 @@ pub(crate) struct Recipe {
     /// Share of the documents of every bucket that is never trained on. Default 0.01.
     #[serde(default = "default_held_out")]
     pub(crate) held_out: f64,
-    /// Where text comes from.
+    /// Where text comes from. May be empty where there are `imports`.
+    #[serde(default)]
     pub(crate) sources: Vec<Source>,
+    /// Token files that another program made. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) imports: Vec<Import>,
     /// What every document passes, in this order.
     #[serde(default)]
     pub(crate) filters: Vec<FilterSpec>,
@@ -128,6 +134,27 @@ impl Recipe {
         self.preset.into_iter().flat_map(notes).collect()
     }
 
+    /// A recipe of nothing but imports, in full and with absolute paths.
+    pub(crate) fn of_imports(output: PathBuf, imports: Vec<Import>, tokenizer: TokenizerConfig, mixture: MixtureConfig) -> Result<Self> {
+        let recipe = Self {
+            output,
+            seed: 0,
+            part_bytes: default_part_bytes(),
+            max_bad_rows: default_max_bad_rows(),
+            held_out: default_held_out(),
+            sources: Vec::new(),
+            imports,
+            filters: Vec::new(),
+            dedup: DedupConfig::default(),
+            tokenizer,
+            mixture,
+            train: None,
+            preset: None,
+        };
+        recipe.check().map_err(|problem| Error::new(problem.message))?;
+        Ok(recipe)
+    }
+
     /// The resolved recipe of a run folder.
     pub(crate) fn of_run(folder: &Path) -> Result<Self> {
         let path = folder.join(crate::layout::RECIPE);
@@ -138,22 +165,39 @@ impl Recipe {
         Self::load(&path, &[])
     }
 
-    /// Names of the buckets that the sources fill, sorted.
+    /// Names of the buckets that sources and imports fill, sorted.
     pub(crate) fn buckets(&self) -> Vec<&str> {
-        let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).collect();
+        let imported = self.imports.iter().map(|import| import.bucket.as_str());
+        let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).chain(imported).collect();
         buckets.sort_unstable();
         buckets.dedup();
         buckets
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.sources.is_empty() {
+        if self.sources.is_empty() && self.imports.is_empty() {
             return Err(Problem::new("sources", "a recipe needs at least one source"));
+        }
+        if self.sources.is_empty() && (self.tokenizer.train.is_some() || self.tokenizer.sentencepiece.is_some()) {
+            return Err(Problem::new(
+                "tokenizer.train",
+                "without sources there is no text to train a tokenizer on; `load` the imports' own",
+            ));
         }
         for (index, source) in self.sources.iter().enumerate() {
             source.validate().map_err(|cause| Problem::new(format!("sources.{index}"), cause))?;
             if self.sources[..index].iter().any(|earlier| earlier.name == source.name) {
                 return Err(Problem::new(format!("sources.{index}.name"), format!("two sources are named `{}`", source.name)));
+            }
+        }
+        for (index, import) in self.imports.iter().enumerate() {
+            import.validate().map_err(|cause| Problem::new(format!("imports.{index}"), cause))?;
+            let mut earlier = self.sources.iter().map(|source| &source.name).chain(self.imports[..index].iter().map(|import| &import.name));
+            if earlier.any(|name| *name == import.name) {
+                return Err(Problem::new(
+                    format!("imports.{index}.name"),
+                    format!("`{}` is the name of another source or import", import.name),
+                ));
             }
         }
         let buckets = self.buckets();
@@ -208,8 +252,8 @@ impl Recipe {
         }
         if self.train.is_some() || self.mixture != MixtureConfig::default() {
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
-            for bucket in self.mixture.ratios.keys() {
-                if !buckets.contains(&bucket.as_str()) {
+            for bucket in self.mixture.named() {
+                if !buckets.contains(&bucket) {
                     return Err(Problem {
                         place: format!("mixture.{bucket}"),
                         message: format!("the mixture asks for bucket `{bucket}`, which no source fills"),
@@ -232,6 +276,11 @@ impl Recipe {
             *run = paths::resolve(folder, run).map_err(|cause| Problem::new("dedup.against", cause))?;
             if Path::new(run) == self.output {
                 return Err(Problem::new("dedup.against", "`against` names the run's own `output`"));
+            }
+        }
+        for (index, import) in self.imports.iter_mut().enumerate() {
+            for file in &mut import.files {
+                *file = paths::resolve(folder, file).map_err(|cause| Problem::new(format!("imports.{index}.files"), cause))?;
             }
         }
         if let Some(load) = &mut self.tokenizer.load {

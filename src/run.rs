@@ -16,12 +16,13 @@ use crate::lock::{Access, Lock};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::record::PartStats;
-use crate::report::{Ui, Unit, bytes};
+use crate::report::{self, Ui, bytes};
 use crate::stage::clean::Cleaner;
+use crate::stage::import::Unit;
 use crate::stage::tokenize::Encoder;
 use crate::stage::train::Training;
 use crate::stage::{self, for_each};
-use crate::{CANCEL, layout, plan, report};
+use crate::{CANCEL, layout, plan};
 
 /// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -105,6 +106,11 @@ impl<'a> Run<'a> {
                 return Ok(false);
             }
         }
+        for unit in Unit::all(&self.recipe) {
+            if !self.lock.is_current(&unit.name(), &unit.fingerprint(&self.recipe, &tokenizer)?) {
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 
@@ -137,6 +143,7 @@ impl<'a> Run<'a> {
         self.dedup()?;
         let tokenizer = self.tokenizer()?;
         self.tokenize(&parts, &tokenizer)?;
+        self.import(&tokenizer)?;
         let (manifest, mixture) = self.mix(&tokenizer)?;
         Ok((tokenizer, manifest, mixture))
     }
@@ -150,7 +157,7 @@ impl<'a> Run<'a> {
             self.recipe.sources.iter().map(|source| Cleaner::new(source, &chain, &self.recipe.dedup)).collect();
         let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
         self.timed("clean", todo.len(), parts.len(), |text| {
-            let progress = self.ui.progress("clean", Unit::Bytes, total);
+            let progress = self.ui.progress("clean", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
                 let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
@@ -245,7 +252,7 @@ impl<'a> Run<'a> {
         }
         let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
         self.timed("tokenize", todo.len(), parts.len(), |text| {
-            let progress = self.ui.progress("tokenize", Unit::Bytes, total);
+            let progress = self.ui.progress("tokenize", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
                 let part = &self.plan.parts[*at];
                 let source = &self.recipe.sources[part.source];
@@ -253,6 +260,32 @@ impl<'a> Run<'a> {
                 self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
                 text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
                 self.ui.event("tokenize", &left);
+                Ok(())
+            })
+        })
+    }
+
+    fn import(&self, tokenizer: &Tokenizer) -> Result<()> {
+        let units = Unit::all(&self.recipe);
+        if units.is_empty() {
+            return Ok(());
+        }
+        let print = self.plan.tokenizer(&self.recipe)?;
+        let mut todo = Vec::new();
+        for unit in &units {
+            let fingerprint = unit.fingerprint(&self.recipe, &print)?;
+            if !self.lock.is_current(&unit.name(), &fingerprint) {
+                todo.push((unit, fingerprint));
+            }
+        }
+        let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        self.timed("import", todo.len(), units.len(), |text| {
+            let progress = self.ui.progress("import", report::Unit::Bytes, todo.iter().map(|(unit, _)| unit.bytes()).sum());
+            for_each(&todo, rayon::current_num_threads(), &CANCEL, |(unit, fingerprint)| {
+                let (left, files) = unit.run(&self.folder, &encoder, &CANCEL, &progress, self.ui)?;
+                self.lock.record(&unit.name(), fingerprint, &files)?;
+                text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
+                self.ui.event("import", &left);
                 Ok(())
             })
         })

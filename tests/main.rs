@@ -7,6 +7,7 @@ mod dedup;
 mod determinism;
 mod errors;
 mod formats;
+mod interchange;
 mod malmoi;
 mod models;
 mod outputs;

@@ -19,6 +19,7 @@ use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Count, PartStats, Rejected};
 use crate::run::Timings;
+use crate::stage::import;
 use crate::stage::tokenize::PartShards;
 
 /// Dropped documents shown for each rule, and unreadable records shown in all.
@@ -51,6 +52,12 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     let tables = aggregate::aggregate(folder, &parts)?;
     let shards = every::<PartShards>(folder, parts.iter().zip(&stats).map(|(part, stats)| layout::shard_info(&stats.bucket, &part.name)))?;
     funnel(&mut data, &recipe, &stats, shards.as_deref());
+    let imports = import::Unit::all(&recipe);
+    let imported =
+        every::<PartShards>(folder, imports.iter().map(|unit| layout::shard_info(&unit.import.bucket, &unit.import.part(unit.index))))?;
+    for (unit, left) in imports.iter().zip(imported.iter().flatten()) {
+        data.sources.push(import_funnel(unit, left));
+    }
     let (samples, unreadable) = reject_samples(folder, &parts, &stats)?;
     data.unreadable = unreadable;
     data.reasons = Some(reasons(&stats, &tables, samples));
@@ -63,7 +70,7 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     data.lengths = Some(Lengths { edges: aggregate::LENGTH_EDGES.to_vec(), buckets: tables.lengths });
     if let Some(shards) = &shards {
         data.duplicates = clusters::duplicates(folder, &parts, shards)?;
-        tokens(&mut data, folder, shards)?;
+        tokens(&mut data, folder, shards.iter().chain(imported.iter().flatten()))?;
     }
     data.training = curve::training(folder, &recipe)?;
     Ok(data)
@@ -110,6 +117,21 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
             funnel.tokens = Some(tokens);
         }
         data.sources.push(funnel);
+    }
+}
+
+/// A file of another program: all its documents are kept.
+fn import_funnel(unit: &import::Unit<'_>, left: &PartShards) -> SourceFunnel {
+    let all = amount(left.encoded);
+    SourceFunnel {
+        source: unit.import.part(unit.index),
+        bucket: left.bucket.clone(),
+        input: all,
+        passed: all,
+        duplicates: Some(Amount::default()),
+        kept: Some(all),
+        tokens: Some(left.shards.iter().map(|shard| shard.tokens).sum()),
+        ..SourceFunnel::default()
     }
 }
 
@@ -188,7 +210,7 @@ fn contamination(stats: &[PartStats]) -> Option<Vec<ContaminatedSet>> {
     Some(sets.into_iter().map(|(name, set)| ContaminatedSet { set: name.to_owned(), ..set }).collect())
 }
 
-fn tokens(data: &mut ReportData, folder: &Path, shards: &[PartShards]) -> Result<()> {
+fn tokens<'a>(data: &mut ReportData, folder: &Path, shards: impl Iterator<Item = &'a PartShards>) -> Result<()> {
     if !folder.join(layout::MANIFEST).exists() {
         return Ok(());
     }

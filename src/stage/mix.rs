@@ -5,6 +5,7 @@ use std::path::Path;
 use corpora::Part;
 use shards::{Manifest, MixturePlan, Split, Tokenizer};
 
+use super::import;
 use super::tokenize::PartShards;
 use crate::error::{Error, Result};
 use crate::layout;
@@ -18,6 +19,9 @@ pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer
         let bucket = &recipe.sources[part.source].bucket;
         let left: PartShards = layout::read_json(folder, &layout::shard_info(bucket, &part.name))?;
         shards.extend(left.shards.into_iter().filter(|shard| shard.documents > 0));
+    }
+    for unit in import::Unit::all(recipe) {
+        shards.extend(unit.left(folder)?.shards.into_iter().filter(|shard| shard.documents > 0));
     }
     let manifest = Manifest::new(tokenizer, shards);
     manifest.save(layout::prepare(folder, layout::MANIFEST)?)?;

@@ -118,7 +118,8 @@ impl Encoder<'_> {
         Ok((left, names.into_iter().chain([file]).collect()))
     }
 
-    fn is_held_out(&self, id: &str) -> bool {
+    /// Whether a document is never trained on.
+    pub(crate) fn is_held_out(&self, id: &str) -> bool {
         // 53 bits: what a float holds exactly.
         let draw = (xxh3_64_with_seed(id.as_bytes(), self.seed) >> 11) as f64 / (1u64 << 53) as f64;
         draw < self.held_out

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shards::{Digest, Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
+use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
 use trainer::{Best, Checkpoint, DeviceSpec, Event, Pretrained, RowsEvent, TrainConfig, Trainer};
 
 use crate::error::{Error, Result};
@@ -243,13 +243,10 @@ fn train_error(error: trainer::Error) -> Error {
 /// file, for whoever looks for the cause among them.
 fn failed(error: trainer::Error, folder: &Path) -> Error {
     let lines = match &error {
-        trainer::Error::NonFinite { documents, .. } if !documents.is_empty() => {
-            let lines = documents.iter().map(|document| serde_json::to_string(document).map(|line| line + "\n"));
-            lines.collect::<Result<String, _>>().map_err(Error::new)
-        }
+        trainer::Error::NonFinite { rows, .. } if !rows.is_empty() => rows.iter().flat_map(lines).collect::<String>(),
         _ => return train_error(error),
     };
-    match lines.and_then(|lines| layout::write(folder, layout::NON_FINITE, lines.as_bytes())) {
+    match layout::write(folder, layout::NON_FINITE, lines.as_bytes()) {
         Ok(()) => train_error(error).hint(format!(
             "lower `train.learning-rate`, or look at the step's documents: {} lists them, `malmoi explain --doc ID --run {}` shows one",
             folder.join(layout::NON_FINITE).display(),
@@ -257,6 +254,16 @@ fn failed(error: trainer::Error, folder: &Path) -> Error {
         )),
         Err(unwritten) => train_error(error).hint(format!("its documents could not be written down: {}", unwritten.message)),
     }
+}
+
+/// A line of JSON for each document of a row.
+fn lines(row: &OrderRow) -> impl Iterator<Item = String> {
+    row.drawn.iter().flat_map(|window| {
+        window.documents.iter().map(|document| {
+            let (bucket, tokens) = (&window.bucket, document.tokens.end - document.tokens.start);
+            format!("{}\n", json!({ "row": row.row, "bucket": bucket, "source": document.source, "id": document.id, "tokens": tokens }))
+        })
+    })
 }
 
 /// Removes the list of an earlier failure.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shards::DrawnDocument;
+use shards::OrderRow;
 
 /// The result of every fallible call in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -79,7 +79,7 @@ pub enum Error {
         ours: String,
     },
     /// The loss or the gradient is infinite or not a number: the run has failed.
-    #[error("step {step}: the {what} is {value}{}", named(documents))]
+    #[error("step {step}: the {what} is {value}{}", named(rows))]
     NonFinite {
         /// The step, from 1.
         step: u64,
@@ -87,8 +87,8 @@ pub enum Error {
         what: &'static str,
         /// What it is.
         value: f64,
-        /// The documents of the step's batch; none for held-out text.
-        documents: Vec<DrawnDocument>,
+        /// What the step's batch is made of; nothing for held-out text.
+        rows: Vec<OrderRow>,
     },
     /// Training was asked to stop. Everything up to the last step is in a checkpoint.
     #[error("interrupted")]
@@ -99,11 +99,13 @@ pub enum Error {
 }
 
 /// The first few documents of a step, for a message.
-fn named(documents: &[DrawnDocument]) -> String {
+fn named(rows: &[OrderRow]) -> String {
     const NAMED: usize = 3;
-    let name = |document: &DrawnDocument| format!("`{}` of {} ({})", document.id, document.source, document.bucket);
-    let names: Vec<String> = documents.iter().take(NAMED).map(name).collect();
-    match documents.len() {
+    let drawn = rows.iter().filter_map(|row| row.drawn.as_ref());
+    let documents = drawn.flat_map(|window| window.documents.iter().map(|document| (document, &window.bucket)));
+    let names: Vec<String> =
+        documents.clone().take(NAMED).map(|(document, bucket)| format!("`{}` of {} ({bucket})", document.id, document.source)).collect();
+    match documents.count() {
         0 => String::new(),
         all if all <= NAMED => format!("; its batch has {}", names.join(", ")),
         all => format!("; its batch has {} and {} more documents", names.join(", "), all - NAMED),

@@ -82,7 +82,7 @@ pub use event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
 pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;
-pub use load::{GgufVocabulary, Pretrained, extend_vocabulary};
+pub use load::{Pretrained, extend_vocabulary};
 pub use lora::{Base, Full, LoraConfig, Target};
 pub use metrics::METRICS_FILE;
 pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};

@@ -23,7 +23,6 @@ use shards::Digest;
 
 pub(crate) use file::{Stored, WeightFile};
 pub(crate) use format::Format;
-pub use gguf::GgufVocabulary;
 pub(crate) use safetensors::open_own as open_safetensors;
 pub use vocabulary::extend_vocabulary;
 

@@ -169,8 +169,9 @@ impl Moments {
         if coded && parameter.len() >= eight_bit::FEWEST && parameter.name() != EMBEDDING {
             return Self::Coded([true, false].map(|signed| Codes::zeros(parameter.len(), signed)));
         }
-        let zero = parameter.value().inner().zeros_like();
-        Self::Full([zero.clone(), zero])
+        // Two buffers: on a card they are changed in place.
+        let zero = || parameter.value().inner().zeros_like();
+        Self::Full([zero(), zero()])
     }
 }
 

@@ -30,6 +30,16 @@ pub(crate) struct Piece {
     pub(crate) spans: Option<Vec<Range<u64>>>,
 }
 
+/// The document that a token of the sequence belongs to.
+#[derive(Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) reader: &'a ShardReader,
+    /// Path of the shard in the manifest.
+    pub(crate) shard: &'a str,
+    /// Number of the document in the shard.
+    pub(crate) document: u64,
+}
+
 impl Sequence {
     pub(crate) fn new(folder: &Path, manifest: &Manifest, bucket: &str, split: Split) -> Self {
         let mut shards = Vec::new();
@@ -68,6 +78,14 @@ impl Sequence {
         (0..self.shards.len()).try_for_each(|index| self.shard(index)?.verify())
     }
 
+    /// Where token `at` of the sequence, which it has, comes from.
+    pub(crate) fn origin(&self, at: u64) -> Result<Origin<'_>> {
+        let index = self.ends.partition_point(|&end| end <= at);
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let reader = self.shard(index)?;
+        Ok(Origin { reader, shard: &self.shards[index].0.path, document: reader.document_of(at - start)? })
+    }
+
     /// Calls `visit` with each shard's part of `range`: the shard, its start in the sequence, and
     /// the part in the shard's own counting.
     fn parts(&self, range: Range<u64>, mut visit: impl FnMut(&ShardReader, u64, Range<u64>) -> Result<()>) -> Result<()> {
@@ -86,22 +104,6 @@ impl Sequence {
     /// Appends the ids of `range`, which lies inside the sequence.
     pub(crate) fn read(&self, range: Range<u64>, out: &mut Vec<u32>) -> Result<()> {
         self.parts(range, |shard, _, part| shard.tokens(part, out))
-    }
-
-    /// Source, id and tokens inside `range` of each document that has some there, in order.
-    pub(crate) fn documents(&self, range: Range<u64>) -> Result<Vec<(String, String, u64)>> {
-        let mut found = Vec::new();
-        self.parts(range, |shard, _, part| {
-            let mut at = part.start;
-            while at < part.end {
-                let document = shard.document(shard.document_of(at)?)?;
-                let end = document.tokens.end.min(part.end);
-                found.push((document.source.to_owned(), document.id.to_owned(), end - at));
-                at = end;
-            }
-            Ok(())
-        })?;
-        Ok(found)
     }
 
     /// The documents, or parts of documents, that make up `range`, in order.

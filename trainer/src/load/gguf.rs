@@ -5,7 +5,6 @@
 mod config;
 mod header;
 mod input;
-mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +13,6 @@ use super::{Place, Pretrained};
 use crate::error::Result;
 use crate::model::ModelConfig;
 use header::Header;
-pub use vocabulary::GgufVocabulary;
 
 /// Opens a file: header, keys and places of tensors are checked, no number is read but those of the
 /// rotary scaling.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shards::{Digest, World};
+use shards::Digest;
 
 use super::step::{Clock, Step};
 use super::{CHECKPOINTS_FOLDER, Run, Trainer};
@@ -111,8 +111,8 @@ impl Trainer<'_> {
     /// Names the documents of a step that gave no number.
     fn with_documents(&self, error: Error) -> Error {
         match error {
-            Error::NonFinite { step, what, value, .. } => match self.run.stream.documents(step - 1, World::ONE) {
-                Ok(documents) => Error::NonFinite { step, what, value, documents },
+            Error::NonFinite { step, what, value, .. } => match self.run.stream.order(step - 1) {
+                Ok(rows) => Error::NonFinite { step, what, value, rows },
                 Err(error) => error.into(),
             },
             error => error,
@@ -130,7 +130,7 @@ impl Trainer<'_> {
             buckets.extend(evaluate(&self.model, held_out, bucket, config.micro_batch(), config.eval_tokens)?);
         }
         if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
-            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss, documents: Vec::new() });
+            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss, rows: Vec::new() });
         }
         let event = EvalEvent { step: self.position.step, buckets };
         journal.eval(&event)?;

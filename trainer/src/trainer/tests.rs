@@ -337,11 +337,12 @@ fn a_loss_that_is_no_number_ends_the_run() {
     let (result, events) = folder.train(&config, |_| false);
     let Err(error @ Error::NonFinite { .. }) = result else { panic!("{result:?}") };
     let message = error.to_string();
-    let Error::NonFinite { step, documents, .. } = error else { panic!("{message}") };
+    let Error::NonFinite { step, rows, .. } = error else { panic!("{message}") };
     assert!((2..=5).contains(&step), "{step}");
-    assert_eq!(documents, folder.stream(&config).documents(step - 1, World::ONE).unwrap());
-    let first = &documents[0];
-    assert!(message.contains(&format!("; its batch has `{}` of test ({})", first.id, first.bucket)), "{message}");
+    assert_eq!(rows, folder.stream(&config).order(step - 1).unwrap());
+    let first = rows[0].drawn.as_ref().unwrap();
+    let expected = format!("; its batch has `{}` of test ({})", first.documents[0].id, first.bucket);
+    assert!(message.contains(&expected), "{message}");
     let told: Vec<u64> = events.iter().filter_map(step_of).collect();
     assert_eq!(told, (1..step).collect::<Vec<_>>(), "steps before it are told");
     let saved = folder.dir.path().join(CHECKPOINTS_FOLDER);

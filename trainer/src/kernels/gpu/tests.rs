@@ -104,7 +104,7 @@ fn gpu_embedding() {
 #[test]
 fn gpu_cross_entropy() {
     let (rows, vocab) = (50, 1003);
-    for z_loss in [0.0, 0.1] {
+    for z_loss in [0.0, 0.01] {
         compare(&format!("cross entropy, z-loss {z_loss}"), &[random("x", [rows, 64])], &[random("w", [vocab, 64])], |device, x, w| {
             let targets: Vec<i32> = (0..rows as i32).map(|row| row * 977 % vocab as i32).collect();
             let mask: Vec<f32> = (0..rows).map(|row| f32::from(u8::from(row % 3 != 1))).collect();
