@@ -226,12 +226,30 @@ pub(crate) struct Export {
     /// Type of the numbers: bf16, f16 or f32.
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     pub(crate) dtype: String,
-    /// The run's checkpoint of this step [default: the latest].
-    #[arg(long, value_name = "N")]
-    pub(crate) step: Option<u64>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
     /// Most bytes of one file of weights.
     #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) file_bytes: u64,
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Number(u64),
+    Best,
+}
+
+impl std::str::FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            _ => text.parse().map(Self::Number).map_err(|_| "neither a number nor `best`".to_owned()),
+        }
+    }
 }
 
 /// Form of an exported model.

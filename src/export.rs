@@ -44,18 +44,18 @@ pub(crate) fn export(arguments: &cli::Export, ui: &Ui) -> Result<()> {
 }
 
 /// A checkpoint of a run, with the run's tokenizer.
-fn of_run(run: &Path, step: Option<u64>, ui: &Ui) -> Result<Model> {
+fn of_run(run: &Path, step: Option<cli::Step>, ui: &Ui) -> Result<Model> {
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
     let Some(train) = &recipe.train else { return Err(Error::new(format!("{} has no training", run.display()))) };
     let root = run.join(layout::CHECKPOINTS);
     let path = match step {
-        Some(step) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
+        Some(cli::Step::Number(step)) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
+        Some(cli::Step::Best) => Checkpoint::best(&root).map_err(Error::new)?,
         None => Checkpoint::latest(&root).map_err(Error::new)?,
     };
     let Some(path) = path else {
-        return Err(
-            Error::new(format!("{} has no such checkpoint", root.display())).hint("`malmoi run` makes one; `keep-checkpoints` are kept")
-        );
+        return Err(Error::new(format!("{} has no such checkpoint", root.display()))
+            .hint("`malmoi run` makes one; `keep-checkpoints` are kept, and with `keep-best` the best one"));
     };
     let checkpoint = Checkpoint::open(&path).map_err(Error::new)?;
     let tokenizer = stage::tokenizer::open(run, &recipe.tokenizer)?;

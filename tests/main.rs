@@ -12,3 +12,4 @@ mod reference;
 mod resume;
 mod run;
 mod tokenizer;
+mod training;
