@@ -80,6 +80,34 @@ fn a_preset_fills_in_what_the_recipe_leaves_out() {
     assert!(wrong.stderr.contains("wrong.toml:48:10") && wrong.stderr.contains("seed-cpt"), "{}", wrong.stderr);
 }
 
+/// A token that is added to a model's vocabulary and stands in no text stays what it began as, and that
+/// is said: in the terminal, in the facts, in the report.
+#[test]
+fn new_tokens_that_no_text_has_are_a_warning() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml"]);
+    done(corpus.path(), &["export", "out/run", "model", "--dtype", "f32"]);
+    let mut tokenizer = json(&corpus.path().join("model/tokenizer.json"));
+    for (id, content) in [(600, "할머니의"), (601, "<|never|>")] {
+        tokenizer["added_tokens"].as_array_mut().unwrap().push(serde_json::json!({
+            "id": id, "content": content, "special": id == 601, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        }));
+    }
+    std::fs::write(corpus.path().join("extended.json"), tokenizer.to_string()).unwrap();
+    let shape = "model = { hidden = 32, layers = 2, heads = 4, kv-heads = 2, intermediate = 64 }";
+    let text = crate::corpus::RECIPE
+        .replace("train = { model = \"bpe\", vocab-size = 600 }", "load = \"extended.json\"")
+        .replace(shape, "init = \"model\"\nembedding-learning-rate = 1e-3");
+    corpus.recipe("extended.toml", &text);
+    let outcome = done(corpus.path(), &["run", "extended.toml", "--set", "output=out/extended"]);
+    let warning = "warning: 1 of 2 new tokens were in no text that training drew";
+    assert!(outcome.stderr.contains(warning) && outcome.stderr.contains("601 \"<|never|>\""), "{}", outcome.stderr);
+    let new = &json(&corpus.out("extended").join("training.json"))["rows"]["new"];
+    assert_eq!((&new["ids"], &new["untrained"], &new["examples"][0]["id"]), (&2.into(), &1.into(), &601.into()));
+    let page = std::fs::read_to_string(corpus.out("extended").join("report.html")).unwrap();
+    assert!(page.contains("1 of 2 new tokens were in no text"));
+}
+
 /// Half an epoch of the scarcest bucket is half the windows of a whole one.
 #[test]
 fn epochs_say_how_long_training_is() {
