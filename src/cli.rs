@@ -237,9 +237,9 @@ pub(crate) struct Export {
     /// Type of the numbers that are not quantized in hf formats: bf16, f16 or f32.
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     pub(crate) dtype: String,
-    /// The run's checkpoint of this step [default: the latest].
-    #[arg(long, value_name = "N")]
-    pub(crate) step: Option<u64>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
     /// Most bytes of one file of weights in hf formats.
     #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) file_bytes: u64,
@@ -284,9 +284,9 @@ pub(crate) struct Generate {
     /// The tokenizer.json or SentencePiece model [default: the one beside the model].
     #[arg(long, value_name = "FILE")]
     pub(crate) tokenizer: Option<PathBuf>,
-    /// The run's checkpoint of this step [default: the latest].
-    #[arg(long, value_name = "N")]
-    pub(crate) step: Option<u64>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
 }
 
 /// How tokens are drawn.
@@ -307,6 +307,24 @@ pub(crate) struct SamplingArgs {
     /// Make tokens that are there already less likely; 1 changes nothing.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(crate) repetition_penalty: f64,
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Number(u64),
+    Best,
+}
+
+impl std::str::FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            _ => text.parse().map(Self::Number).map_err(|_| "neither a number nor `best`".to_owned()),
+        }
+    }
 }
 
 /// Form of an exported model.

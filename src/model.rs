@@ -6,6 +6,7 @@ use serde::Deserialize;
 use shards::{Digest, Tokenizer};
 use trainer::{Checkpoint, DeviceSpec, Model, Precision, Pretrained};
 
+use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
 use crate::{layout, stage};
@@ -18,7 +19,7 @@ const MAX_CONFIG: u64 = 1 << 20;
 pub(crate) struct Source<'a> {
     pub(crate) path: &'a Path,
     /// Which checkpoint of a run.
-    pub(crate) step: Option<u64>,
+    pub(crate) step: Option<Step>,
     /// A tokenizer in place of the model's own.
     pub(crate) tokenizer: Option<&'a Path>,
     pub(crate) device: &'a str,
@@ -63,27 +64,34 @@ fn load(path: &Path) -> Result<Tokenizer> {
     Ok(Tokenizer::load(path, None)?)
 }
 
+/// A run's checkpoint of a step; the latest where none is named.
+pub(crate) fn checkpoint(run: &Path, step: Option<Step>) -> Result<Checkpoint> {
+    let root = run.join(layout::CHECKPOINTS);
+    let path = match step {
+        Some(Step::Number(step)) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
+        Some(Step::Best) => Checkpoint::best(&root).map_err(Error::new)?,
+        None => Checkpoint::latest(&root).map_err(Error::new)?,
+    };
+    let Some(path) = path else {
+        return Err(Error::new(format!("{} has no such checkpoint", root.display()))
+            .hint("`malmoi run` makes one; `keep-checkpoints` are kept, and with `keep-best` the best one"));
+    };
+    Checkpoint::open(&path).map_err(Error::new)
+}
+
 /// A checkpoint, the run's tokenizer, and the end ids of the model that training started from.
 fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     let run = source.path;
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
-    let root = run.join(layout::CHECKPOINTS);
-    let path = match source.step {
-        Some(step) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
-        None => Checkpoint::latest(&root).map_err(Error::new)?,
-    };
-    let Some(path) = path else {
-        return Err(
-            Error::new(format!("{} has no such checkpoint", root.display())).hint("`malmoi run` makes one; `keep-checkpoints` are kept")
-        );
-    };
-    let checkpoint = Checkpoint::open(&path).map_err(Error::new)?;
+    let checkpoint = checkpoint(run, source.step)?;
     let tokenizer = match source.tokenizer {
         Some(path) => load(path)?,
         None => stage::tokenizer::open(run, &recipe.tokenizer)?,
     };
     if checkpoint.state().tokenizer != Digest(tokenizer.fingerprint()) {
-        return Err(Error::new(format!("{} was trained with another tokenizer", path.display())).hint("run the recipe again"));
+        return Err(
+            Error::new(format!("{} was trained with another tokenizer", checkpoint.folder().display())).hint("run the recipe again")
+        );
     }
     let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
     let ends = init.and_then(|init| Pretrained::open(init).ok()).map_or_else(Vec::new, |init| init.eos().to_vec());

@@ -239,7 +239,13 @@ impl Recipe {
             return Err(Problem::new("held-out", format!("`held-out` is a share from 0 to 0.5, not {}", self.held_out)));
         }
         if let Some(train) = &self.train {
-            train.validate().map_err(|cause| Problem::new("train", cause))?;
+            train.validate().map_err(|cause| {
+                let place = match &cause {
+                    trainer::Error::Setting { option, .. } => format!("train.{option}"),
+                    _ => "train".to_owned(),
+                };
+                Problem::new(place, cause)
+            })?;
         }
         for bucket in self.tokenizer.train.iter().flat_map(|train| train.shares.keys()) {
             if !buckets.contains(&bucket.as_str()) {

@@ -15,3 +15,4 @@ mod reference;
 mod resume;
 mod run;
 mod tokenizer;
+mod training;

@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(whole["epochs"].as_integer(), Some(2));
         assert!(!whole.contains_key("preset"));
         let counted = train("train = { preset = 'seed-sft', tokens = 5 }");
-        assert!(!counted.contains_key("epochs") && counted["optimizer-states"].as_str() == Some("8-bit"));
+        assert!(!counted.contains_key("epochs") && counted["keep-best"].as_bool() == Some(true));
         let unknown = train("train = { preset = 'none' }");
         assert_eq!(unknown.len(), 1);
     }

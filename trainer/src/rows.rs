@@ -35,7 +35,7 @@ pub struct RowsEvent {
     pub never_target: u64,
     /// Ids that were neither.
     pub untrained: u64,
-    /// The first of these.
+    /// The first of these that are more than a part of a character.
     pub examples: Vec<UntrainedId>,
     /// Ids that the model training started from did not have; none where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub struct NewRows {
     pub ids: u64,
     /// Those that no text has reached.
     pub untrained: u64,
-    /// The first of these.
+    /// The first of these that are more than a part of a character.
     pub examples: Vec<UntrainedId>,
 }
 
@@ -105,9 +105,10 @@ impl TrainedRows {
         let known = |table: &[bool], id: u32| table.get(id as usize).is_some_and(|seen| *seen);
         let missing = |table: &[bool]| (0..ids).filter(|id| !known(table, *id)).count() as u64;
         let untrained = |id: &u32| !known(&self.inputs, *id) && !known(&self.targets, *id);
+        // Parts of a character say nothing to a reader.
         let named = |ids: &mut dyn Iterator<Item = u32>| {
             let text = |id| tokenizer.token_text(id).unwrap_or_default();
-            ids.take(EXAMPLES).map(|id| UntrainedId { id, text: text(id) }).collect::<Vec<_>>()
+            ids.filter(|id| !tokenizer.is_partial(*id)).take(EXAMPLES).map(|id| UntrainedId { id, text: text(id) }).collect::<Vec<_>>()
         };
         let of_new = |new: &[u32]| NewRows {
             ids: new.len() as u64,
@@ -160,10 +161,10 @@ mod tests {
         assert_eq!((seen(&rows.inputs), seen(&rows.targets)), (vec![10, 11, 13], vec![11, 12, 14]));
 
         let tokenizer = Tokenizer::bytes(); // 257 ids
-        let summary = rows.summary(&tokenizer, Some(&[12, 13, 200]));
+        let summary = rows.summary(&tokenizer, Some(&[12, 13, 100]));
         assert_eq!((summary.ids, summary.padding, summary.never_input, summary.never_target), (257, 43, 254, 254));
         assert_eq!((summary.untrained, summary.examples.len(), summary.examples[0].id), (252, 20, 0));
         let new = summary.new.unwrap();
-        assert_eq!((new.ids, new.untrained, new.examples.len(), new.examples[0].id), (3, 1, 1, 200));
+        assert_eq!((new.ids, new.untrained, new.examples.len(), new.examples[0].id), (3, 1, 1, 100));
     }
 }

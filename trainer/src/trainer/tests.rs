@@ -1,6 +1,7 @@
 //! Whole runs on small shards: learning, stopping, going on, refusing.
 
 mod evaluations;
+mod numbers;
 mod splits;
 
 use std::sync::atomic::{AtomicBool, Ordering};
