@@ -4,7 +4,7 @@
 //! 1. [`TrainConfig`] is the recipe's `[train]`: [`ModelConfig`], batch, schedule, optimizer.
 //! 2. [`DeviceSpec`] picks the backend; the CPU is always there.
 //! 3. [`Model`] is a decoder in the shape of Llama, Qwen2 or Qwen3; [`Inputs`] are a batch on its device.
-//!    [`Pretrained`] is one in a Hugging Face folder or GGUF file, [`Export`] writes such a folder.
+//!    [`Pretrained`] is one in a Hugging Face folder or GGUF file; [`Export`] and [`GgufExport`] write these.
 //! 4. [`Objective`] gives a batch's [`Loss`] as a sum and a count, so that splitting a step into
 //!    micro-batches never changes it.
 //! 5. [`AdamW`] moves the weights by a learning rate from [`LearningRate`].
