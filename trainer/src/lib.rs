@@ -63,6 +63,7 @@ mod optimizer;
 #[cfg(feature = "cuda")]
 mod profile;
 mod quant;
+mod ranks;
 mod rng;
 mod rows;
 mod samples;
@@ -90,6 +91,7 @@ pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;
+pub use ranks::{Made, Ranks, Replica, Update};
 pub use rows::{NewRows, RowsEvent, UntrainedId};
 pub use samples::SAMPLES_FILE;
 pub use schedule::LearningRate;

@@ -1,28 +1,25 @@
 //! The training loop.
 
-mod replica;
+mod begin;
 mod run;
 mod step;
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use shards::{Batch, Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
+use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
-use crate::gradients::Gradients;
-use crate::micro_batch::split;
 use crate::model::{Model, Precision};
 use crate::objective::{Cpt, Objective};
-use crate::optimizer::AdamW;
+use crate::ranks::{Made, Ranks, Update};
 use crate::rng::Rng;
 use crate::rows::TrainedRows;
 use crate::schedule::LearningRate;
 use crate::watch::{Best, Watch};
-use replica::Replica;
 use step::Step;
 
 /// Where checkpoints lie in the run folder.
@@ -69,10 +66,7 @@ pub struct Position {
 pub struct Trainer<'a> {
     run: Run<'a>,
     objective: Box<dyn Objective>,
-    model: Model,
-    optimizer: AdamW,
-    /// The same on further cards.
-    others: Vec<Replica>,
+    ranks: Ranks,
     schedule: LearningRate,
     position: Position,
     /// The held-out text of each bucket; nothing where it is not evaluated.
@@ -180,52 +174,31 @@ impl<'a> Trainer<'a> {
             }
         }
         let schedule = LearningRate::new(config, stream.steps())?;
-        let (Replica { model, optimizer }, others) = replica::all(&run, checkpoint, precision)?;
-        let (watch, rows) = (Watch::replay(config, &[]), TrainedRows::new(model.vocab_size()));
+        let ranks = Ranks::open(run.device, |device| begin::replica(&run, checkpoint, precision, device))?;
+        let (watch, rows) = (Watch::replay(config, &[]), TrainedRows::new(ranks.model().vocab_size()));
         let (position, unread) = (Position::default(), Vec::new());
-        Ok(Self { run, objective, model, optimizer, others, schedule, position, held_out, unread, watch, rows, began: 0 })
+        Ok(Self { run, objective, ranks, schedule, position, held_out, unread, watch, rows, began: 0 })
     }
 
-    /// One optimizer step, and the one place where everything meets. Its loss stays on the device
+    /// One optimizer step: the batch of this step through [`Ranks::step`]. Its loss stays on the device
     /// until [`Trainer::run`] tells it.
     pub fn step(&mut self) -> Result<()> {
         let batch = self.run.stream.at(self.position.step, World::ONE)?;
         let trained = batch.trainable();
         let learning_rate = self.schedule.at(self.position.step);
 
-        let noise = noise_seed(self.run.seed, self.position.step);
-        let mut ranks = vec![(&mut self.model, &mut self.optimizer)];
-        ranks.extend(self.others.iter_mut().map(|Replica { model, optimizer }| (model, optimizer)));
-        let rows = (self.run.config.micro_batch() as usize).min(batch.rows.div_ceil(ranks.len()));
-        let pieces: Vec<Batch> = split(&batch, rows).collect();
-
-        // Micro-batches are dealt to the cards in turn; which card has which makes no difference.
-        let count = ranks.len();
-        let shares = replica::on_each(ranks, |rank, (model, optimizer)| {
-            model.set_noise(noise);
-            let mut gradients = Gradients::new(model);
-            for micro_batch in pieces.iter().skip(rank).step_by(count) {
-                let loss = self.objective.loss(model, micro_batch)?;
-                gradients.add(model, loss, trained)?;
-            }
-            Ok((model, optimizer, gradients))
-        })?;
-        let sums = replica::on_each(shares, |_, (model, optimizer, mut gradients)| {
-            if count > 1 {
-                gradients.add_up(model);
-            }
-            let grad_norm = gradients.clip(self.run.config.clip_norm);
-            if trained > 0 {
-                optimizer.step(model, &gradients, learning_rate)?;
-            }
-            Ok((gradients.loss(), grad_norm))
-        })?;
-        let Some((loss, grad_norm)) = sums.into_iter().next() else { return Ok(()) };
+        let update = Update {
+            micro_batch: self.run.config.micro_batch() as usize,
+            learning_rate,
+            clip_norm: self.run.config.clip_norm,
+            noise: noise_seed(self.run.seed, self.position.step),
+        };
+        let Made { loss, grad_norm } = self.ranks.step(&*self.objective, &batch, &update)?;
         self.rows.add(&batch);
 
         let drawn = batch.mask.len() as u64;
         self.position.step += 1;
-        self.position.updates = self.optimizer.steps();
+        self.position.updates = self.ranks.optimizer().steps();
         self.position.drawn += drawn;
         self.position.trained += trained;
         self.position.masked += drawn - trained;
@@ -255,12 +228,12 @@ impl<'a> Trainer<'a> {
 
     /// The model as it is now.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.ranks.model()
     }
 
     /// Trained numbers in all.
     pub fn num_params(&self) -> u64 {
-        self.model.num_params()
+        self.ranks.model().num_params()
     }
 }
 

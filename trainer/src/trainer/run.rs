@@ -127,7 +127,7 @@ impl Trainer<'_> {
         }
         let mut buckets = Vec::new();
         for (bucket, held_out) in &self.held_out {
-            buckets.extend(evaluate(&self.model, held_out, bucket, config.micro_batch(), config.eval_tokens)?);
+            buckets.extend(evaluate(self.ranks.model(), held_out, bucket, config.micro_batch(), config.eval_tokens)?);
         }
         if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
             return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss, rows: Vec::new() });
@@ -151,14 +151,14 @@ impl Trainer<'_> {
             seed: self.run.seed,
             fingerprint: self.run.fingerprint.clone(),
             tokenizer: Digest(self.run.tokenizer.fingerprint()),
-            vocab_size: self.model.vocab_size(),
-            model: self.model.config().clone(),
-            precision: Some(self.model.precision()),
+            vocab_size: self.ranks.model().vocab_size(),
+            model: self.ranks.model().config().clone(),
+            precision: Some(self.ranks.model().precision()),
             lora: self.run.config.lora.clone(),
             best: self.watch.best(),
             stale: self.watch.stale(),
         };
-        let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
+        let path = Checkpoint::save(&root, &state, self.ranks.model(), self.ranks.optimizer())?;
         let best = self.watch.best().filter(|_| config.keep_best).map(|best| best.step);
         Checkpoint::prune(&root, config.keep_checkpoints as usize, best)?;
         on(Event::Checkpoint(path.clone()));
@@ -173,7 +173,7 @@ impl Trainer<'_> {
         // A text is never longer than those that were trained on; of a long beginning the end is taken.
         let kept = context.saturating_sub(config.tokens as usize).max(context / 2);
         let options = GenerateConfig { context, ids: Some(tokenizer.vocab_size()), seed: self.run.seed, ..GenerateConfig::default() };
-        let mut generator = Generator::new(&self.model, options)?;
+        let mut generator = Generator::new(self.ranks.model(), options)?;
         let sampling = Sampling { temperature: config.temperature, top_k: config.top_k, ..Sampling::default() };
         for (id, prompt) in (0..).zip(&config.prompts) {
             let mut prompt = tokenizer.encode(prompt)?;

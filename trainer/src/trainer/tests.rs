@@ -366,7 +366,7 @@ fn threads_do_not_change_a_bit() {
             while trainer.step_number() < trainer.steps() {
                 trainer.step().unwrap();
             }
-            let weights = trainer.model.parameters().iter().flat_map(|p| p.to_vec().unwrap()).map(f32::to_bits).collect::<Vec<_>>();
+            let weights = trainer.model().parameters().iter().flat_map(|p| p.to_vec().unwrap()).map(f32::to_bits).collect::<Vec<_>>();
             blake3::hash(&weights.iter().flat_map(|bits| bits.to_le_bytes()).collect::<Vec<u8>>())
         })
     };
@@ -399,6 +399,37 @@ fn adapters_go_on_where_they_stopped() {
     let steps = events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None });
     for (a, b) in steps.zip(&losses) {
         assert!((a - b).abs() <= 1e-4 * b, "{a} {b}");
+    }
+}
+
+/// The same batches on one card and dealt to two: the same curve, but for the order of additions.
+#[cfg(feature = "cuda")]
+#[test]
+#[allow(clippy::print_stderr)]
+fn gpu_two_cards_go_the_way_of_one() {
+    let two = DeviceSpec::Cards { first: 0, count: 2 };
+    if let Err(error) = two.open_all() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    for (precision, close) in [(Precision::F32, 1e-4), (Precision::Bf16, 2e-2)] {
+        let config = TrainConfig {
+            precision: Some(precision),
+            learning_rate: 1e-3,
+            model: ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..Default::default() },
+            ..config()
+        };
+        let [one, both] = [DeviceSpec::Cuda(0), two].map(|device| {
+            let folder = Folder { device, ..Folder::new() };
+            let (result, events) = folder.train(&config, |_| false);
+            result.unwrap();
+            let steps = events.into_iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None });
+            steps.map(|step| [step.loss, step.grad_norm]).collect::<Vec<_>>()
+        });
+        assert_eq!(one.len(), both.len());
+        for (step, (a, b)) in one.iter().flatten().zip(both.iter().flatten()).enumerate() {
+            assert!((a - b).abs() <= close * a.abs().max(1.0), "{precision}, number {step}: {a} {b}");
+        }
     }
 }
 
