@@ -20,38 +20,49 @@ use crate::report::{Ui, grouped};
 /// `malmoi card RUN`: the card on stdout.
 pub(crate) fn card(folder: &Path, lang: Language, ui: &Ui) -> Result<()> {
     let recipe = Recipe::of_run(folder)?;
-    let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
-    let facts = Facts::of(folder, &recipe, &parts)?;
-    let name = std::path::absolute(folder).ok().and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()));
-    let mut text = format!("# {}\n", cell(&name.unwrap_or_default()));
-    sources(&mut text, folder, &recipe, &parts, lang)?;
-    filters(&mut text, &recipe, lang)?;
-    ledger(&mut text, &facts, lang);
-    dedup(&mut text, &recipe, &facts, lang)?;
-    tokens(&mut text, folder, &facts, lang)?;
-    mixture(&mut text, folder, lang)?;
-    hashes(&mut text, folder, &recipe, lang)?;
+    let text = format!("# {}\n{}", cell(&name_of(folder)), sections(folder, &recipe, lang)?);
     ui.data(text.trim_end());
     ui.event("card", &json!({ "markdown": text }));
     Ok(())
 }
 
-fn section(text: &mut String, title: &str) {
+/// Name of a folder or file.
+pub(crate) fn name_of(path: &Path) -> String {
+    let path = std::path::absolute(path).ok();
+    path.and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned())).unwrap_or_default()
+}
+
+/// What is known of a run's data, without a title.
+pub(crate) fn sections(folder: &Path, recipe: &Recipe, lang: Language) -> Result<String> {
+    let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
+    let facts = Facts::of(folder, recipe, &parts)?;
+    let mut text = String::new();
+    sources(&mut text, folder, recipe, &parts, lang)?;
+    filters(&mut text, recipe, lang)?;
+    ledger(&mut text, &facts, lang);
+    dedup(&mut text, recipe, &facts, lang)?;
+    tokens(&mut text, folder, &facts, lang)?;
+    mixture(&mut text, folder, lang)?;
+    hashes(&mut text, folder, recipe, lang)?;
+    Ok(text)
+}
+
+pub(crate) fn section(text: &mut String, title: &str) {
     let _ = write!(text, "\n## {title}\n\n");
 }
 
 /// A table's head and rule; the first `words` columns are text, the others numbers.
-fn table(text: &mut String, head: &[&str], words: usize) {
+pub(crate) fn table(text: &mut String, head: &[&str], words: usize) {
     let rule: String = (0..head.len()).map(|at| if at < words { "---|" } else { "--:|" }).collect();
     let _ = write!(text, "| {} |\n|{rule}\n", head.join(" | "));
 }
 
-fn row(text: &mut String, cells: &[String]) {
+pub(crate) fn row(text: &mut String, cells: &[String]) {
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
 /// A text of the recipe inside a line or cell: nothing in it ends either, or is taken for markup.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

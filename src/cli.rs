@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
     /// Say what training costs before it begins: work, memory by part, time, money.
     Estimate(Estimate),
-    /// Write a model as a folder that Hugging Face's libraries open.
+    /// Write a model for other programs: a Hugging Face folder, whole or in four bits, or a GGUF file.
     Export(Export),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
@@ -218,20 +218,23 @@ fn amount(text: &str) -> Result<u64, String> {
 pub(crate) struct Export {
     /// A run folder; or a Hugging Face folder or .gguf file, to be converted.
     pub(crate) source: PathBuf,
-    /// The folder to write; it must not be there yet.
-    pub(crate) folder: PathBuf,
+    /// The folder to write, or for gguf formats a .gguf file; it must not be there yet.
+    pub(crate) target: PathBuf,
     /// Which form.
     #[arg(long, value_enum, default_value_t = Format::Hf)]
     pub(crate) format: Format,
-    /// Type of the numbers: bf16, f16 or f32.
+    /// Type of the numbers that are not quantized in hf formats: bf16, f16 or f32.
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     pub(crate) dtype: String,
     /// The run's checkpoint of this step [default: the latest].
     #[arg(long, value_name = "N")]
     pub(crate) step: Option<u64>,
-    /// Most bytes of one file of weights.
+    /// Most bytes of one file of weights in hf formats.
     #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) file_bytes: u64,
+    /// The model's name in its card and in GGUF files [default: the name of the source].
+    #[arg(long)]
+    pub(crate) name: Option<String>,
 }
 
 /// Form of an exported model.
@@ -239,6 +242,22 @@ pub(crate) struct Export {
 pub(crate) enum Format {
     /// Hugging Face: config.json, safetensors, tokenizer.
     Hf,
+    /// The same in NF4 with double quantization, as bitsandbytes stores it: for transformers and QLoRA.
+    HfNf4,
+    /// The same in four-bit integers of compressed-tensors (W4A16): for vLLM.
+    HfW4a16,
+    /// GGUF for llama.cpp, 32-bit floats.
+    GgufF32,
+    /// GGUF, 16-bit floats.
+    GgufF16,
+    /// GGUF, bfloat16.
+    GgufBf16,
+    /// GGUF, 8.5 bits a weight.
+    #[value(name = "gguf-q8_0")]
+    GgufQ8_0,
+    /// GGUF, about 4.8 bits a weight, in llama.cpp's mixture of types.
+    #[value(name = "gguf-q4_k_m")]
+    GgufQ4KM,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,133 +1,123 @@
-//! `export`: a model as a folder that Hugging Face's libraries open.
+//! `export`: a model as other programs open it.
 
-use std::path::{Path, PathBuf};
+mod facts;
+mod source;
+
+use std::path::Path;
 
 use serde_json::json;
-use shards::{Digest, Tokenizer};
-use trainer::{Checkpoint, Pretrained, Texts, WeightFormat};
+use trainer::{GgufExport, GgufFormat, Packing, Vocabulary, WeightFormat, staged_folder};
 
-use crate::cli;
-use crate::error::{Context, Error, Result};
-use crate::recipe::Recipe;
+use crate::card::name_of;
+use crate::cli::{self, Language};
+use crate::error::{Error, Result};
 use crate::report::Ui;
-use crate::{layout, stage};
+use facts::Facts;
+use source::Model;
 
-/// What stands beside a tokenizer's file and belongs to it.
-const BESIDE: [&str; 6] =
-    ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"];
-const CONFIG: &str = BESIDE[0];
-const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
+/// What a format is made of.
+#[derive(Clone, Copy)]
+enum Form {
+    Folder(Packing),
+    Gguf(GgufFormat),
+}
 
-/// A model and what is written beside its weights.
-struct Model {
-    weights: Pretrained,
-    texts: Texts,
-    /// The tokenizer's files by name.
-    files: Vec<(String, Vec<u8>)>,
+fn form(format: cli::Format) -> Form {
+    match format {
+        cli::Format::Hf => Form::Folder(Packing::Plain),
+        cli::Format::HfNf4 => Form::Folder(Packing::Nf4),
+        cli::Format::HfW4a16 => Form::Folder(Packing::Int4),
+        cli::Format::GgufF32 => Form::Gguf(GgufFormat::F32),
+        cli::Format::GgufF16 => Form::Gguf(GgufFormat::F16),
+        cli::Format::GgufBf16 => Form::Gguf(GgufFormat::Bf16),
+        cli::Format::GgufQ8_0 => Form::Gguf(GgufFormat::Q8_0),
+        cli::Format::GgufQ4KM => Form::Gguf(GgufFormat::Q4KM),
+    }
 }
 
 /// `malmoi export`.
-pub(crate) fn export(arguments: &cli::Export, ui: &Ui) -> Result<()> {
-    let cli::Export { source, folder, format: cli::Format::Hf, dtype, step, file_bytes } = arguments;
-    let format: WeightFormat = dtype.parse().map_err(|error: trainer::Error| Error::new(format!("--dtype: {error}")))?;
-    let model = match source.join(layout::RECIPE).exists() {
-        true => of_run(source, *step, ui)?,
-        false if step.is_some() => return Err(Error::new(format!("--step is for run folders, which {} is not", source.display()))),
-        false => of_files(source, ui)?,
+pub(crate) fn export(arguments: &cli::Export, lang: Language, ui: &Ui) -> Result<()> {
+    let dtype: WeightFormat = arguments.dtype.parse().map_err(|error: trainer::Error| Error::new(format!("--dtype: {error}")))?;
+    let is_file = arguments.target.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+    let form = form(arguments.format);
+    match form {
+        Form::Folder(_) if is_file => {
+            return Err(Error::new(format!("{} is named like a GGUF file, but the format is one of a folder", arguments.target.display()))
+                .hint("add `--format gguf-q4_k_m` or another gguf format"));
+        }
+        Form::Gguf(_) if dtype != WeightFormat::Bf16 => {
+            return Err(Error::new("--dtype is for hf formats").hint("the type of a GGUF file is in its format: gguf-f16, gguf-f32"));
+        }
+        _ => {}
+    }
+    let model = Model::open(&arguments.source, arguments.step, ui)?;
+    let name = arguments.name.clone().unwrap_or_else(|| name_of(&arguments.source).trim_end_matches(".gguf").to_owned());
+    let facts = Facts { model: &model, name: &name, source: &arguments.source, format: &format_name(arguments), lang };
+    let files = match form {
+        Form::Folder(packing) => folder(arguments, packing, dtype, &model, &facts, ui)?,
+        Form::Gguf(format) => gguf(&arguments.target, format, &model, &facts, is_file, ui)?,
     };
-    let export = trainer::Export { weights: &model.weights, format, file_bytes: *file_bytes, texts: model.texts, files: model.files };
-    let files = export.write(folder).map_err(Error::new)?;
-    ui.say(format!("export: {} in {}, end ids {:?}: {}", model.weights.path().display(), format.name(), export.texts.eos, files.join(" ")));
-    ui.event("export", &json!({ "source": model.weights.path(), "folder": folder, "dtype": format.name(), "files": files }));
-    ui.data(folder.display());
+    let (from, eos) = (model.weights.path().display(), &model.texts.eos);
+    ui.say(format!("export: {from} as {}, end ids {eos:?}: {}", facts.format, files.join(" ")));
+    let (source, target) = (model.weights.path(), &arguments.target);
+    ui.event("export", &json!({ "source": source, "target": target, "format": facts.format, "dtype": dtype.name(), "files": files }));
+    ui.data(arguments.target.display());
     Ok(())
 }
 
-/// A checkpoint of a run, with the run's tokenizer.
-fn of_run(run: &Path, step: Option<u64>, ui: &Ui) -> Result<Model> {
-    let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
-    let Some(train) = &recipe.train else { return Err(Error::new(format!("{} has no training", run.display()))) };
-    let root = run.join(layout::CHECKPOINTS);
-    let path = match step {
-        Some(step) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
-        None => Checkpoint::latest(&root).map_err(Error::new)?,
-    };
-    let Some(path) = path else {
-        return Err(
-            Error::new(format!("{} has no such checkpoint", root.display())).hint("`malmoi run` makes one; `keep-checkpoints` are kept")
-        );
-    };
-    let checkpoint = Checkpoint::open(&path).map_err(Error::new)?;
-    let tokenizer = stage::tokenizer::open(run, &recipe.tokenizer)?;
-    if checkpoint.state().tokenizer != Digest(tokenizer.fingerprint()) {
-        return Err(Error::new(format!("{} was trained with another tokenizer than the one in the run folder", path.display()))
-            .hint("run the recipe again, then export"));
+/// The format as the command line spells it, with the type of numbers where it has a choice.
+fn format_name(arguments: &cli::Export) -> String {
+    let name = clap::ValueEnum::to_possible_value(&arguments.format).map(|value| value.get_name().to_owned()).unwrap_or_default();
+    match form(arguments.format) {
+        Form::Folder(_) => format!("{name} ({})", arguments.dtype),
+        Form::Gguf(_) => name,
     }
-    let weights = checkpoint.weights().map_err(Error::new)?;
-    let mut eos = vec![tokenizer.eos()];
-    // What the first model stopped at, this one may write too.
-    match train.init.as_ref().map(|init| Pretrained::open(init)) {
-        Some(Ok(init)) => eos.extend(init.eos().iter().filter(|&&id| id != tokenizer.eos())),
-        Some(Err(error)) => ui.warn(format!("the end ids of the model that training started from are not known any more: {error}")),
-        None => {}
-    }
-    let max_positions = train.sequence_length;
-    let files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
-    Ok(Model { weights, texts: Texts { max_positions, eos }, files })
 }
 
-/// The run's tokenizer. Where it was loaded, and its file still is what it was, the files beside it
-/// come along: a chat template, names of special tokens.
-fn tokenizer_files(tokenizer: &Tokenizer, loaded: Option<&Path>, max_positions: u32) -> Result<Vec<(String, Vec<u8>)>> {
-    let own = tokenizer.published();
-    let mut files = match loaded {
-        Some(path) if path.ends_with(tokenizer.file_name()) && std::fs::read(path).is_ok_and(|bytes| bytes == own) => {
-            beside(path.parent().unwrap_or(Path::new(".")))?
-        }
-        _ => Vec::new(),
-    };
-    if files.iter().all(|(name, _)| name != CONFIG) {
-        let class = if tokenizer.kind() == "sentencepiece" { "LlamaTokenizer" } else { "PreTrainedTokenizerFast" };
-        let mut config = json!({
-            "tokenizer_class": class,
-            "eos_token": tokenizer.eos_token(),
-            "model_max_length": max_positions,
-            "clean_up_tokenization_spaces": false,
-        });
-        if tokenizer.kind() == "sentencepiece" {
-            // As this program encodes: no token that the text does not contain.
-            (config["add_bos_token"], config["add_eos_token"]) = (json!(false), json!(false));
-        }
-        files.push((CONFIG.to_owned(), format!("{config:#}\n").into_bytes()));
-    }
-    files.push((tokenizer.file_name().to_owned(), own));
-    Ok(files)
-}
-
-/// A model that is not a run's, with the tokenizer that stands beside it.
-fn of_files(source: &Path, ui: &Ui) -> Result<Model> {
-    let weights = Pretrained::open(source)
-        .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
-    let mut files = Vec::new();
-    if source.is_dir() {
-        files = beside(source)?;
-        files.extend(read(source, &TOKENIZERS)?);
-    }
-    if files.is_empty() {
+/// A Hugging Face folder.
+fn folder(
+    arguments: &cli::Export,
+    packing: Packing,
+    format: WeightFormat,
+    model: &Model,
+    facts: &Facts<'_>,
+    ui: &Ui,
+) -> Result<Vec<String>> {
+    if model.files.is_empty() {
         ui.warn("no tokenizer stands beside the model: the folder has none");
     }
-    // A GGUF file without a length is of no known model; the number then limits nothing.
-    let texts = Texts { max_positions: weights.config().max_positions.unwrap_or(u32::MAX), eos: weights.eos().to_vec() };
-    Ok(Model { weights, texts, files })
+    let mut files = model.files.clone();
+    files.extend(facts.files()?);
+    let (weights, texts, file_bytes) = (&model.weights, model.texts.clone(), arguments.file_bytes);
+    trainer::Export { weights, format, packing, file_bytes, texts, files }.write(&arguments.target).map_err(Error::new)
 }
 
-fn beside(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    read(folder, &BESIDE)
-}
-
-/// Those of the files that are there.
-fn read(folder: &Path, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
-    let there = names.iter().map(|name| (name.to_string(), folder.join(name))).filter(|(_, path)| path.is_file());
-    let read = |(name, path): (String, PathBuf)| Ok((name, std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?));
-    there.map(read).collect()
+/// A GGUF file, alone or in a folder with its card.
+fn gguf(target: &Path, format: GgufFormat, model: &Model, facts: &Facts<'_>, is_file: bool, ui: &Ui) -> Result<Vec<String>> {
+    let weights = &model.weights;
+    let vocabulary = match Vocabulary::of_model(weights).map_err(Error::new)? {
+        Some(vocabulary) => vocabulary,
+        None => Vocabulary::of_files(weights.path(), &model.files, weights.vocab_size(), &model.texts.eos)
+            .map_err(|error| Error::new(error).hint("`--format hf` writes a Hugging Face folder of any model"))?,
+    };
+    vocabulary.notes().iter().for_each(|note| ui.say(format!("export: {note}")));
+    let export = GgufExport { weights, format, texts: &model.texts, name: facts.name, vocabulary: &vocabulary };
+    let write = |path: &Path| -> trainer::Result<()> {
+        let types = export.write(path)?;
+        let types: Vec<String> = types.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        ui.say(format!("export: tensors {}", types.join(", ")));
+        Ok(())
+    };
+    let file = format!("{}-{}.gguf", facts.name.replace(['/', '\\'], "-"), format.name().to_uppercase());
+    if is_file {
+        write(target).map_err(Error::new)?;
+        return Ok(vec![name_of(target)]);
+    }
+    let others = facts.files()?;
+    staged_folder(target, |temporary| {
+        write(&temporary.join(&file))?;
+        others.iter().try_for_each(|(name, bytes)| trainer::write_file(&temporary.join(name), bytes))
+    })
+    .map_err(Error::new)?;
+    Ok(std::iter::once(file).chain(others.into_iter().map(|(name, _)| name)).collect())
 }

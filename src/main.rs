@@ -83,7 +83,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             _ => explain::filter(filter.as_deref(), ui),
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
-        Command::Export(export) => export::export(export, ui),
+        Command::Export(export) => export::export(export, cli.common.lang, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),

@@ -1,25 +1,28 @@
-//! Models for elsewhere: a folder that Hugging Face's libraries open.
+//! Models for elsewhere: a folder that Hugging Face's libraries open, or a GGUF file for llama.cpp.
 //!
 //! Weights go piece by piece from file to file, so that memory holds a few megabytes whatever the
-//! model. The folder is made under another name and renamed when it is whole.
+//! model, or one matrix of it in four bits. What is written has another name until it is whole.
 
 mod config;
+mod gguf;
+mod hf;
+mod packed;
+mod staged;
 
-use std::fs::{self, File};
-use std::path::Path;
 use std::str::FromStr;
 
 use burn::tensor::{bf16, f16};
 use safetensors::tensor::Dtype;
-use serde_json::json;
 
 pub use config::Texts;
+pub use gguf::{GgufExport, GgufFormat, Vocabulary};
+pub use hf::Export;
+pub use packed::Packing;
+pub use staged::{staged_folder, write_file};
 
 use crate::config::refuse;
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
-use crate::load::folder::{CONFIG, INDEX, SINGLE};
-use crate::tensors::Writer;
 
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +67,26 @@ impl WeightFormat {
         }
     }
 
+    /// The number that is read back.
+    fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::F32 => value,
+        }
+    }
+
+    /// Refuses numbers of a tensor, from element `start` on, that become infinite.
+    fn check(self, weights: &Pretrained, name: &str, start: usize, values: &[f32]) -> Result<()> {
+        match values.iter().position(|&value| self.overflows(value)) {
+            None => Ok(()),
+            Some(at) => {
+                let detail = format!("tensor `{name}` has {} at element {}, too large for {}", values[at], start + at, self.name());
+                Err(Error::invalid(weights.path(), detail))
+            }
+        }
+    }
+
     /// Whether a finite number becomes infinite.
     fn overflows(self, value: f32) -> bool {
         match self {
@@ -85,140 +108,6 @@ impl FromStr for WeightFormat {
             other => refuse("dtype", format!("{other:?}, not bf16, f16 or f32")),
         }
     }
-}
-
-/// What is written.
-#[derive(Clone, Debug)]
-pub struct Export<'a> {
-    /// The model.
-    pub weights: &'a Pretrained,
-    /// Type of the numbers.
-    pub format: WeightFormat,
-    /// Most bytes of one file of weights; a larger tensor has a file of its own.
-    pub file_bytes: u64,
-    /// What the configs say besides the shape.
-    pub texts: Texts,
-    /// More files of the folder, by name: the tokenizer's.
-    pub files: Vec<(String, Vec<u8>)>,
-}
-
-impl Export<'_> {
-    /// Writes the folder, which must not be there yet. Gives the names of its files.
-    pub fn write(&self, folder: &Path) -> Result<Vec<String>> {
-        if folder.exists() {
-            return Err(Error::invalid(folder, "is there already: remove it, or choose another folder"));
-        }
-        let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        let (Some(name), Some(parent)) = (name, folder.parent()) else {
-            return Err(Error::invalid(folder, "is not the name of a folder"));
-        };
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        let temporary = parent.join(format!(".{name}.tmp"));
-        match fs::remove_dir_all(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("remove", &temporary)(error)),
-            _ => {}
-        }
-        fs::create_dir(&temporary).map_err(Error::io("create", &temporary))?;
-
-        let names = match self.fill(&temporary) {
-            Ok(names) => names,
-            Err(error) => {
-                // What went wrong matters more than that its remains cannot be removed.
-                drop(fs::remove_dir_all(&temporary));
-                return Err(error);
-            }
-        };
-        sync(&temporary)?;
-        fs::rename(&temporary, folder).map_err(Error::io("rename to", folder))?;
-        sync(parent)?;
-        Ok(names)
-    }
-
-    fn fill(&self, folder: &Path) -> Result<Vec<String>> {
-        let mut names = self.write_weights(folder)?;
-        let config = config::config(self.weights, self.format, &self.texts)?;
-        let texts = [(CONFIG, config), ("generation_config.json", config::generation(&self.texts))];
-        let mut files: Vec<(String, Vec<u8>)> = texts.iter().map(|(name, value)| (name.to_string(), pretty(value))).collect();
-        files.extend(self.files.iter().cloned());
-        for (name, bytes) in files {
-            let path = folder.join(&name);
-            fs::write(&path, bytes).map_err(Error::io("write", &path))?;
-            sync(&path)?;
-            names.push(name);
-        }
-        Ok(names)
-    }
-
-    /// The weights in one file, or in many with an index.
-    fn write_weights(&self, folder: &Path) -> Result<Vec<String>> {
-        let tensors = self.weights.config().tensors(self.weights.vocab_size());
-        let bytes = |shape: &[usize]| shape.iter().product::<usize>() as u64 * self.format.size();
-        let mut files: Vec<Vec<&(String, Vec<usize>)>> = vec![Vec::new()];
-        let mut filled = 0;
-        for tensor in &tensors {
-            let size = bytes(&tensor.1);
-            if filled > 0 && filled + size > self.file_bytes {
-                files.push(Vec::new());
-                filled = 0;
-            }
-            filled += size;
-            if let Some(last) = files.last_mut() {
-                last.push(tensor);
-            }
-        }
-        let single = files.len() == 1;
-        let name = |index: usize| match single {
-            true => SINGLE.to_owned(),
-            false => format!("model-{:05}-of-{:05}.safetensors", index + 1, files.len()),
-        };
-        let mut names = Vec::new();
-        let mut map = serde_json::Map::new();
-        for (index, tensors) in files.iter().enumerate() {
-            self.write_file(&folder.join(name(index)), tensors)?;
-            map.extend(tensors.iter().map(|(tensor, _)| (tensor.clone(), name(index).into())));
-            names.push(name(index));
-        }
-        if !single {
-            let total: u64 = tensors.iter().map(|(_, shape)| bytes(shape)).sum();
-            let path = folder.join(INDEX);
-            let index = json!({ "metadata": { "total_size": total }, "weight_map": map });
-            fs::write(&path, pretty(&index)).map_err(Error::io("write", &path))?;
-            sync(&path)?;
-            names.push(INDEX.to_owned());
-        }
-        Ok(names)
-    }
-
-    fn write_file(&self, path: &Path, tensors: &[&(String, Vec<usize>)]) -> Result<()> {
-        let infos = tensors.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
-        let mut out = Writer::create(path, self.format.dtype(), infos)?;
-        let mut bytes = Vec::new();
-        for (name, _) in tensors {
-            let mut done = 0;
-            self.weights.pieces(name, &mut |values| {
-                if let Some(at) = values.iter().position(|&value| self.format.overflows(value)) {
-                    let place = done + at;
-                    let detail = format!("tensor `{name}` has {} at element {place}, too large for {}", values[at], self.format.name());
-                    return Err(Error::invalid(self.weights.path(), detail));
-                }
-                bytes.clear();
-                values.iter().for_each(|&value| self.format.encode(value, &mut bytes));
-                done += values.len();
-                out.put(&bytes)
-            })?;
-        }
-        out.finish().map(drop)
-    }
-}
-
-fn pretty(value: &serde_json::Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
-}
-
-/// Makes a file or folder durable.
-fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))
 }
 
 #[cfg(test)]

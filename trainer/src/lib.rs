@@ -60,7 +60,6 @@ mod objective;
 mod optimizer;
 #[cfg(feature = "cuda")]
 mod profile;
-#[cfg_attr(not(test), allow(dead_code, reason = "until an exporter calls it"))]
 mod quant;
 mod rng;
 mod schedule;
@@ -74,7 +73,7 @@ pub use error::{Error, Result};
 pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
 pub use evaluate::{BucketLoss, evaluate};
 pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
-pub use export::{Export, Texts, WeightFormat};
+pub use export::{Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
 pub use generate::{Sampling, generate};
 pub use gradients::Gradients;
 pub use load::{Pretrained, extend_vocabulary};

@@ -8,19 +8,21 @@
 mod file;
 pub(crate) mod folder;
 mod format;
-mod gguf;
+pub(crate) mod gguf;
 pub(crate) mod hf_config;
 mod safetensors;
 mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use shards::Digest;
 
 pub(crate) use file::{Stored, WeightFile};
+pub(crate) use format::Format;
 pub(crate) use safetensors::open as open_safetensors;
 pub use vocabulary::extend_vocabulary;
 
@@ -38,6 +40,8 @@ pub struct Pretrained {
     files: Vec<WeightFile>,
     /// Each tensor of the model by its Hugging Face name.
     tensors: BTreeMap<String, Place>,
+    /// Where a GGUF file tells of its tokenizer; empty in other forms.
+    tokenizer_keys: Vec<Range<u64>>,
 }
 
 /// Where a tensor is, and what is done to its rows after reading.
@@ -72,7 +76,7 @@ impl Pretrained {
         let place = |(name, (file, stored))| (name, Place { file, stored, interleaved: 0 });
         let tensors = weights.tensors.into_iter().map(place).collect();
         let (config, vocab, eos) = (config.model, config.vocab, config.eos);
-        Ok(Self { path: folder.to_path_buf(), config, vocab, eos, files: weights.files, tensors })
+        Ok(Self { path: folder.to_path_buf(), config, vocab, eos, files: weights.files, tensors, tokenizer_keys: Vec::new() })
     }
 
     /// One safetensors file with the weights of a model of this shape.
@@ -80,7 +84,7 @@ impl Pretrained {
         let (file, tensors) = safetensors::open(path)?;
         let place = |(name, stored)| (name, Place { file: 0, stored, interleaved: 0 });
         let tensors = tensors.into_iter().map(place).collect();
-        Self { path: path.to_path_buf(), config, vocab, eos: Vec::new(), files: vec![file], tensors }.checked()
+        Self { path: path.to_path_buf(), config, vocab, eos: Vec::new(), files: vec![file], tensors, tokenizer_keys: Vec::new() }.checked()
     }
 
     /// The files hold what the model needs, and nothing else.
@@ -145,6 +149,13 @@ impl Pretrained {
     /// Ids that its config says end a text, the usual one first.
     pub fn eos(&self) -> &[u32] {
         &self.eos
+    }
+
+    /// The keys about the tokenizer of a GGUF file, each as its bytes stand there.
+    pub(crate) fn tokenizer_keys(&self) -> Result<Vec<Vec<u8>>> {
+        let Some(file) = self.files.first() else { return Ok(Vec::new()) };
+        // In the header, so not longer than the file.
+        self.tokenizer_keys.iter().map(|range| file.bytes(range.start, (range.end - range.start) as usize)).collect()
     }
 
     fn place(&self, name: &str) -> Result<&Place> {

@@ -21,8 +21,8 @@ pub(crate) struct Entry {
 
 /// Writes and syncs a file, one tensor in host memory at a time. Gives the file's BLAKE3 hash.
 pub(crate) fn write(path: &Path, entries: &[Entry]) -> Result<Digest> {
-    let infos = entries.iter().map(|entry| (entry.name.as_str(), entry.shape.as_slice()));
-    let mut out = Writer::create(path, Dtype::F32, infos)?;
+    let infos = entries.iter().map(|entry| (entry.name.as_str(), Dtype::F32, entry.shape.as_slice()));
+    let mut out = Writer::create(path, infos)?;
     for entry in entries {
         let values = entry.value.clone().inner().try_into_vec_as::<f32>().map_err(Error::backend("read a tensor"))?;
         for values in values.chunks(1 << 16) {
@@ -41,11 +41,12 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Begins a file of these tensors, which all have one type.
-    pub(crate) fn create<'b>(path: &'a Path, dtype: Dtype, infos: impl Iterator<Item = (&'b str, &'b [usize])>) -> Result<Self> {
+    /// Begins a file of these tensors. Readers want each at a multiple of its numbers' size, so larger
+    /// numbers come first.
+    pub(crate) fn create<'b>(path: &'a Path, infos: impl Iterator<Item = (&'b str, Dtype, &'b [usize])>) -> Result<Self> {
         let file = BufWriter::new(File::create(path).map_err(Error::io("create", path))?);
         let mut writer = Self { path, file, hasher: blake3::Hasher::new() };
-        writer.put(&header(path, dtype, infos)?)?;
+        writer.put(&header(path, infos)?)?;
         Ok(writer)
     }
 
@@ -65,10 +66,10 @@ impl<'a> Writer<'a> {
 
 /// The header's length, eight bytes little-endian, and the header, filled with spaces to a multiple
 /// of eight.
-fn header<'b>(path: &Path, dtype: Dtype, tensors: impl Iterator<Item = (&'b str, &'b [usize])>) -> Result<Vec<u8>> {
+fn header<'b>(path: &Path, tensors: impl Iterator<Item = (&'b str, Dtype, &'b [usize])>) -> Result<Vec<u8>> {
     let mut end = 0;
     let mut infos = Vec::new();
-    for (name, shape) in tensors {
+    for (name, dtype, shape) in tensors {
         let start = end;
         end += shape.iter().product::<usize>() * (dtype.bitsize() / 8);
         infos.push((name.to_owned(), TensorInfo { dtype, shape: shape.to_vec(), data_offsets: (start, end) }));

@@ -6,7 +6,7 @@ use super::WeightFormat;
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
 use crate::load::hf_config::family;
-use crate::model::RopeScaling;
+use crate::model::{ModelConfig, RopeScaling};
 
 /// What the configs say besides the model's shape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,12 +38,7 @@ pub(super) fn config(weights: &Pretrained, format: WeightFormat, texts: &Texts) 
             format!("its hidden size {} is no multiple of {} heads, which transformers refuses for a llama", model.hidden, model.heads);
         return Err(Error::invalid(weights.path(), detail));
     }
-    // What frequencies were stretched for is longer than what was trained at.
-    let stretched = match model.rope_scaling {
-        Some(RopeScaling::Yarn { factor, original_positions, .. }) => (factor * f64::from(original_positions)) as u32,
-        _ => 0,
-    };
-    let max_positions = model.max_positions.unwrap_or(texts.max_positions.max(stretched));
+    let max_positions = context_length(model, texts);
     let scaling = model.rope_scaling.as_ref().map(scaling);
     let mut parameters = scaling.clone().unwrap_or_else(|| json!({ "rope_type": "default" }));
     parameters["rope_theta"] = json!(model.rope_theta);
@@ -84,6 +79,16 @@ pub(super) fn config(weights: &Pretrained, format: WeightFormat, texts: &Texts) 
         }
     }
     Ok(config)
+}
+
+/// Longest text in tokens: what the model says; or what it was trained at, or what its frequencies were
+/// stretched for.
+pub(super) fn context_length(model: &ModelConfig, texts: &Texts) -> u32 {
+    let stretched = match model.rope_scaling {
+        Some(RopeScaling::Yarn { factor, original_positions, .. }) => (factor * f64::from(original_positions)) as u32,
+        _ => 0,
+    };
+    model.max_positions.unwrap_or(texts.max_positions.max(stretched))
 }
 
 fn scaling(scaling: &RopeScaling) -> Value {

@@ -1,5 +1,10 @@
 //! There and back; that transformers opens the result is the matter of `verify_export.py`.
 
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
 use super::*;
 use crate::load::tests::{fixture, largest_difference};
 use burn::tensor::Device;
@@ -8,7 +13,8 @@ const FAMILIES: [&str; 5] = ["llama", "qwen2", "qwen2-untied", "qwen3", "yarn"];
 
 fn export(weights: &Pretrained, format: WeightFormat, file_bytes: u64, folder: &Path) -> Result<Vec<String>> {
     let texts = Texts { max_positions: 64, eos: weights.eos().to_vec() };
-    Export { weights, format, file_bytes, texts, files: vec![("tokenizer.json".to_owned(), b"{}".to_vec())] }.write(folder)
+    Export { weights, format, packing: Packing::Plain, file_bytes, texts, files: vec![("tokenizer.json".to_owned(), b"{}".to_vec())] }
+        .write(folder)
 }
 
 #[test]

@@ -151,6 +151,11 @@ impl ModelConfig {
         Model::random(self, device, vocab, seed, adapters)
     }
 
+    /// Whose formulas it follows: `llama`, `qwen2` or `qwen3`.
+    pub fn family(&self) -> &'static str {
+        crate::load::hf_config::family(self).0
+    }
+
     /// Size of one head.
     pub fn head_size(&self) -> usize {
         self.head_size.unwrap_or(self.hidden / self.heads)

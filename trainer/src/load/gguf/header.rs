@@ -4,6 +4,7 @@
 //! and long values (tokens, merges, templates) are passed over, so that memory follows the file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use super::input::Input;
@@ -23,6 +24,8 @@ const ALIGNMENT: u64 = 32;
 pub(super) struct Header {
     pub(super) file: WeightFile,
     pub(super) keys: BTreeMap<String, Value>,
+    /// Where keys about the tokenizer stand, names and types with them.
+    pub(super) tokenizer: Vec<Range<u64>>,
     /// Shapes are as in Hugging Face files: rows first.
     pub(super) tensors: BTreeMap<String, Stored>,
 }
@@ -47,11 +50,15 @@ impl Header {
                 return file.refuse(format!("has {count} {what}, at most {MAX_ITEMS} are read"));
             }
         }
-        let mut keys = BTreeMap::new();
+        let (mut keys, mut tokenizer) = (BTreeMap::new(), Vec::new());
         for _ in 0..count {
+            let start = input.at;
             let name = input.name()?;
             let kind = input.u32()?;
             let value = input.value(kind, 0)?;
+            if name.starts_with("tokenizer.") {
+                tokenizer.push(start..input.at);
+            }
             if keys.insert(name.clone(), value).is_some() {
                 return file.refuse(format!("has the key `{name}` twice"));
             }
@@ -67,7 +74,7 @@ impl Header {
         };
         let data = input.at.next_multiple_of(alignment);
         let tensors = place(&file, infos, data, alignment)?;
-        Ok(Self { file, keys, tensors })
+        Ok(Self { file, keys, tokenizer, tensors })
     }
 }
 
