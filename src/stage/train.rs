@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{Digest, Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
-use trainer::{Checkpoint, DeviceSpec, Event, Pretrained, TrainConfig, Trainer};
+use trainer::{AdapterFile, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
@@ -19,24 +19,58 @@ use crate::report::{Ui, Unit};
 /// recipe's. Reads headers only.
 pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
     let Some(train) = &mut recipe.train else { return Ok(()) };
-    let Some(path) = train.init.clone() else { return Ok(()) };
+    let Some(path) = train.init.clone() else {
+        return match train.lora {
+            Some(_) => Err(Error::new("train.lora: adapters stand beside a trained model, and `train.init` names none")
+                .hint("`init` is a folder with config.json and safetensors, or a .gguf file")),
+            None => Ok(()),
+        };
+    };
     let model = Pretrained::open(&path).map_err(|error| {
         Error::new(format!("train.init: {error}")).hint("`init` is a folder with config.json and safetensors, or a .gguf file")
     })?;
-    train.take_shape(&model).map_err(|error| Error::new(format!("train: {error}")))
+    let in_train = |error: trainer::Error| Error::new(format!("train: {error}"));
+    if let Some(lora) = &mut train.lora
+        && let Some(folder) = lora.init.clone()
+    {
+        let adapters = AdapterFile::open(&folder).map_err(|error| {
+            Error::new(format!("train.lora.init: {error}"))
+                .hint("`lora.init` is a folder with adapter_config.json and adapter_model.safetensors")
+        })?;
+        lora.take(adapters.lora()).map_err(in_train)?;
+    }
+    train.take_shape(&model).map_err(in_train)
 }
 
-/// Hash of the weights that training starts from; none where they are random.
-pub(crate) fn init_digest(recipe: &Recipe) -> Result<Option<Digest>> {
-    let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
-    init.map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)
+/// Hashes of what training starts from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    /// Of the weights; none where they are random.
+    pub(crate) init: Option<Digest>,
+    /// Of the adapters; none where they are new.
+    pub(crate) adapters: Option<Digest>,
+}
+
+impl Start {
+    /// Reads every byte.
+    pub(crate) fn of(recipe: &Recipe) -> Result<Self> {
+        let Some(train) = &recipe.train else { return Ok(Self::default()) };
+        let init = train.init.as_ref().map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)?;
+        let adapters = train.lora.as_ref().and_then(|lora| lora.init.as_ref());
+        let adapters = adapters.map(|path| AdapterFile::open(path)?.digest()).transpose().map_err(train_error)?;
+        Ok(Self { init, adapters })
+    }
 }
 
 /// Facts for a fingerprint. Weights to start from count by their content, not by where they lie.
-fn facts(mut facts: Value, train: Option<TrainConfig>, init: Option<Digest>) -> Value {
-    facts["train"] = json!(train.map(|train| TrainConfig { init: None, ..train }));
-    if let Some(init) = init {
+fn facts(mut facts: Value, train: Option<TrainConfig>, start: Start) -> Value {
+    let new = |lora| LoraConfig { init: None, ..lora };
+    facts["train"] = json!(train.map(|train| TrainConfig { init: None, lora: train.lora.map(new), ..train }));
+    if let Some(init) = start.init {
         facts["init"] = json!(init);
+    }
+    if let Some(adapters) = start.adapters {
+        facts["adapters"] = json!(adapters);
     }
     facts
 }
@@ -44,17 +78,17 @@ fn facts(mut facts: Value, train: Option<TrainConfig>, init: Option<Digest>) -> 
 /// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
 /// longer run is another run, because its learning rate was another at every step. How often is
 /// looked or saved is not.
-fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
+fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
     let train = recipe.train.as_ref().map(TrainConfig::identity);
     let rest = json!({ "train": null, "seed": recipe.seed, "manifest": manifest, "mixture": plan });
-    fingerprint("train", &facts(rest, train, init))
+    fingerprint("train", &facts(rest, train, start))
 }
 
 /// Fingerprint of the finished unit: what is looked at on the way does not change the weights, but
 /// it changes the curve and the samples.
-pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
-    let rest = json!({ "weights": identity(recipe, manifest, plan, init)?, "train": null });
-    fingerprint("training", &facts(rest, recipe.train.clone(), init))
+pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
+    let rest = json!({ "weights": identity(recipe, manifest, plan, start)?, "train": null });
+    fingerprint("training", &facts(rest, recipe.train.clone(), start))
 }
 
 /// What a training starts from.
@@ -65,13 +99,12 @@ pub(crate) struct Training<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) plan: &'a MixturePlan,
     pub(crate) device: DeviceSpec,
-    /// Hash of the weights it starts from.
-    pub(crate) init: Option<Digest>,
+    pub(crate) start: Start,
 }
 
 /// Trains to the end, from the last checkpoint if there is one. Gives the files written.
 pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
-    let Training { folder, recipe, tokenizer, manifest, plan, device, init } = *training;
+    let Training { folder, recipe, tokenizer, manifest, plan, device, start } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
     verify(folder, manifest, cancel)?;
     let stream = TokenStream::with_manifest(
@@ -88,7 +121,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         stream: &stream,
         device,
         seed: recipe.seed,
-        fingerprint: identity(recipe, manifest, plan, init)?,
+        fingerprint: identity(recipe, manifest, plan, start)?,
     };
     take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
@@ -106,7 +139,13 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
             config.sequence_length
         ));
     }
-    let facts = Facts { device: device.to_string(), parameters: trainer.num_params(), steps: stream.steps(), init };
+    let facts = Facts {
+        device: device.to_string(),
+        parameters: trainer.num_params(),
+        steps: stream.steps(),
+        init: start.init,
+        adapters: start.adapters,
+    };
     layout::write_json(folder, layout::TRAINING, &facts)?;
     ui.say(format!(
         "train: {} parameters{}, {} steps of {} tokens on {device} in {}{}",
@@ -172,6 +211,16 @@ pub(crate) struct Facts {
     /// Hash of the weights that training started from; none where they were random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<Digest>,
+    /// Hash of the adapters that training went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) adapters: Option<Digest>,
+}
+
+impl Facts {
+    /// What training started from.
+    pub(crate) fn start(&self) -> Start {
+        Start { init: self.init, adapters: self.adapters }
+    }
 }
 
 /// What a training leaves, and its name while another recipe's training is in the run folder. The

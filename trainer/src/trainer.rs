@@ -17,6 +17,7 @@ use crate::event::{EvalEvent, Event, SampleEvent, StepEvent};
 use crate::generate::{Sampling, generate};
 use crate::gradients::Gradients;
 use crate::load::Pretrained;
+use crate::lora::{AdapterFile, LoraConfig};
 use crate::metrics::Metrics;
 use crate::micro_batch::split;
 use crate::model::{Adapters, Model, Precision};
@@ -109,7 +110,11 @@ impl<'a> Trainer<'a> {
         if *init.config() != config.model {
             return refuse("model", "not that of `init`");
         }
-        init.adapted(run.tokenizer, &device, adapters)
+        let mut model = init.for_tokenizer(run.tokenizer)?.adapted(adapters, &device)?;
+        if let Some(folder) = config.lora.as_ref().and_then(|lora| lora.init.as_ref()) {
+            AdapterFile::open(folder)?.restore(&mut model)?;
+        }
+        Ok(model)
     }
 
     /// The numbers of activations. A run that was begun in one precision goes on in it, wherever it goes on.
@@ -308,7 +313,8 @@ impl<'a> Trainer<'a> {
             vocab_size: self.model.vocab_size(),
             model: self.model.config().clone(),
             precision: Some(self.model.precision()),
-            lora: self.run.config.lora.clone(),
+            // Where they began is no part of what they are.
+            lora: self.run.config.lora.clone().map(|lora| LoraConfig { init: None, ..lora }),
         };
         let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
         Checkpoint::prune(&root, self.run.config.keep_checkpoints as usize)?;
