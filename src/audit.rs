@@ -407,7 +407,7 @@ fn token_ledger(folder: &Path, recipe: &Recipe, tokenizer: Option<&Tokenizer>, t
     let journal = Snapshot::read(folder)?;
     // The weights it started from may be gone by now; what they were is on record.
     let facts: stage::train::Facts = layout::read_json(folder, layout::TRAINING)?;
-    let changed = journal.changed_files("train", &stage::train::unit(recipe, &manifest, &plan, facts.init)?);
+    let changed = journal.changed_files("train", &stage::train::unit(recipe, &manifest, &plan, facts.start())?);
     ledger.check(changed.is_empty(), || format!("training is finished, but not as it was left: {}", changed.join(", ")));
     if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(Error::new)? {
         ledger.take(Checkpoint::open(&checkpoint).and_then(|checkpoint| checkpoint.verify()));

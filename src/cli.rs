@@ -209,6 +209,33 @@ pub(crate) struct Estimate {
     /// Layers keep nothing but their inputs.
     #[arg(long)]
     pub(crate) activation_checkpointing: bool,
+    /// Train adapters of this rank beside all matrices, and freeze the model [default: the recipe's].
+    #[arg(long, value_name = "N")]
+    pub(crate) lora_rank: Option<u32>,
+    /// How the frozen matrices are kept [default: bf16].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) lora_base: Option<LoraBase>,
+}
+
+/// How frozen matrices are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoraBase {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// Four bits with double quantization (QLoRA).
+    Nf4,
+}
+
+impl From<LoraBase> for trainer::Base {
+    fn from(base: LoraBase) -> Self {
+        match base {
+            LoraBase::F32 => Self::F32,
+            LoraBase::Bf16 => Self::Bf16,
+            LoraBase::Nf4 => Self::Nf4,
+        }
+    }
 }
 
 /// `1.5T` → 1,500,000,000,000.
@@ -234,9 +261,9 @@ pub(crate) struct Export {
     /// Which form.
     #[arg(long, value_enum, default_value_t = Format::Hf)]
     pub(crate) format: Format,
-    /// Type of the numbers that are not quantized in hf formats: bf16, f16 or f32.
-    #[arg(long, value_name = "TYPE", default_value = "bf16")]
-    pub(crate) dtype: String,
+    /// Type of the numbers that are not quantized in hf formats: bf16, f16 or f32 [default: bf16; of adapters f32].
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) dtype: Option<String>,
     /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
     #[arg(long, value_name = "N|best")]
     pub(crate) step: Option<Step>,
@@ -246,6 +273,35 @@ pub(crate) struct Export {
     /// The model's name in its card and in GGUF files [default: the name of the source].
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Write a run's adapters alone, as the PEFT library loads them.
+    #[arg(long)]
+    pub(crate) adapter: bool,
+    /// What PEFT is to find the adapters' model by: a folder, or a name on a hub [default: `train.init`].
+    #[arg(long, value_name = "NAME", requires = "adapter")]
+    pub(crate) base_name: Option<String>,
+    /// A folder with adapters of the PEFT library, which become part of the model.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "step")]
+    pub(crate) lora: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) check: Check,
+}
+
+/// How adapters become part of a model, and what is checked then.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub(crate) struct Check {
+    /// What adapters are merged into: `trained`, the base's numbers as training kept them (of nf4 what the four bits
+    /// stand for), or `original`, those of its files [default: trained].
+    #[arg(long, value_name = "BASE", conflicts_with = "adapter")]
+    pub(crate) merge_base: Option<String>,
+    /// Held-out tokens at which the merged model is compared with what was trained; 0: none [default: 4096].
+    #[arg(long, value_name = "N", conflicts_with = "adapter")]
+    pub(crate) check_tokens: Option<u64>,
+    /// A text to compare at, in place of the run's held-out one.
+    #[arg(long, value_name = "FILE", conflicts_with = "adapter")]
+    pub(crate) check_text: Option<PathBuf>,
+    /// Write a merged model that is too far from what was trained.
+    #[arg(long, conflicts_with = "adapter")]
+    pub(crate) force: bool,
 }
 
 /// What is continued, with which model and how.

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use serde_json::json;
 use shards::{Tokenizer, TokenizerSource};
-use trainer::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, ModelConfig, POOL, Precision, Pretrained, Workload, known_model};
+use trainer::{
+    CARDS, Card, Estimate, KNOWN_MODELS, LoraConfig, MEASURED_MFU, ModelConfig, POOL, Precision, Pretrained, Workload, known_model,
+};
 
 use crate::cli;
 use crate::error::{Context, Error, Result};
@@ -23,6 +25,7 @@ struct Job {
     /// Whether a step takes several micro-batches.
     accumulates: bool,
     tokens: Option<u64>,
+    lora: Option<LoraConfig>,
 }
 
 /// `malmoi estimate`.
@@ -36,6 +39,7 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         micro_batch: job.micro_batch,
         activation_checkpointing: job.activation_checkpointing,
         accumulates: job.accumulates,
+        lora: job.lora.as_ref(),
     };
     if let Err(reason) = Precision::Bf16.check_shape(&job.model) {
         ui.warn(format!("this shape trains in 32-bit floats, several times slower and in more memory than is said here: {reason}"));
@@ -67,6 +71,10 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
     let cost = seconds.zip(arguments.price).map(|(seconds, price)| seconds / 3600.0 * price * gpus);
 
     ui.data(format!("model       {}, {} parameters, {} ids", job.name, count(estimate.parameters), count(job.vocab as u64)));
+    if let Some(lora) = &job.lora {
+        let base = lora.base.map_or("bf16".to_owned(), |base| base.to_string());
+        ui.data(format!("adapters    rank {}, {} trained parameters, the rest frozen in {base}", lora.rank, count(estimate.trained)));
+    }
     ui.data(format!(
         "work        {:.3e} FLOPs a token at {} tokens a sequence ({:.3e} in products, the rest in attention)",
         estimate.flops_per_token as f64, job.sequence_length, estimate.flops_of_products as f64
@@ -129,6 +137,10 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
     let source = &arguments.source;
     let path = Path::new(source);
     let (sequence_length, micro_batch) = (arguments.sequence_length.unwrap_or(4096), arguments.micro_batch.unwrap_or(1));
+    if arguments.lora_base.is_some() && arguments.lora_rank.is_none() {
+        return Err(Error::new("--lora-base is for adapters").hint("give --lora-rank too"));
+    }
+    let lora = arguments.lora_rank.map(|rank| LoraConfig { rank, base: arguments.lora_base.map(Into::into), ..LoraConfig::default() });
     let alone = |model, vocab| Job {
         name: source.clone(),
         model,
@@ -138,6 +150,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         activation_checkpointing: arguments.activation_checkpointing,
         accumulates: false,
         tokens: None,
+        lora: lora.clone(),
     };
     if let Some((model, vocab)) = known_model(&source.to_ascii_lowercase()) {
         return Ok(alone(model, vocab));
@@ -179,6 +192,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         accumulates: micro_batch < train.batch,
         activation_checkpointing: arguments.activation_checkpointing || train.activation_checkpointing,
         tokens: train.tokens,
+        lora: lora.or_else(|| train.lora.clone()),
     })
 }
 

@@ -4,6 +4,7 @@
 //! order) → `stage/` (one stage on one part) → [`report`] (the only code that prints).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adapted;
 mod audit;
 mod card;
 mod classify;
@@ -92,7 +93,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             _ => explain::filter(filter.as_deref(), ui),
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
-        Command::Export(export) => export::export(export, cli.common.lang, ui),
+        Command::Export(export) => export::export(export, &cli.common, ui),
         Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {

@@ -295,6 +295,9 @@ impl Recipe {
         if let Some(init) = self.train.as_mut().and_then(|train| train.init.as_mut()) {
             *init = paths::resolve(folder, &init.to_string_lossy()).map_err(|cause| Problem::new("train.init", cause))?.into();
         }
+        if let Some(init) = self.train.as_mut().and_then(|train| train.lora.as_mut()).and_then(|lora| lora.init.as_mut()) {
+            *init = paths::resolve(folder, &init.to_string_lossy()).map_err(|cause| Problem::new("train.lora.init", cause))?.into();
+        }
         Ok(())
     }
 

@@ -299,8 +299,8 @@ impl<'a> Run<'a> {
     }
 
     fn train(&self, tokenizer: &Tokenizer, manifest: &Manifest, mixture: &MixturePlan) -> Result<()> {
-        let init = stage::train::init_digest(&self.recipe)?;
-        let print = stage::train::unit(&self.recipe, manifest, mixture, init)?;
+        let start = stage::train::Start::of(&self.recipe)?;
+        let print = stage::train::unit(&self.recipe, manifest, mixture, start)?;
         let current = self.lock.is_current("train", &print);
         if current {
             // Trained already, but a damaged shard must not go unnoticed.
@@ -308,7 +308,7 @@ impl<'a> Run<'a> {
         }
         self.timed("train", usize::from(!current), 1, |_| {
             let (folder, recipe) = (self.folder.as_path(), &self.recipe);
-            let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device, init };
+            let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device, start };
             let files = stage::train::train(&training, &CANCEL, self.ui)?;
             self.lock.record("train", &print, &files)
         })

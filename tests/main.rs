@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary on small files, in a temporary folder.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+mod adapters;
 mod contamination;
 mod corpus;
 mod dedup;

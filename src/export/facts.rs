@@ -76,8 +76,11 @@ impl Facts<'_> {
         let curve = run.curve()?;
         let trained: Option<Trained> = run.trained()?;
         info["base_model"] = json!(train.init.as_ref().map(|init| crate::card::name_of(init)));
-        // Every weight is trained.
-        info["trainable_parameters"] = json!(parameters);
+        info["trainable_parameters"] = match run.state.lora {
+            None => json!(parameters),
+            Some(_) => json!(trained.as_ref().map(|facts| facts.parameters)),
+        };
+        info["adapters"] = json!(run.state.lora);
         info["training_stages"] = json!([{
             "objective": train.objective,
             "step": run.state.position.step,

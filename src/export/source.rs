@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shards::{Digest, Tokenizer};
-use trainer::{Pretrained, State, Texts};
+use trainer::{MergeBase, Pretrained, State, Texts};
 
+use crate::adapted::Adapted;
 use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
@@ -28,6 +29,8 @@ pub(super) struct Model {
     pub(super) files: Vec<(String, Vec<u8>)>,
     /// Where it was trained here; none of a model in files.
     pub(super) run: Option<Run>,
+    /// What the weights were merged of, where there are adapters.
+    pub(super) adapted: Option<Adapted>,
     /// Card and licence of a model in files.
     pub(super) cards: Vec<(String, Vec<u8>)>,
 }
@@ -42,17 +45,36 @@ pub(super) struct Run {
 
 impl Model {
     /// A run folder, or a model in files; `step` is a checkpoint of a run, the latest where none is named.
-    pub(super) fn open(source: &Path, step: Option<Step>, ui: &Ui) -> Result<Self> {
+    pub(super) fn open(source: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Self> {
         match source.join(layout::RECIPE).exists() {
-            true => of_run(source, step, ui),
+            true => of_run(source, step, into, ui),
             false if step.is_some() => Err(Error::new(format!("--step is for run folders, which {} is not", source.display()))),
             false => of_files(source),
         }
     }
+
+    /// A model in files with adapters of the PEFT library. A tokenizer beside the adapters is theirs, and comes before
+    /// that of the model.
+    pub(super) fn of_adapters(source: &Path, folder: &Path) -> Result<Self> {
+        if source.join(layout::RECIPE).exists() {
+            return Err(Error::new(format!("--lora is for models in files, and {} is a run", source.display()))
+                .hint("a run's own adapters are merged without it"));
+        }
+        let adapted = Adapted::of_files(source, folder);
+        let mut model = of_files(source)?;
+        model.weights = adapted.merged(MergeBase::Original)?;
+        let theirs = read(folder, &TOKENIZERS)?;
+        if !theirs.is_empty() {
+            model.files = read(folder, &BESIDE)?;
+            model.files.extend(theirs);
+        }
+        model.adapted = Some(adapted);
+        Ok(model)
+    }
 }
 
 /// A checkpoint of a run, with the run's tokenizer.
-fn of_run(run: &Path, step: Option<Step>, ui: &Ui) -> Result<Model> {
+fn of_run(run: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Model> {
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
     let Some(train) = &recipe.train else { return Err(Error::new(format!("{} has no training", run.display()))) };
     let checkpoint = model::checkpoint(run, step)?;
@@ -64,7 +86,11 @@ fn of_run(run: &Path, step: Option<Step>, ui: &Ui) -> Result<Model> {
         ))
         .hint("run the recipe again, then export"));
     }
-    let weights = checkpoint.weights().map_err(Error::new)?;
+    let adapted = Adapted::of_run(run, &recipe, &checkpoint, stage::tokenizer::open(run, &recipe.tokenizer)?)?;
+    let weights = match &adapted {
+        Some(adapted) => adapted.merged(into)?,
+        None => checkpoint.weights().map_err(Error::new)?,
+    };
     let mut eos = vec![tokenizer.eos()];
     // What the first model stopped at, this one may write too.
     match train.init.as_ref().map(|init| Pretrained::open(init)) {
@@ -76,7 +102,7 @@ fn of_run(run: &Path, step: Option<Step>, ui: &Ui) -> Result<Model> {
     let files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
     let state = checkpoint.state().clone();
     let run = Run { folder: run.to_path_buf(), state, tokenizer: tokenizer.kind(), recipe };
-    Ok(Model { weights, texts: Texts { max_positions, eos }, files, run: Some(run), cards: Vec::new() })
+    Ok(Model { weights, texts: Texts { max_positions, eos }, files, run: Some(run), adapted, cards: Vec::new() })
 }
 
 /// The run's tokenizer. Where it was loaded, and its file still is what it was, the files beside it
@@ -119,7 +145,7 @@ fn of_files(source: &Path) -> Result<Model> {
     }
     // A GGUF file without a length is of no known model; the number then limits nothing.
     let texts = Texts { max_positions: weights.config().max_positions.unwrap_or(u32::MAX), eos: weights.eos().to_vec() };
-    Ok(Model { weights, texts, files, run: None, cards })
+    Ok(Model { weights, texts, files, run: None, adapted: None, cards })
 }
 
 /// Those of the files that are there.

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
-use trainer::{Best, Checkpoint, DeviceSpec, Event, Pretrained, RowsEvent, TrainConfig, Trainer};
+use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
 
 use crate::error::{Error, Result};
 use crate::layout;
@@ -21,24 +21,58 @@ use console::Console;
 /// recipe's. Reads headers only.
 pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
     let Some(train) = &mut recipe.train else { return Ok(()) };
-    let Some(path) = train.init.clone() else { return Ok(()) };
+    let Some(path) = train.init.clone() else {
+        return match train.lora {
+            Some(_) => Err(Error::new("train.lora: adapters stand beside a trained model, and `train.init` names none")
+                .hint("`init` is a folder with config.json and safetensors, or a .gguf file")),
+            None => Ok(()),
+        };
+    };
     let model = Pretrained::open(&path).map_err(|error| {
         Error::new(format!("train.init: {error}")).hint("`init` is a folder with config.json and safetensors, or a .gguf file")
     })?;
-    train.take_shape(&model).map_err(|error| Error::new(format!("train: {error}")))
+    let in_train = |error: trainer::Error| Error::new(format!("train: {error}"));
+    if let Some(lora) = &mut train.lora
+        && let Some(folder) = lora.init.clone()
+    {
+        let adapters = AdapterFile::open(&folder).map_err(|error| {
+            Error::new(format!("train.lora.init: {error}"))
+                .hint("`lora.init` is a folder with adapter_config.json and adapter_model.safetensors")
+        })?;
+        lora.take(adapters.lora()).map_err(in_train)?;
+    }
+    train.take_shape(&model).map_err(in_train)
 }
 
-/// Hash of the weights that training starts from; none where they are random.
-pub(crate) fn init_digest(recipe: &Recipe) -> Result<Option<Digest>> {
-    let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
-    init.map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)
+/// Hashes of what training starts from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Start {
+    /// Of the weights; none where they are random.
+    pub(crate) init: Option<Digest>,
+    /// Of the adapters; none where they are new.
+    pub(crate) adapters: Option<Digest>,
+}
+
+impl Start {
+    /// Reads every byte.
+    pub(crate) fn of(recipe: &Recipe) -> Result<Self> {
+        let Some(train) = &recipe.train else { return Ok(Self::default()) };
+        let init = train.init.as_ref().map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)?;
+        let adapters = train.lora.as_ref().and_then(|lora| lora.init.as_ref());
+        let adapters = adapters.map(|path| AdapterFile::open(path)?.digest()).transpose().map_err(train_error)?;
+        Ok(Self { init, adapters })
+    }
 }
 
 /// Facts for a fingerprint. Weights to start from count by their content, not by where they lie.
-fn facts(mut facts: Value, train: Option<TrainConfig>, init: Option<Digest>) -> Value {
-    facts["train"] = json!(train.map(|train| TrainConfig { init: None, ..train }));
-    if let Some(init) = init {
+fn facts(mut facts: Value, train: Option<TrainConfig>, start: Start) -> Value {
+    let new = |lora| LoraConfig { init: None, ..lora };
+    facts["train"] = json!(train.map(|train| TrainConfig { init: None, lora: train.lora.map(new), ..train }));
+    if let Some(init) = start.init {
         facts["init"] = json!(init);
+    }
+    if let Some(adapters) = start.adapters {
+        facts["adapters"] = json!(adapters);
     }
     facts
 }
@@ -46,17 +80,17 @@ fn facts(mut facts: Value, train: Option<TrainConfig>, init: Option<Digest>) -> 
 /// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
 /// longer run is another run, because its learning rate was another at every step. How often is
 /// looked or saved is not.
-fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
+fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
     let train = recipe.train.as_ref().map(TrainConfig::identity);
     let rest = json!({ "train": null, "seed": recipe.seed, "manifest": manifest, "mixture": plan });
-    fingerprint("train", &facts(rest, train, init))
+    fingerprint("train", &facts(rest, train, start))
 }
 
 /// Fingerprint of the finished unit: what is looked at on the way does not change the weights, but
 /// it changes the curve and the samples.
-pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, init: Option<Digest>) -> Result<Fingerprint> {
-    let rest = json!({ "weights": identity(recipe, manifest, plan, init)?, "train": null });
-    fingerprint("training", &facts(rest, recipe.train.clone(), init))
+pub(crate) fn unit(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
+    let rest = json!({ "weights": identity(recipe, manifest, plan, start)?, "train": null });
+    fingerprint("training", &facts(rest, recipe.train.clone(), start))
 }
 
 /// What a training starts from.
@@ -67,13 +101,12 @@ pub(crate) struct Training<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) plan: &'a MixturePlan,
     pub(crate) device: DeviceSpec,
-    /// Hash of the weights it starts from.
-    pub(crate) init: Option<Digest>,
+    pub(crate) start: Start,
 }
 
 /// Trains to the end, from the last checkpoint if there is one. Gives the files written.
 pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
-    let Training { folder, recipe, tokenizer, manifest, plan, device, init } = *training;
+    let Training { folder, recipe, tokenizer, manifest, plan, device, start } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
     verify(folder, manifest, cancel)?;
     let stream = TokenStream::with_manifest(
@@ -90,7 +123,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         stream: &stream,
         device,
         seed: recipe.seed,
-        fingerprint: identity(recipe, manifest, plan, init)?,
+        fingerprint: identity(recipe, manifest, plan, start)?,
     };
     take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
@@ -112,7 +145,8 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         device: device.to_string(),
         parameters: trainer.num_params(),
         steps: stream.steps(),
-        init,
+        init: start.init,
+        adapters: start.adapters,
         best: None,
         stopped: None,
         rows: None,
@@ -172,6 +206,16 @@ pub(crate) struct Facts {
     /// Which ids no text of the training has reached; none before the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<RowsEvent>,
+    /// Hash of the adapters that training went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) adapters: Option<Digest>,
+}
+
+impl Facts {
+    /// What training started from.
+    pub(crate) fn start(&self) -> Start {
+        Start { init: self.init, adapters: self.adapters }
+    }
 }
 
 /// What a training leaves, and its name while another recipe's training is in the run folder. The

@@ -15,7 +15,7 @@ use shards::Digest;
 
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
-use crate::lora::LoraConfig;
+use crate::lora::{AdapterFile, Base, LoraConfig};
 use crate::model::{Model, ModelConfig, Parameter, Precision};
 use crate::optimizer::{AdamW, Codes, Moments};
 use crate::tensors::{self, Data, Entry, Tensors, read_at_most};
@@ -72,6 +72,13 @@ pub struct State {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+impl State {
+    /// How the frozen matrices beside adapters were kept; none where all was trained.
+    pub fn kept(&self) -> Option<Base> {
+        self.lora.as_ref().map(|lora| lora.base(self.precision.unwrap_or(Precision::F32)))
+    }
 }
 
 /// A checkpoint on disk, its state read and checked, its tensors not yet.
@@ -196,14 +203,18 @@ impl Checkpoint {
     /// Puts the trained tensors of a model where they were: of one with adapters, whose frozen weights are no
     /// part of a checkpoint.
     pub(crate) fn restore(&self, model: &mut Model) -> Result<()> {
-        let device = model.device();
-        self.read(MODEL, |file| {
-            for parameter in model.parameters_mut() {
-                let values = file.take(parameter.name(), parameter.shape())?;
-                parameter.set(Tensor::from_data(TensorData::new(values, parameter.value().dims()), &device));
-            }
-            Ok(())
-        })
+        match self.adapters()? {
+            Some(adapters) => adapters.restore(model),
+            None => Err(Error::invalid(&self.folder, "holds a whole model and no adapters")),
+        }
+    }
+
+    /// The adapters that were trained, every byte compared with its checksum; none where it was a whole model.
+    pub fn adapters(&self) -> Result<Option<AdapterFile>> {
+        let Some(lora) = &self.state.lora else { return Ok(None) };
+        let path = self.folder.join(MODEL);
+        tensors::check_digest(&path, self.sum(MODEL)?)?;
+        AdapterFile::of_checkpoint(&path, lora).map(Some)
     }
 
     /// Puts the optimizer, new for this model, where it was.
@@ -233,7 +244,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// The weights alone, every byte compared with its checksum, to be read tensor by tensor.
+    /// The weights alone, every byte compared with its checksum, to be read tensor by tensor. Of adapters,
+    /// [`Pretrained::merged`] makes a whole model.
     pub fn weights(&self) -> Result<Pretrained> {
         self.whole()?;
         let path = self.folder.join(MODEL);
@@ -245,7 +257,7 @@ impl Checkpoint {
     fn whole(&self) -> Result<()> {
         match self.state.lora {
             None => Ok(()),
-            Some(_) => Err(Error::invalid(&self.folder, "holds adapters, which are to be merged into the model they were trained on")),
+            Some(_) => Err(Error::invalid(&self.folder, "holds adapters: the model follows from them and from what they were trained on")),
         }
     }
 

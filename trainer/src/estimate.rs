@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::model::ModelConfig;
+use crate::lora::{Base, Full, LoraConfig};
+use crate::model::{ModelConfig, Precision};
 
 /// Numbers in a piece of logits, as in `kernels/gpu/loss.rs`.
 const LOGITS: u64 = 1 << 29;
@@ -53,6 +54,8 @@ pub struct Workload<'a> {
     pub activation_checkpointing: bool,
     /// Whether a step has several such pieces, whose gradients are added up.
     pub accumulates: bool,
+    /// Adapters that are trained in place of all weights.
+    pub lora: Option<&'a LoraConfig>,
 }
 
 /// One part of a card's memory.
@@ -69,10 +72,12 @@ pub struct MemoryPart {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Estimate {
-    /// Trained numbers.
+    /// Numbers of the model, without adapters.
     pub parameters: u64,
+    /// Trained numbers.
+    pub trained: u64,
     /// Floating-point operations for a token, forward and backward: 6 P of them in products with
-    /// parameters, the rest in attention.
+    /// trained parameters and 4 P with frozen ones, which have no gradient, the rest in attention.
     pub flops_per_token: u64,
     /// Those in products with parameters.
     pub flops_of_products: u64,
@@ -83,15 +88,18 @@ pub struct Estimate {
 impl Estimate {
     /// Adds everything up. The sizes are those of what `kernels/gpu` keeps.
     pub fn new(work: &Workload) -> Result<Self> {
-        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates } = *work;
+        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates, lora } = *work;
         let parameters = model.num_params(vocab)?;
-        let flops_per_token = model.flops_per_token(vocab, sequence_length)?;
-        let flops_of_products = model.flops_per_token(vocab, 0)?;
+        let parts = Parts::of(work)?;
+        let flops_of_products = match lora {
+            None => model.flops_per_token(vocab, 0)?,
+            Some(_) => 4 * model.flops_per_token(vocab, 0)? / 6 + 2 * parts.full_products + 6 * parts.adapters,
+        };
+        let flops_per_token = flops_of_products + (model.flops_per_token(vocab, sequence_length)? - model.flops_per_token(vocab, 0)?);
         let tokens = u64::from(sequence_length) * u64::from(micro_batch);
         let [hidden, layers, vocab, inner] = [model.hidden, model.layers, vocab, model.intermediate].map(|n| n as u64);
         let [queries, keys] = [model.heads, model.kv_heads].map(|heads| (heads * model.head_size()) as u64);
         let table = vocab * hidden;
-        let tables = if model.tied_embeddings { table } else { 2 * table };
 
         // Bytes of a token: bfloat16 rows, the norm's scale, the softmax's divisors.
         let scales = 4;
@@ -100,21 +108,23 @@ impl Estimate {
         let feed_forward = 2 * (2 * hidden + 3 * inner) + scales;
         let whole = attention + head_norms + feed_forward;
         let kept = if activation_checkpointing { 4 * hidden * layers + feed_forward } else { whole * layers };
-        let both = if model.tied_embeddings { 8 * table } else { 0 };
+        let both = if model.tied_embeddings && parts.embedding { 8 * table } else { 0 };
         let logits = tokens.min((LOGITS / vocab).max(1)) * vocab * 2;
         let part = |name, bytes| MemoryPart { name, bytes };
         let memory = vec![
-            part("weights", 4 * parameters),
-            part("gradients", 4 * parameters),
-            part("moments", 8 * parameters),
-            part("weights in bfloat16", 2 * (parameters - tables) + 2 * table),
-            part("gradients of a piece", if accumulates { 4 * parameters } else { 0 }),
+            part("frozen weights", parts.frozen_bytes),
+            part("weights", 4 * parts.trained),
+            part("gradients", 4 * parts.trained),
+            part("moments", 8 * parts.trained),
+            part("weights in bfloat16", parts.copies),
+            part("gradients of a piece", if accumulates { 4 * parts.trained } else { 0 }),
             part("activations", kept.saturating_mul(tokens)),
+            part("activations of adapters", (2 * parts.adapter_rows * layers).saturating_mul(tokens)),
             part("a piece of logits", logits),
             part("both gradients of a tied embedding", both),
             part("the backward pass of one layer", (6 * inner).saturating_mul(tokens)),
         ];
-        Ok(Self { parameters, flops_per_token, flops_of_products, memory })
+        Ok(Self { parameters, trained: parts.trained, flops_per_token, flops_of_products, memory })
     }
 
     /// The sum of the parts, bytes.
@@ -125,6 +135,76 @@ impl Estimate {
     /// Tokens per second at so many TFLOP/s of model work.
     pub fn tokens_per_second(&self, tflops: f64) -> f64 {
         tflops * 1e12 / self.flops_per_token as f64
+    }
+}
+
+/// The numbers of a model by what is done with them.
+struct Parts {
+    /// Trained numbers.
+    trained: u64,
+    /// Those of adapters.
+    adapters: u64,
+    /// Those trained in full that stand in a product.
+    full_products: u64,
+    /// Whether the embedding is trained.
+    embedding: bool,
+    /// Bytes of what is frozen.
+    frozen_bytes: u64,
+    /// Bytes of bfloat16 copies of 32-bit weights.
+    copies: u64,
+    /// Numbers that the adapters of a layer keep of a token.
+    adapter_rows: u64,
+}
+
+impl Parts {
+    fn of(work: &Workload) -> Result<Self> {
+        let Workload { model, vocab, lora, .. } = *work;
+        let parameters = model.num_params(vocab)?;
+        let table = (vocab * model.hidden) as u64;
+        let tables = if model.tied_embeddings { table } else { 2 * table };
+        let Some(lora) = lora else {
+            let copies = 2 * (parameters - tables) + 2 * table;
+            let (trained, full_products) = (parameters, 0); // counted with the model's
+            return Ok(Self { trained, adapters: 0, full_products, embedding: true, frozen_bytes: 0, copies, adapter_rows: 0 });
+        };
+        lora.validate(model)?;
+        let size = |shape: &[usize]| shape.iter().product::<usize>() as u64;
+        let trains = |full| lora.full.contains(&full);
+        let all = lora.tensors(model, vocab);
+        let trained = all.iter().map(|(_, shape)| size(shape)).sum();
+        let adapters = all.iter().filter(|(name, _)| name.contains(".lora_")).map(|(_, shape)| size(shape)).sum();
+        let output = trains(if model.tied_embeddings { Full::EmbedTokens } else { Full::LmHead });
+        let base = lora.base(Precision::Bf16);
+        // Four bits a number, eight for the scale of 64 of them, 32 for that of 256 scales.
+        let bits = |base| match base {
+            Base::F32 => 32.0,
+            Base::Bf16 => 16.0,
+            Base::Nf4 => 4.0 + 8.0 / 64.0 + 32.0 / (64.0 * 256.0),
+        };
+        let (mut frozen_bytes, mut copies) = (0.0, 2 * adapters);
+        for (name, shape) in model.tensors(vocab) {
+            let full = Full::of(&name);
+            let count = size(&shape);
+            let is_product =
+                shape.len() == 2 && full != Some(Full::EmbedTokens) || full == Some(Full::EmbedTokens) && model.tied_embeddings;
+            if full.is_some_and(trains) {
+                copies += if is_product { 2 * count } else { 0 };
+                continue;
+            }
+            let kept = if full.is_some() { base.of_tables() } else { base };
+            let bits = if shape.len() == 2 { bits(kept) } else { 32.0 };
+            frozen_bytes += count as f64 * bits / 8.0;
+            copies += if is_product && kept == Base::F32 { 2 * count } else { 0 };
+        }
+        Ok(Self {
+            trained,
+            adapters,
+            full_products: if output { table } else { 0 },
+            embedding: trains(Full::EmbedTokens),
+            frozen_bytes: frozen_bytes as u64,
+            copies,
+            adapter_rows: u64::from(lora.rank) * lora.targets.len() as u64,
+        })
     }
 }
 
@@ -186,8 +266,50 @@ mod tests {
 
     fn estimate(name: &str, micro_batch: u32, sequence_length: u32, activation_checkpointing: bool) -> Estimate {
         let (model, vocab) = known_model(name).unwrap();
-        Estimate::new(&Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates: false })
-            .unwrap()
+        let work =
+            Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates: false, lora: None };
+        Estimate::new(&work).unwrap()
+    }
+
+    /// Rank 64 beside all matrices of Qwen2.5-7B: 161.5 million trained numbers, as PEFT counts them.
+    #[test]
+    fn adapters_cost_two_thirds_of_the_work_and_little_memory() {
+        let (model, vocab) = known_model("qwen2.5-7b").unwrap();
+        let of = |lora: &LoraConfig| {
+            let work = Workload {
+                model: &model,
+                vocab,
+                sequence_length: 4096,
+                micro_batch: 1,
+                activation_checkpointing: true,
+                accumulates: true,
+                lora: Some(lora),
+            };
+            Estimate::new(&work).unwrap()
+        };
+        let lora = LoraConfig { rank: 64, ..LoraConfig::default() };
+        let found = of(&lora);
+        // q 7168, k and v 4096 each, o 7168, gate, up and down 22528 each, of 28 layers.
+        assert_eq!(found.trained, 64 * 28 * (7168 + 4096 + 4096 + 7168 + 3 * 22_528));
+        assert_eq!(found.trained, 161_480_704);
+        let whole = estimate("qwen2.5-7b", 1, 4096, true);
+        assert_eq!(found.flops_of_products, whole.flops_of_products / 6 * 4 + 6 * found.trained);
+        assert_eq!(found.flops_per_token - found.flops_of_products, whole.flops_per_token - whole.flops_of_products);
+        let bytes = |estimate: &Estimate, name| estimate.memory.iter().find(|part| part.name == name).unwrap().bytes;
+        // Two bytes of a matrix, four of a norm or bias.
+        let vectors: u64 = 28 * (2 * 3584 + 3584 + 2 * 512) + 3584;
+        assert_eq!(bytes(&found, "frozen weights"), 2 * (whole.parameters - vectors) + 4 * vectors);
+        assert_eq!(bytes(&found, "moments"), 8 * found.trained);
+        assert_eq!(bytes(&found, "weights in bfloat16"), 2 * found.trained);
+        let four_bits = of(&LoraConfig { base: Some(Base::Nf4), ..lora.clone() });
+        let tables = 2 * 152_064 * 3584;
+        let matrices = (whole.parameters - vectors - tables) as f64;
+        let expected = matrices * 0.515_869_140_625 + (2 * tables + 4 * vectors) as f64;
+        assert!((bytes(&four_bits, "frozen weights") as f64 - expected).abs() < 100.0);
+        // The output trained too: its gradient is two more operations for each number.
+        let full = of(&LoraConfig { full: vec![Full::LmHead], ..lora });
+        assert_eq!(full.flops_of_products - found.flops_of_products, 2 * 152_064 * 3584);
+        assert_eq!(full.trained - found.trained, 152_064 * 3584);
     }
 
     /// The counts that the model cards give.

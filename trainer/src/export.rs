@@ -3,17 +3,21 @@
 //! Weights go piece by piece from file to file, so that memory holds a few megabytes whatever the
 //! model, or one matrix of it in four bits. What is written has another name until it is whole.
 
+mod adapter;
 mod config;
 mod gguf;
 mod hf;
 mod packed;
 mod staged;
 
+use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use burn::tensor::{bf16, f16};
 use safetensors::tensor::Dtype;
 
+pub use adapter::AdapterExport;
 pub use config::Texts;
 pub use gguf::{GgufExport, GgufFormat, Vocabulary};
 pub use hf::Export;
@@ -22,7 +26,6 @@ pub use staged::{staged_folder, write_file};
 
 use crate::config::refuse;
 use crate::error::{Error, Result};
-use crate::load::Pretrained;
 
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +71,7 @@ impl WeightFormat {
     }
 
     /// The number that is read back.
-    fn rounded(self, value: f32) -> f32 {
+    pub(crate) fn rounded(self, value: f32) -> f32 {
         match self {
             Self::Bf16 => bf16::from_f32(value).to_f32(),
             Self::F16 => f16::from_f32(value).to_f32(),
@@ -77,12 +80,12 @@ impl WeightFormat {
     }
 
     /// Refuses numbers of a tensor, from element `start` on, that become infinite.
-    fn check(self, weights: &Pretrained, name: &str, start: usize, values: &[f32]) -> Result<()> {
+    fn check(self, path: &Path, name: &str, start: usize, values: &[f32]) -> Result<()> {
         match values.iter().position(|&value| self.overflows(value)) {
             None => Ok(()),
             Some(at) => {
                 let detail = format!("tensor `{name}` has {} at element {}, too large for {}", values[at], start + at, self.name());
-                Err(Error::invalid(weights.path(), detail))
+                Err(Error::invalid(path, detail))
             }
         }
     }
@@ -94,6 +97,16 @@ impl WeightFormat {
             Self::F16 => f16::from_f32(value).is_infinite(),
             Self::F32 => false,
         }
+    }
+}
+
+impl fmt::Display for WeightFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+        })
     }
 }
 

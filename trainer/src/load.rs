@@ -10,6 +10,7 @@ pub(crate) mod folder;
 mod format;
 pub(crate) mod gguf;
 pub(crate) mod hf_config;
+mod merged;
 mod safetensors;
 mod vocabulary;
 
@@ -23,10 +24,14 @@ use shards::Digest;
 
 pub(crate) use file::{Stored, WeightFile};
 pub(crate) use format::Format;
+pub use merged::MergeBase;
+use merged::Merged;
 pub(crate) use safetensors::open_own as open_safetensors;
+use vocabulary::Extended;
 pub use vocabulary::extend_vocabulary;
 
 use crate::error::{Error, Result};
+use crate::export::WeightFormat;
 use crate::model::{Adapters, Model, ModelConfig};
 use crate::tensors::read_at_most;
 
@@ -42,6 +47,10 @@ pub struct Pretrained {
     tensors: BTreeMap<String, Place>,
     /// Where a GGUF file tells of its tokenizer; empty in other forms.
     tokenizer_keys: Vec<Range<u64>>,
+    /// The vocabulary, where it is a larger one than that of the files.
+    extended: Option<Extended>,
+    /// What was trained beside these weights.
+    merged: Option<Merged>,
 }
 
 /// Where a tensor is, and what is done to its rows after reading.
@@ -76,7 +85,7 @@ impl Pretrained {
         let place = |(name, (file, stored))| (name, Place { file, stored, interleaved: 0 });
         let tensors = weights.tensors.into_iter().map(place).collect();
         let (config, vocab, eos) = (config.model, config.vocab, config.eos);
-        Ok(Self { path: folder.to_path_buf(), config, vocab, eos, files: weights.files, tensors, tokenizer_keys: Vec::new() })
+        Ok(Self::new(folder, config, vocab, eos, weights.files, tensors))
     }
 
     /// One safetensors file with the weights of a model of this shape.
@@ -84,7 +93,19 @@ impl Pretrained {
         let (file, tensors) = safetensors::open(path)?;
         let place = |(name, stored)| (name, Place { file: 0, stored, interleaved: 0 });
         let tensors = tensors.into_iter().map(place).collect();
-        Self { path: path.to_path_buf(), config, vocab, eos: Vec::new(), files: vec![file], tensors, tokenizer_keys: Vec::new() }.checked()
+        Self::new(path, config, vocab, Vec::new(), vec![file], tensors).checked()
+    }
+
+    fn new(
+        path: &Path,
+        config: ModelConfig,
+        vocab: usize,
+        eos: Vec<u32>,
+        files: Vec<WeightFile>,
+        tensors: BTreeMap<String, Place>,
+    ) -> Self {
+        let path = path.to_path_buf();
+        Self { path, config, vocab, eos, files, tensors, tokenizer_keys: Vec::new(), extended: None, merged: None }
     }
 
     /// The files hold what the model needs, and nothing else.
@@ -143,7 +164,7 @@ impl Pretrained {
 
     /// Rows of the embedding: ids of its tokenizer, and padding after them.
     pub fn vocab_size(&self) -> usize {
-        self.vocab
+        self.extended.as_ref().map_or(self.vocab, |extended| extended.vocab)
     }
 
     /// Ids that its config says end a text, the usual one first.
@@ -164,37 +185,57 @@ impl Pretrained {
 
     /// The numbers of a tensor in row-major order; finite ones.
     pub(crate) fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let place = self.place(name)?;
-        let values = self.files[place.file].values(name, &place.stored)?;
-        Ok(if place.interleaved > 0 { gguf::halves(&values, place.interleaved, &place.stored.shape) } else { values })
+        let mut all = Vec::new();
+        self.pieces(name, &mut |values| {
+            all.extend_from_slice(values);
+            Ok(())
+        })?;
+        Ok(all)
     }
 
-    /// The same in pieces, so that memory is one piece; tensors with interleaved rows are one.
+    /// The same in pieces, so that memory is one piece; tensors with interleaved rows are one, and so are tables
+    /// that have more rows than in the files.
     pub(crate) fn pieces(&self, name: &str, put: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
-        match self.place(name)? {
-            place if place.interleaved > 0 => put(&self.values(name)?),
-            place => self.files[place.file].pieces(name, &place.stored, put),
+        match &self.merged {
+            None => self.own_pieces(name, put),
+            Some(merged) => merged.pieces(name, &self.place(name)?.stored.shape, &|put| self.own_pieces(name, put), put),
+        }
+    }
+
+    /// Without what was trained beside it.
+    fn own_pieces(&self, name: &str, put: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
+        let place = self.place(name)?;
+        let file = &self.files[place.file];
+        match &self.extended {
+            _ if place.interleaved > 0 => put(&gguf::halves(&file.values(name, &place.stored)?, place.interleaved, &place.stored.shape)),
+            Some(extended) if name == EMBEDDING || name == HEAD => {
+                put(&extended.table(file.values(name, &place.stored)?, self.config.hidden))
+            }
+            _ => file.pieces(name, &place.stored, put),
         }
     }
 
     /// The model on a device, in 32-bit floats.
     pub fn model(&self, device: &Device) -> Result<Model> {
-        self.model_with(device, self.vocab, None, |_, values| Ok(values))
+        self.build(device, None, |_| ())
     }
 
-    /// The model with `vocab` ids: `table` gets the name and numbers of each table of the vocabulary,
-    /// and gives that many rows.
-    pub(crate) fn model_with(
-        &self,
-        device: &Device,
-        vocab: usize,
-        adapters: Option<Adapters>,
-        table: impl Fn(&str, Vec<f32>) -> Result<Vec<f32>>,
-    ) -> Result<Model> {
+    /// The same with every number as it is read back from a file of this format.
+    pub fn rounded_model(&self, format: WeightFormat, device: &Device) -> Result<Model> {
+        self.build(device, None, |values| values.iter_mut().for_each(|value| *value = format.rounded(*value)))
+    }
+
+    /// The same frozen, with new adapters, where these are given.
+    pub(crate) fn adapted(&self, adapters: Option<Adapters>, device: &Device) -> Result<Model> {
+        self.build(device, adapters, |_| ())
+    }
+
+    fn build(&self, device: &Device, adapters: Option<Adapters>, change: impl Fn(&mut [f32])) -> Result<Model> {
+        let vocab = self.vocab_size();
         self.config.check(vocab)?;
         Model::build(&self.config, vocab, adapters, &mut |wanted| {
-            let (name, values) = (&wanted.name, self.values(&wanted.name)?);
-            let values = if name == EMBEDDING || name == HEAD { table(name, values)? } else { values };
+            let mut values = self.values(&wanted.name)?;
+            change(&mut values);
             Ok(wanted.filled(values, device))
         })
     }

@@ -1,8 +1,16 @@
 //! `[train.lora]`: low-rank adapters instead of all weights.
 
-use std::fmt;
+mod file;
+mod parts;
+pub(crate) mod peft;
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+pub use file::AdapterFile;
+pub(crate) use file::Matrices;
+pub use parts::{Base, Full, Target};
 
 use crate::config::{at_least_one, refuse, within};
 use crate::error::Result;
@@ -40,72 +48,10 @@ pub struct LoraConfig {
     /// Default: as the activations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Base>,
-}
-
-/// A matrix of a layer by its Hugging Face name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)] // the names say it
-pub enum Target {
-    QProj,
-    KProj,
-    VProj,
-    OProj,
-    GateProj,
-    UpProj,
-    DownProj,
-}
-
-/// What can be trained in full beside adapters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Full {
-    /// The embedding; with tied matrices it is the output too.
-    EmbedTokens,
-    /// The output matrix of a model whose matrices are not tied.
-    LmHead,
-    /// All norms.
-    Norms,
-}
-
-/// How frozen matrices are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Base {
-    /// 32-bit floats.
-    F32,
-    /// bfloat16.
-    Bf16,
-    /// The matrices of layers in 4-bit NormalFloat with double quantization, the tables in bfloat16.
-    Nf4,
-}
-
-impl Target {
-    /// All of them, in the order of a layer.
-    pub const ALL: [Self; 7] = [Self::QProj, Self::KProj, Self::VProj, Self::OProj, Self::GateProj, Self::UpProj, Self::DownProj];
-
-    /// As in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::QProj => "q_proj",
-            Self::KProj => "k_proj",
-            Self::VProj => "v_proj",
-            Self::OProj => "o_proj",
-            Self::GateProj => "gate_proj",
-            Self::UpProj => "up_proj",
-            Self::DownProj => "down_proj",
-        }
-    }
-}
-
-impl fmt::Display for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Nf4 => "nf4",
-        })
-    }
+    /// A folder with adapters to go on from, as the PEFT library writes one. Rank, alpha, targets and what is
+    /// trained in full come from there. Default: new adapters, which change nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
 }
 
 impl Default for LoraConfig {
@@ -119,6 +65,7 @@ impl Default for LoraConfig {
             dora: false,
             full: Vec::new(),
             base: None,
+            init: None,
         }
     }
 }
@@ -141,6 +88,57 @@ impl LoraConfig {
             Precision::F32 => Base::F32,
             Precision::Bf16 => Base::Bf16,
         })
+    }
+
+    /// The tensors that are trained of a model with a vocabulary of `vocab` ids: names, and shapes in files, in
+    /// the order of [`crate::Model::parameters`].
+    pub(crate) fn tensors(&self, model: &ModelConfig, vocab: usize) -> Vec<(String, Vec<usize>)> {
+        let rank = self.rank as usize;
+        let mut all = Vec::new();
+        for (name, shape) in model.tensors(vocab) {
+            if Full::of(&name).is_some_and(|full| self.full.contains(&full)) {
+                all.push((name, shape));
+            } else if let (Some(target), [out, input]) = (Target::of(&name), shape.as_slice())
+                && self.targets.contains(&target)
+            {
+                let module = module(&name);
+                all.push((format!("{module}.{DOWN}"), vec![rank, *input]));
+                all.push((format!("{module}.{UP}"), vec![*out, rank]));
+                if self.dora {
+                    all.push((format!("{module}.{MAGNITUDE}"), vec![*out]));
+                }
+            }
+        }
+        all
+    }
+
+    /// Takes over what adapters to go on from are. What is given otherwise, and not by default, is an error: it
+    /// would be ignored.
+    pub fn take(&mut self, theirs: &Self) -> Result<()> {
+        let new = Self::default();
+        let differs = |option: &'static str, ours: String, theirs: String| {
+            refuse(option, format!("{ours}, but in the adapters of `lora.init` {theirs}; leave it out"))
+        };
+        if self.rank != theirs.rank && self.rank != new.rank {
+            return differs("lora.rank", self.rank.to_string(), theirs.rank.to_string());
+        }
+        if let Some(alpha) = self.alpha.filter(|alpha| *alpha != theirs.alpha()) {
+            return differs("lora.alpha", alpha.to_string(), theirs.alpha().to_string());
+        }
+        for (option, ours, theirs) in [("lora.rs-lora", self.rs_lora, theirs.rs_lora), ("lora.dora", self.dora, theirs.dora)] {
+            if ours && !theirs {
+                return differs(option, ours.to_string(), theirs.to_string());
+            }
+        }
+        if sorted(&self.targets) != sorted(&theirs.targets) && self.targets != new.targets {
+            return differs("lora.targets", format!("{:?}", self.targets), format!("{:?}", theirs.targets));
+        }
+        if sorted(&self.full) != sorted(&theirs.full) && !self.full.is_empty() {
+            return differs("lora.full", format!("{:?}", self.full), format!("{:?}", theirs.full));
+        }
+        let (dropout, base, init) = (self.dropout, self.base, self.init.take());
+        *self = Self { dropout, base, init, ..theirs.clone() };
+        Ok(())
     }
 
     /// Checks every value against its range, and against the model.
@@ -167,8 +165,25 @@ impl LoraConfig {
     }
 }
 
-fn has_twice<T: Ord + Clone>(list: &[T]) -> bool {
+/// What follows the name of a matrix without its `.weight`, as in PEFT.
+pub(crate) const DOWN: &str = "lora_A.weight";
+pub(crate) const UP: &str = "lora_B.weight";
+pub(crate) const MAGNITUDE: &str = "lora_magnitude_vector";
+
+/// The name of the module that a weight belongs to.
+pub(crate) fn module(weight: &str) -> &str {
+    weight.strip_suffix(".weight").unwrap_or(weight)
+}
+
+fn sorted<T: Ord + Clone>(list: &[T]) -> Vec<T> {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair[0] == pair[1])
+    sorted
 }
+
+fn has_twice<T: Ord + Clone>(list: &[T]) -> bool {
+    sorted(list).windows(2).any(|pair| pair[0] == pair[1])
+}
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,8 @@ impl TrainConfig {
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
-        if let Some(lora) = &self.lora {
+        // The shape of `init` is not known before it is opened.
+        if let Some(lora) = self.lora.as_ref().filter(|_| self.init.is_none() || self.model != crate::model::ModelConfig::default()) {
             lora.validate(&self.model)?;
         }
         self.check_scores()?;

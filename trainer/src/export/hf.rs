@@ -116,7 +116,7 @@ impl Export<'_> {
         let mut bytes = Vec::new();
         let mut done = 0;
         self.weights.pieces(name, &mut |values| {
-            self.format.check(self.weights, name, done, values)?;
+            self.format.check(self.weights.path(), name, done, values)?;
             bytes.clear();
             values.iter().for_each(|&value| self.format.encode(value, &mut bytes));
             done += values.len();
@@ -125,6 +125,6 @@ impl Export<'_> {
     }
 }
 
-fn pretty(value: &serde_json::Value) -> Vec<u8> {
+pub(super) fn pretty(value: &serde_json::Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }

@@ -199,7 +199,7 @@ fn rounded(
     let mut open: Vec<f32> = Vec::new();
     let mut done = 0;
     weights.pieces(name, &mut |values| {
-        format.check(weights, name, done, values)?;
+        format.check(weights.path(), name, done, values)?;
         done += values.len();
         open.extend(values.iter().map(|&value| format.rounded(value)));
         let whole = open.len() / multiple * multiple;

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::*;
+use crate::load::Pretrained;
 use crate::load::tests::{fixture, largest_difference};
 use burn::tensor::Device;
 

@@ -29,7 +29,7 @@ pub(crate) fn open(path: &Path) -> Result<Pretrained> {
         places.insert(ours, Place { file: 0, stored, interleaved });
     }
     places.remove(DERIVED);
-    Ok(Pretrained { path: path.to_path_buf(), config, vocab, eos, files: vec![file], tensors: places, tokenizer_keys: tokenizer })
+    Ok(Pretrained { tokenizer_keys: tokenizer, ..Pretrained::new(path, config, vocab, eos, vec![file], places) })
 }
 
 /// What follows from the config, in which its content is by now.

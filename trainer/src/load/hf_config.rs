@@ -5,7 +5,7 @@
 //! are left alone; keys that would change what is computed, and that this crate does not know, are
 //! refused by name.
 
-mod keys;
+pub(crate) mod keys;
 mod rope;
 
 use std::path::Path;

@@ -18,7 +18,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 }
 
 /// Rows of ids, all but the last as inputs, all but the first as targets.
-fn batch(ids: &Path) -> Batch {
+pub(crate) fn batch(ids: &Path) -> Batch {
     let rows: Vec<Vec<u32>> = serde_json::from_slice(&std::fs::read(ids).unwrap()).unwrap();
     let seq_len = rows[0].len() - 1;
     let cells = |first: usize| rows.iter().flat_map(|row| row[first..first + seq_len].to_vec()).collect::<Vec<_>>();
@@ -34,7 +34,7 @@ fn batch(ids: &Path) -> Batch {
     }
 }
 
-fn expected(path: &Path, name: &str) -> Vec<f32> {
+pub(crate) fn expected(path: &Path, name: &str) -> Vec<f32> {
     let (file, tensors) = safetensors::open(path).unwrap();
     file.values(name, &tensors[name]).unwrap()
 }

@@ -8,12 +8,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use shards::Tokenizer;
 
 use super::Pretrained;
 use crate::error::{Error, Result};
-use crate::model::{Adapters, Model};
 
 /// What a tokenizer's file is called in a folder.
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
@@ -85,23 +83,28 @@ impl Pretrained {
         TOKENIZERS.iter().map(|name| self.path.join(name)).find(|path| path.is_file())
     }
 
-    /// The model for the ids of this tokenizer. Where the folder has a tokenizer of its own, ids must
+    /// The same for the ids of this tokenizer. Where the folder has a tokenizer of its own, ids must
     /// mean the same in both, and new ones begin as the mean of their pieces. Without one, there must
     /// be a row for every id.
-    pub fn model_for(&self, tokenizer: &Tokenizer, device: &Device) -> Result<Model> {
-        self.adapted(tokenizer, device, None)
-    }
-
-    /// The same frozen, with adapters, where these are given.
-    pub(crate) fn adapted(&self, tokenizer: &Tokenizer, device: &Device, adapters: Option<Adapters>) -> Result<Model> {
+    pub fn for_tokenizer(mut self, tokenizer: &Tokenizer) -> Result<Self> {
         let pieces = self.new_tokens(tokenizer)?;
         let vocab = (tokenizer.vocab_size() as usize).max(self.vocab);
-        self.model_with(device, vocab, adapters, |_, rows| Ok(extend_vocabulary(rows, self.config.hidden, vocab, &pieces)))
+        self.extended = Some(Extended { vocab, pieces });
+        self.tokenizer_keys.clear(); // they tell of another one
+        Ok(self)
     }
 
     /// The ids of this tokenizer that the model was not trained with, in ascending order.
     pub(crate) fn new_ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         Ok(self.new_tokens(tokenizer)?.into_keys().collect())
+    }
+
+    /// The same with so many rows of the vocabulary, at least those of the files; new ones are means.
+    pub(super) fn with_rows(mut self, vocab: usize) -> Self {
+        if vocab > self.vocab {
+            self.extended = Some(Extended { vocab, pieces: BTreeMap::new() });
+        }
+        self
     }
 
     /// The ids of this tokenizer that the model was not trained with, each with the old ids that spell it.
@@ -119,6 +122,26 @@ impl Pretrained {
                 Err(Error::invalid(&self.path, detail))
             }
         }
+    }
+
+    /// Whether the vocabulary has rows, or meanings of rows, that the files lack.
+    pub fn has_new_rows(&self) -> bool {
+        self.extended.as_ref().is_some_and(|extended| extended.vocab > self.vocab || !extended.pieces.is_empty())
+    }
+}
+
+/// A vocabulary of more ids than the files have rows, or of other ones.
+#[derive(Debug)]
+pub(super) struct Extended {
+    pub(super) vocab: usize,
+    /// New ids, each with the old ones that it consists of.
+    pieces: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Extended {
+    /// A table of the files, `[old ids, width]`, with a row for every id.
+    pub(super) fn table(&self, rows: Vec<f32>, width: usize) -> Vec<f32> {
+        extend_vocabulary(rows, width, self.vocab, &self.pieces)
     }
 }
 

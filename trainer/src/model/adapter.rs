@@ -7,7 +7,7 @@ use crate::error::Result;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
 use crate::kernels::{Noise, dropout, linear, low_rank};
-use crate::lora::LoraConfig;
+use crate::lora::{DOWN, LoraConfig, MAGNITUDE, UP, module};
 use crate::rng::Rng;
 
 /// `scale × B A` beside a matrix W of `[out, in]` (Hu et al. 2021), with the lengths of rows trained by
@@ -38,7 +38,7 @@ impl Adapter {
     /// Beside this matrix. A is drawn as PEFT draws it (evenly within ±1/√in), B is 0: nothing is changed yet.
     pub(super) fn beside(weight: &Parameter, lora: &LoraConfig, seed: u64, device: &Device) -> Result<Self> {
         let ([out, input], rank) = (weight.value().dims(), lora.rank as usize);
-        let module = weight.name().strip_suffix(".weight").unwrap_or(weight.name());
+        let module = module(weight.name());
         let name = |part: &str| format!("{module}.{part}");
         let mut rng = Rng::new(seed, &name("lora_A"));
         let bound = 1.0 / (input as f64).sqrt();
@@ -46,12 +46,12 @@ impl Adapter {
         let magnitude = lora.dora.then(|| -> Result<Magnitude> {
             let squares = squares(weight.value().inner());
             let lengths = squares.clone().sqrt().try_into_vec_as::<f32>().map_err(crate::Error::backend("read the lengths of rows"))?;
-            Ok(Magnitude { length: Parameter::new(name("lora_magnitude_vector"), vec![out], lengths, device), squares })
+            Ok(Magnitude { length: Parameter::new(name(MAGNITUDE), vec![out], lengths, device), squares })
         });
         let hash = blake3::hash(module.as_bytes());
         Ok(Self {
-            down: Parameter::new(name("lora_A.weight"), vec![rank, input], drawn, device),
-            up: Parameter::new(name("lora_B.weight"), vec![out, rank], vec![0.0; out * rank], device),
+            down: Parameter::new(name(DOWN), vec![rank, input], drawn, device),
+            up: Parameter::new(name(UP), vec![out, rank], vec![0.0; out * rank], device),
             magnitude: magnitude.transpose()?,
             scale: lora.scale(),
             dropout: lora.dropout,
@@ -100,21 +100,6 @@ impl Adapter {
         let own_or = b.clone().matmul(a.clone().matmul(a.transpose()));
         let added = (b * (crossed_or * (2.0 * self.scale) + own_or * (self.scale * self.scale))).sum_dim(1);
         (magnitude.squares.clone() + added.transpose()).clamp_min(f64::from(f32::MIN_POSITIVE)).sqrt()
-    }
-
-    /// The matrix that computes alone what this one and the adapter compute together, `[out, in]` in 32-bit floats.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(crate) fn merged(&self, weight: &Parameter) -> Tensor<2> {
-        let whole = weight.value().inner().cast(DType::F32);
-        let [a, b] = [&self.down, &self.up].map(|matrix| matrix.value().inner());
-        let whole = whole + b.matmul(a) * self.scale;
-        match &self.magnitude {
-            None => whole,
-            Some(magnitude) => {
-                let factor = magnitude.length.value().inner() / self.lengths(magnitude, weight.value().inner());
-                whole * factor.transpose()
-            }
-        }
     }
 
     pub(super) fn tensors(&self) -> impl Iterator<Item = &Parameter> {

@@ -66,8 +66,7 @@ impl Maker<'_> {
         match self.adapters {
             None => Keep::Trained,
             Some(Adapters { lora, .. }) if full.is_some_and(|full| lora.full.contains(&full)) => Keep::Trained,
-            // A table is looked up row by row, and kept in whole numbers.
-            Some(Adapters { base: Base::Nf4, .. }) if full.is_some() => Keep::Frozen(Base::Bf16),
+            Some(Adapters { base, .. }) if full.is_some() => Keep::Frozen(base.of_tables()),
             Some(Adapters { base, .. }) => Keep::Frozen(base),
         }
     }

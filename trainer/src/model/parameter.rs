@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
 use crate::lora::Base;
-use crate::quant::nf4::Nf4;
 
 /// One tensor of a model, trained or frozen. A vector is held as a matrix of one row, so that everything
 /// that goes over all parameters is one loop over one type.
@@ -45,13 +44,16 @@ impl Parameter {
 
     /// The same, never to be trained, and kept as `base` says: in four bits on a card alone; the processor
     /// computes with the 32-bit numbers that the four bits stand for. Vectors are few numbers and stay as they are.
-    pub(crate) fn frozen(name: String, shape: Vec<usize>, values: Vec<f32>, base: Base, device: &Device) -> Self {
+    pub(crate) fn frozen(name: String, shape: Vec<usize>, mut values: Vec<f32>, base: Base, device: &Device) -> Self {
         let whole = |values| Tensor::<2>::from_data(TensorData::new(values, matrix(&shape)), device);
         let value = match base {
             Base::Bf16 if shape.len() == 2 => Value::whole(whole(values).cast(DType::BF16)),
             #[cfg(feature = "cuda")]
             Base::Nf4 if shape.len() == 2 && is_cuda(device) => Value::Nf4(Arc::new(gpu::Nf4Matrix::new(&values, matrix(&shape), device))),
-            Base::Nf4 if shape.len() == 2 => Value::whole(whole(rounded(&values))),
+            Base::Nf4 if shape.len() == 2 => {
+                base.round(&mut values);
+                Value::whole(whole(values))
+            }
             Base::F32 | Base::Bf16 | Base::Nf4 => Value::whole(whole(values)),
         };
         Self { name, shape, value }
@@ -138,13 +140,6 @@ impl Parameter {
             Value::Nf4(_) => {}
         }
     }
-}
-
-/// What NF4 makes of numbers.
-fn rounded(values: &[f32]) -> Vec<f32> {
-    let mut rounded = vec![0.0; values.len()];
-    Nf4::quantize(values).dequantize(0, &mut rounded);
-    rounded
 }
 
 fn matrix(shape: &[usize]) -> [usize; 2] {

@@ -80,6 +80,7 @@ impl Nf4 {
     }
 
     /// Numbers of the tensor.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

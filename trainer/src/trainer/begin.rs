@@ -7,6 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::refuse;
 use crate::error::Result;
 use crate::load::Pretrained;
+use crate::lora::AdapterFile;
 use crate::model::{Adapters, Model, Precision};
 use crate::optimizer::AdamW;
 use crate::ranks::Replica;
@@ -40,5 +41,9 @@ fn start(run: &Run, precision: Precision, device: &Device) -> Result<Model> {
     if *init.config() != config.model {
         return refuse("model", "not that of `init`");
     }
-    init.adapted(run.tokenizer, device, adapters)
+    let mut model = init.for_tokenizer(run.tokenizer)?.adapted(adapters, device)?;
+    if let Some(folder) = config.lora.as_ref().and_then(|lora| lora.init.as_ref()) {
+        AdapterFile::open(folder)?.restore(&mut model)?;
+    }
+    Ok(model)
 }

@@ -14,6 +14,7 @@ use crate::event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
 use crate::load::Pretrained;
+use crate::lora::LoraConfig;
 use crate::watch::Watch;
 
 type Tell<'a> = dyn FnMut(Event) + 'a;
@@ -154,7 +155,8 @@ impl Trainer<'_> {
             vocab_size: self.ranks.model().vocab_size(),
             model: self.ranks.model().config().clone(),
             precision: Some(self.ranks.model().precision()),
-            lora: self.run.config.lora.clone(),
+            // Where they began is no part of what they are.
+            lora: self.run.config.lora.clone().map(|lora| LoraConfig { init: None, ..lora }),
             best: self.watch.best(),
             stale: self.watch.stale(),
         };

@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 
 /// A table of the file; null is as good as absent.
-pub(super) struct Keys<'a> {
-    pub(super) path: &'a Path,
-    pub(super) table: &'a Map<String, Value>,
+pub(crate) struct Keys<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) table: &'a Map<String, Value>,
     /// The table's own key; empty for the file.
-    pub(super) place: &'static str,
+    pub(crate) place: &'static str,
 }
 
 impl<'a> Keys<'a> {
-    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Value> {
         self.table.get(key).filter(|value| !value.is_null())
     }
 
-    pub(super) fn refuse<T>(&self, key: &str, detail: impl std::fmt::Display) -> Result<T> {
+    pub(crate) fn refuse<T>(&self, key: &str, detail: impl std::fmt::Display) -> Result<T> {
         let dot = if self.place.is_empty() { "" } else { "." };
         Err(Error::invalid(self.path, format!("`{}{dot}{key}` is {detail}", self.place)))
     }
@@ -34,32 +34,32 @@ impl<'a> Keys<'a> {
         }
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<Option<&'a str>> {
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>> {
         self.read(key, "a text", Value::as_str)
     }
 
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>> {
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>> {
         self.read(key, "true or false", Value::as_bool)
     }
 
-    pub(super) fn float(&self, key: &str) -> Result<Option<f64>> {
+    pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
         self.read(key, "a number", Value::as_f64)
     }
 
-    pub(super) fn count(&self, key: &str) -> Result<Option<usize>> {
+    pub(crate) fn count(&self, key: &str) -> Result<Option<usize>> {
         self.read(key, "a count", |value| value.as_u64().and_then(|count| usize::try_from(count).ok()))
     }
 
-    pub(super) fn need(&self, key: &str) -> Result<usize> {
+    pub(crate) fn need(&self, key: &str) -> Result<usize> {
         self.count(key)?.map_or_else(|| self.refuse(key, "missing"), Ok)
     }
 
-    pub(super) fn need_float(&self, key: &str) -> Result<f64> {
+    pub(crate) fn need_float(&self, key: &str) -> Result<f64> {
         self.float(key)?.map_or_else(|| self.refuse(key, "missing"), Ok)
     }
 
     /// One id or a list of them.
-    pub(super) fn ids(&self, key: &str) -> Result<Vec<u32>> {
+    pub(crate) fn ids(&self, key: &str) -> Result<Vec<u32>> {
         let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         let read = |value: &'a Value| match value {
             Value::Array(ids) => ids.iter().map(id).collect(),
@@ -70,7 +70,7 @@ impl<'a> Keys<'a> {
 }
 
 /// A value as it stands in a message.
-pub(super) fn shorten(value: &Value) -> String {
+pub(crate) fn shorten(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),

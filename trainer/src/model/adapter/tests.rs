@@ -51,6 +51,22 @@ fn trained(lora: &LoraConfig) -> Model {
     model
 }
 
+impl Adapter {
+    /// The matrix that computes alone what this one and the adapter compute together, `[out, in]` in 32-bit floats.
+    fn merged(&self, weight: &Parameter) -> Tensor<2> {
+        let whole = weight.value().inner().cast(DType::F32);
+        let [a, b] = [&self.down, &self.up].map(|matrix| matrix.value().inner());
+        let whole = whole + b.matmul(a) * self.scale;
+        match &self.magnitude {
+            None => whole,
+            Some(magnitude) => {
+                let factor = magnitude.length.value().inner() / self.lengths(magnitude, weight.value().inner());
+                whole * factor.transpose()
+            }
+        }
+    }
+}
+
 /// The same function without adapters; all its weights are trained.
 fn merged(model: &Model) -> Model {
     let mut numbers: BTreeMap<String, Vec<f32>> = model.tensors().map(|p| (p.name().to_owned(), p.to_vec().unwrap())).collect();

@@ -1,0 +1,147 @@
+//! Whether a merged model still is what was trained: both are asked about the same text.
+
+use std::path::Path;
+
+use serde_json::json;
+use shards::{Batch, HeldOut, Manifest, Tokenizer};
+use trainer::{Base, DeviceSpec, Divergence, MergeBase, Outputs, WeightFormat};
+
+use super::source::{Model, Run};
+use crate::adapted::Adapted;
+use crate::cli;
+use crate::error::{Context, Error, Result};
+use crate::layout;
+use crate::report::{Ui, grouped};
+
+/// Largest mean divergence at which a merged model is written, nats a token. Rounding to 16 bits gives about a
+/// tenth of it at most; a wrong base gives many times as much.
+const MAX_KL: f64 = 0.01;
+/// Tokens compared at, where none are asked for.
+const TOKENS: u64 = 4096;
+/// Most tokens of one window.
+const WINDOW: usize = 512;
+
+/// What is compared, and where.
+pub(super) struct Merge<'a> {
+    pub(super) adapted: &'a Adapted,
+    pub(super) model: &'a Model,
+    pub(super) into: MergeBase,
+    /// The type of numbers that the merged model is written in.
+    pub(super) format: WeightFormat,
+    pub(super) device: &'a str,
+}
+
+/// Compares the adapted model with the merged one, tells how far apart they are, and refuses what is too far.
+pub(super) fn check(merge: &Merge<'_>, asked: &cli::Check, ui: &Ui) -> Result<()> {
+    let Merge { adapted, model, into, format, device } = *merge;
+    let tokens = asked.check_tokens.unwrap_or(TOKENS);
+    if tokens == 0 {
+        return Ok(());
+    }
+    let (batches, what) = match (&asked.check_text, &model.run) {
+        (Some(path), _) => (of_text(path, model, tokens)?, path.display().to_string()),
+        (None, Some(run)) => (of_run(run, tokens)?, "held-out text".to_owned()),
+        (None, None) => (Vec::new(), String::new()),
+    };
+    if batches.iter().all(|batch| batch.trainable() == 0) {
+        ui.warn("the merged model was not compared with what was trained: there is no held-out text; `--check-text FILE` names one");
+        return Ok(());
+    }
+    let device = device.parse::<DeviceSpec>().and_then(DeviceSpec::open).map_err(Error::new)?;
+    let before = {
+        let trained = adapted.base()?.beside(&adapted.adapters()?, adapted.kept, &device).map_err(Error::new)?;
+        Outputs::of(&trained, &batches).map_err(Error::new)?
+    };
+    // Of four bits both are of interest; the other one is told of and judges nothing.
+    let other = match (adapted.kept, into) {
+        (Base::Nf4, MergeBase::Trained) => Some(MergeBase::Original),
+        (Base::Nf4, MergeBase::Original) => Some(MergeBase::Trained),
+        _ => None,
+    };
+    let mut found = Vec::new();
+    for into in [Some(into), other].into_iter().flatten() {
+        let merged = adapted.merged(into)?.rounded_model(format, &device).map_err(Error::new)?;
+        let after = Outputs::of(&merged, &batches).map_err(Error::new)?;
+        let divergence = before.divergence(&after).map_err(Error::new)?;
+        ui.say(format!("merge: into the {into} base ({}): {}, on {what}", kept(adapted.kept, into), told(&divergence)));
+        ui.event(
+            "merge",
+            &json!({ "base": into.to_string(), "dtype": format.name(), "text": what, "limit": MAX_KL, "divergence": divergence }),
+        );
+        found.push(divergence);
+    }
+    match found.first().filter(|divergence| divergence.kl.is_nan() || divergence.kl > MAX_KL) {
+        Some(divergence) if asked.force => {
+            ui.warn(format!("the merged model is {:.2e} nats a token from what was trained, more than {MAX_KL}", divergence.kl));
+            Ok(())
+        }
+        Some(divergence) => Err(Error::bad_result(format!(
+            "the merged model is {:.2e} nats a token from what was trained, more than {MAX_KL}: it would be another model",
+            divergence.kl
+        ))
+        .hint("try another --merge-base or --dtype; `--adapter` writes the adapters alone; `--force` writes the model all the same")),
+        None => Ok(()),
+    }
+}
+
+/// What is merged into, in words.
+fn kept(kept: Base, into: MergeBase) -> String {
+    match into {
+        MergeBase::Trained => format!("its numbers as of {kept}"),
+        MergeBase::Original => "its numbers as in its files".to_owned(),
+    }
+}
+
+fn told(found: &Divergence) -> String {
+    let Divergence { tokens, kl, largest_kl, perplexity_before, perplexity_after } = found;
+    format!(
+        "KL {kl:.2e} nats a token (largest {largest_kl:.2e}), perplexity {perplexity_before:.4} → {perplexity_after:.4} at {} tokens",
+        grouped(*tokens)
+    )
+}
+
+/// Held-out windows of every bucket of a run, about so many tokens in all.
+fn of_run(run: &Run, tokens: u64) -> Result<Vec<Batch>> {
+    let manifest = Manifest::load(run.folder.join(layout::MANIFEST))?;
+    let mut buckets: Vec<&str> = run.recipe.sources.iter().map(|source| source.bucket.as_str()).collect();
+    buckets.sort_unstable();
+    buckets.dedup();
+    let longest = run.recipe.train.as_ref().map_or(WINDOW, |train| train.sequence_length as usize);
+    let share = tokens.div_ceil(buckets.len().max(1) as u64);
+    let window = longest.min(WINDOW).min(usize::try_from(share).unwrap_or(WINDOW)) as u32;
+    let mut batches = Vec::new();
+    for bucket in buckets {
+        let held_out = HeldOut::new(&run.folder, &manifest, bucket, window)?;
+        held_out.verify()?;
+        batches.extend(held_out.batches(1, share.div_ceil(window.into())).collect::<shards::Result<Vec<_>>>()?);
+    }
+    Ok(batches)
+}
+
+/// The beginning of a text in windows.
+fn of_text(path: &Path, model: &Model, tokens: u64) -> Result<Vec<Batch>> {
+    let text = std::fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))?;
+    let Some((name, file)) = model.files.iter().find(|(name, _)| name == "tokenizer.json" || name == "tokenizer.model") else {
+        return Err(Error::new("no tokenizer stands beside the model, so the text of --check-text cannot be read"));
+    };
+    let tokenizer = Tokenizer::from_content(file.clone(), None).context(|| format!("cannot read {name}"))?;
+    let ids = tokenizer.encode(&text)?;
+    let ids = &ids[..ids.len().min(usize::try_from(tokens).unwrap_or(usize::MAX).saturating_add(1))];
+    // A window's last target is the first input of the next one.
+    let starts = (0..ids.len().saturating_sub(1)).step_by(WINDOW);
+    Ok(starts.map(|start| window(&ids[start..ids.len().min(start + WINDOW + 1)])).collect())
+}
+
+fn window(ids: &[u32]) -> Batch {
+    let length = ids.len() - 1;
+    Batch {
+        rows: 1,
+        seq_len: length,
+        inputs: ids[..length].to_vec(),
+        targets: ids[1..].to_vec(),
+        positions: (0..length as u32).collect(),
+        documents: vec![0; length],
+        mask: vec![true; length],
+        buckets: vec![0],
+    }
+}

@@ -1,0 +1,203 @@
+//! Adapters against the PEFT library; see `testdata/make_adapters.py`.
+
+mod hostile;
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::Deserialize;
+use shards::Batch;
+
+use super::*;
+use crate::config::TrainConfig;
+use crate::export::{AdapterExport, WeightFormat};
+use crate::gradients::Gradients;
+use crate::load::tests::{batch, expected, fixture, largest_difference, logits};
+use crate::load::{EMBEDDING, HEAD, MergeBase, Pretrained};
+use crate::model::Model;
+use crate::objective::{Cpt, Objective, read};
+use crate::optimizer::AdamW;
+
+const CASES: [&str; 7] = ["lora", "full", "rslora", "tied", "dora", "dora-norms", "nf4"];
+
+fn case(name: &str) -> PathBuf {
+    fixture("adapters").join(name)
+}
+
+/// The folder of the model that a case belongs to.
+fn base(adapters: &AdapterFile) -> PathBuf {
+    fixture(adapters.base_name().unwrap())
+}
+
+/// How the frozen matrices of a case are kept.
+fn kept(name: &str) -> Base {
+    if name == "nf4" { Base::Nf4 } else { Base::F32 }
+}
+
+/// The model of a case with its adapters beside it.
+fn adapted(name: &str) -> Model {
+    let adapters = AdapterFile::open(&case(name)).unwrap();
+    Pretrained::open(&base(&adapters)).unwrap().beside(&adapters, kept(name), &Device::flex()).unwrap()
+}
+
+fn ids(name: &str) -> Batch {
+    batch(&base(&AdapterFile::open(&case(name)).unwrap()).join("ids.json"))
+}
+
+#[test]
+fn logits_are_those_of_peft() {
+    for name in CASES {
+        let found = logits(&adapted(name), &ids(name));
+        let difference = largest_difference(&found, &expected(&case(name).join("expected.safetensors"), "logits"));
+        assert!(difference <= 1e-4, "{name}: {difference}");
+    }
+}
+
+/// The length of the difference of each gradient, relative to the gradient's length.
+#[test]
+fn gradients_are_those_of_peft() {
+    for name in CASES {
+        let model = adapted(name);
+        let grads = Cpt::default().loss(&model, &ids(name)).unwrap().sum.backward();
+        for parameter in model.parameters() {
+            let found = parameter.value().grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap();
+            let expected = expected(&case(name).join("expected.safetensors"), parameter.name());
+            let length = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let apart = length(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
+            let relative = apart / length(&mut expected.iter().copied());
+            assert!(relative <= 1e-4, "{name}, {}: {relative}", parameter.name());
+        }
+    }
+}
+
+#[test]
+fn the_merged_model_has_the_logits_of_peft() {
+    for name in CASES {
+        let adapters = AdapterFile::open(&case(name)).unwrap();
+        let merged = Pretrained::open(&base(&adapters)).unwrap().merged(adapters, kept(name), MergeBase::Trained).unwrap();
+        let found = logits(&merged.model(&Device::flex()).unwrap(), &ids(name));
+        let difference = largest_difference(&found, &expected(&case(name).join("expected.safetensors"), "logits"));
+        assert!(difference <= 1e-4, "{name}: {difference}");
+    }
+}
+
+/// Four bits are another model than the one that they were made of.
+#[test]
+fn adapters_of_four_bits_can_go_into_the_original() {
+    let open = || Pretrained::open(&fixture("llama")).unwrap();
+    let merged = |into| open().merged(AdapterFile::open(&case("nf4")).unwrap(), Base::Nf4, into).unwrap();
+    let name = "model.layers.0.mlp.up_proj.weight";
+    let [trained, original] = [MergeBase::Trained, MergeBase::Original].map(|into| merged(into).values(name).unwrap());
+    let mut rounded = open().values(name).unwrap();
+    let whole = rounded.clone();
+    Base::Nf4.round(&mut rounded);
+    // What was added is the same: the difference is that of the two bases.
+    for at in 0..whole.len() {
+        assert!((trained[at] - rounded[at] - (original[at] - whole[at])).abs() < 1e-6, "{at}");
+    }
+    assert_ne!(rounded, whole);
+    let table = |into| merged(into).values(EMBEDDING).unwrap();
+    let mut halves = table(MergeBase::Original);
+    Base::Bf16.round(&mut halves);
+    assert_eq!(table(MergeBase::Trained), halves);
+}
+
+#[derive(Deserialize)]
+struct Trajectory {
+    ids: Vec<Vec<Vec<u32>>>,
+    steps: Vec<(f64, f64)>,
+}
+
+/// Fifty steps of AdamW, from PEFT's own adapters.
+#[test]
+fn the_loss_falls_as_with_peft() {
+    let text = std::fs::read(case("trajectory").join("trajectory.json")).unwrap();
+    let Trajectory { ids, steps } = serde_json::from_slice(&text).unwrap();
+    let mut model = adapted("trajectory");
+    let config = TrainConfig { weight_decay: 0.01, clip_norm: 1.0, ..TrainConfig::default() };
+    let mut optimizer = AdamW::new(&config, &model, 0).unwrap();
+    let file = tempfile::tempdir().unwrap();
+    let mut sum = 0.0;
+    for (step, (ids, (loss, norm))) in ids.iter().zip(&steps).enumerate() {
+        let path = file.path().join("ids.json");
+        std::fs::write(&path, serde_json::to_vec(ids).unwrap()).unwrap();
+        let batch = batch(&path);
+        let trained = batch.trainable();
+        let mut gradients = Gradients::new(&model);
+        gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), trained).unwrap();
+        let found_loss = read(gradients.loss(), "read").unwrap() / trained as f64;
+        let found_norm = read(gradients.clip(config.clip_norm), "read").unwrap();
+        optimizer.step(&mut model, &gradients, 3e-3).unwrap();
+        assert!((found_loss - loss).abs() <= 1e-3, "step {step}: loss {found_loss}, not {loss}");
+        assert!((found_norm - norm).abs() <= 1e-3 * norm, "step {step}: norm {found_norm}, not {norm}");
+        sum += found_loss - loss;
+    }
+    // No drift to one side.
+    assert!((sum / steps.len() as f64).abs() <= 1e-4, "{sum}");
+}
+
+#[test]
+fn tensors_are_those_that_a_model_trains() {
+    for name in CASES {
+        let model = adapted(name);
+        let named: Vec<_> = model.parameters().iter().map(|p| (p.name().to_owned(), p.shape().to_vec())).collect();
+        assert_eq!(AdapterFile::open(&case(name)).unwrap().lora().tensors(model.config(), model.vocab_size()), named, "{name}");
+    }
+}
+
+fn written(name: &str, folder: &Path, format: WeightFormat) -> PathBuf {
+    let adapters = AdapterFile::open(&case(name)).unwrap();
+    let model = Pretrained::open(&base(&adapters)).unwrap();
+    let base_name = adapters.base_name().unwrap().to_owned();
+    let target = folder.join(name);
+    AdapterExport { adapters: &adapters, base: &model, base_name, format, files: Vec::new() }.write(&target).unwrap();
+    target
+}
+
+/// What PEFT says of its adapters is what is written of them, and every number.
+#[test]
+fn there_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in CASES {
+        let path = written(name, folder.path(), WeightFormat::F32);
+        let [theirs, ours] = [case(name), path].map(|path| AdapterFile::open(&path).unwrap());
+        assert_eq!(ours.lora(), theirs.lora(), "{name}");
+        let model = adapted(name);
+        ours.check(model.config(), model.vocab_size()).unwrap();
+        for parameter in model.parameters() {
+            assert_eq!(ours.values(parameter.name()).unwrap(), theirs.values(parameter.name()).unwrap(), "{name} {}", parameter.name());
+        }
+        assert_eq!(ours.has(HEAD), theirs.has(HEAD), "{name}");
+        let json = |path: &Path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap();
+        let (ours, theirs) = (json(&folder.path().join(name).join(peft::CONFIG)), json(&case(name).join(peft::CONFIG)));
+        for key in
+            ["r", "lora_alpha", "use_rslora", "use_dora", "peft_type", "task_type", "base_model_name_or_path", "lora_dropout", "bias"]
+        {
+            assert_eq!(ours[key], theirs[key], "{name} {key}");
+        }
+    }
+}
+
+#[test]
+fn what_is_given_must_be_what_the_adapters_are() {
+    let theirs = AdapterFile::open(&case("dora")).unwrap().lora().clone();
+    let taken = |ours: LoraConfig| {
+        let mut ours = ours;
+        ours.take(&theirs).map(|()| ours)
+    };
+    let given = LoraConfig { dropout: 0.3, base: Some(Base::Bf16), ..LoraConfig::default() };
+    assert_eq!(taken(given.clone()).unwrap(), LoraConfig { dropout: 0.3, base: Some(Base::Bf16), ..theirs.clone() });
+    assert_eq!(taken(theirs.clone()).unwrap(), theirs);
+    let mixed = LoraConfig { targets: vec![Target::DownProj, Target::QProj, Target::GateProj], ..given.clone() };
+    assert_eq!(taken(mixed).unwrap().targets, theirs.targets);
+    for (wrong, field) in [
+        (LoraConfig { rank: 8, ..given.clone() }, "`lora.rank` is 8, but in the adapters of `lora.init` 4"),
+        (LoraConfig { alpha: Some(9.0), ..given.clone() }, "`lora.alpha` is 9, but in the adapters of `lora.init` 8"),
+        (LoraConfig { rs_lora: true, ..given.clone() }, "`lora.rs-lora` is true"),
+        (LoraConfig { targets: vec![Target::QProj], ..given.clone() }, "`lora.targets` is [QProj]"),
+        (LoraConfig { full: vec![Full::Norms], ..given.clone() }, "`lora.full` is [Norms]"),
+    ] {
+        let error = taken(wrong).unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    }
+}
