@@ -122,8 +122,14 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// A recipe of nothing but imports, in full and with absolute paths.
-    pub(crate) fn of_imports(output: PathBuf, imports: Vec<Import>, tokenizer: TokenizerConfig, mixture: MixtureConfig) -> Result<Self> {
+    /// A recipe of nothing but imports, whose paths are absolute, with overrides put in.
+    pub(crate) fn of_imports(
+        output: PathBuf,
+        imports: Vec<Import>,
+        tokenizer: TokenizerConfig,
+        mixture: MixtureConfig,
+        set: &[String],
+    ) -> Result<Self> {
         let recipe = Self {
             output,
             seed: 0,
@@ -139,7 +145,7 @@ impl Recipe {
             train: None,
         };
         recipe.check().map_err(|problem| Error::new(problem.message))?;
-        Ok(recipe)
+        Self::parse(&recipe.to_toml()?, "the import", Path::new("/"), set)
     }
 
     /// The resolved recipe of a run folder.
