@@ -71,20 +71,12 @@ pub(super) fn learn(words: Vec<(String, u64)>, characters: &BTreeMap<char, u64>,
 }
 
 impl Learner {
-    /// The pairs of a word, in their order, with how often each counts. Of two that overlap (`aa` in `aaa`)
-    /// only the first counts.
+    /// The pairs of a word, in their order, with how often each counts. Of those that overlap (`aa` twice in
+    /// `aaa`) each counts, as in SentencePiece 0.2.3.
     fn counts(&self, word: usize) -> Vec<(Pair, u64)> {
         let (symbols, count) = &self.words[word];
-        let mut pairs = Vec::with_capacity(symbols.len());
-        let mut last = None;
-        for (place, two) in symbols.windows(2).enumerate() {
-            let pair = (two[0], two[1]);
-            if pair.0 == UNKNOWN || pair.1 == UNKNOWN || last == Some((pair, place)) {
-                continue;
-            }
-            last = Some((pair, place + 1)); // the same pair, beginning with this one's second symbol
-            pairs.push(pair);
-        }
+        let known = |two: &[Symbol]| (two[0] != UNKNOWN && two[1] != UNKNOWN).then_some((two[0], two[1]));
+        let mut pairs: Vec<Pair> = symbols.windows(2).filter_map(known).collect();
         pairs.sort_unstable();
         let mut counts: Vec<(Pair, u64)> = Vec::with_capacity(pairs.len());
         for pair in pairs {
