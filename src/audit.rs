@@ -7,7 +7,7 @@ use std::path::Path;
 
 use corpora::{JsonlReader, Part};
 use serde_json::{Value, json};
-use shards::{Manifest, MixturePlan, ShardReader, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
+use shards::{Manifest, MixturePlan, ShardEntry, ShardReader, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
 use trainer::Checkpoint;
 
 use crate::error::{Context, Error, Result};
@@ -270,15 +270,7 @@ fn shards_ledger(
 ) -> Result<()> {
     let mut readers = Vec::new();
     for shard in &left.shards {
-        let reader = ShardReader::open(folder.join(&shard.path))?;
-        reader.verify()?;
-        ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
-        ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
-        match shard.split {
-            Split::Train => totals.tokens += reader.token_count(),
-            Split::HeldOut => totals.held_out_tokens += reader.token_count(),
-        }
-        readers.push((reader, 0u64, 0u64));
+        readers.push((shard_ledger(folder, shard, totals, ledger)?, 0u64, 0u64));
     }
     for (index, document) in Unique::open(folder, name)?.enumerate() {
         let document = document?;
@@ -315,6 +307,19 @@ fn shards_ledger(
     Ok(())
 }
 
+/// A shard against its checksums and its line in the list; its tokens go into the totals.
+fn shard_ledger(folder: &Path, shard: &ShardEntry, totals: &mut Totals, ledger: &mut Ledger<'_>) -> Result<ShardReader> {
+    let reader = ShardReader::open(folder.join(&shard.path))?;
+    reader.verify()?;
+    ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
+    ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
+    match shard.split {
+        Split::Train => totals.tokens += reader.token_count(),
+        Split::HeldOut => totals.held_out_tokens += reader.token_count(),
+    }
+    Ok(reader)
+}
+
 /// The shards of an imported file: checksums and counts, with `--deep` also every token of the file.
 fn import_ledger(
     folder: &Path,
@@ -327,15 +332,7 @@ fn import_ledger(
     let left = unit.left(folder)?;
     let mut documents = 0;
     for shard in &left.shards {
-        let reader = ShardReader::open(folder.join(&shard.path))?;
-        reader.verify()?;
-        ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
-        ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
-        match shard.split {
-            Split::Train => totals.tokens += reader.token_count(),
-            Split::HeldOut => totals.held_out_tokens += reader.token_count(),
-        }
-        documents += reader.len();
+        documents += shard_ledger(folder, shard, totals, ledger)?.len();
     }
     ledger.equal(&format!("{}: documents", unit.name()), &documents, &left.encoded.documents);
     totals.imported.merge(left.encoded);

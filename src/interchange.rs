@@ -77,25 +77,16 @@ fn export(run: &Path, folder: &Path, to: Layout, end_tokens: bool, tokenizer: Op
     Ok(())
 }
 
-/// Writes a recipe with nothing but the import, and builds it.
+/// Builds a recipe with nothing but the import; the run folder then has it.
 fn import_files(import: Import, tokenizer: TokenizerConfig, folder: &Path, common: &Common, ui: &Ui) -> Result<()> {
     let mixture = MixtureConfig { ratios: [(import.bucket.clone(), 1.0)].into(), ..MixtureConfig::default() };
-    let recipe = Recipe::of_imports(absolute(folder)?, vec![import], tokenizer, mixture)?;
-    let (text, path) = (recipe.to_toml()?, folder.join(layout::RECIPE));
-    match std::fs::read_to_string(&path) {
-        Ok(there) if there == text => {}
-        Ok(_) => {
-            return Err(Error::new(format!("{} is the folder of another run", folder.display()))
-                .hint("name another folder; or add the files to that run's recipe as [[imports]]"));
-        }
-        Err(_) => {
-            if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(Error::new(format!("{} is there already, and is not a run's folder", folder.display())));
-            }
-            layout::write(folder, layout::RECIPE, text.as_bytes())?;
-        }
+    let recipe = Recipe::of_imports(absolute(folder)?, vec![import], tokenizer, mixture, &common.set)?;
+    let path = folder.join(layout::RECIPE);
+    if std::fs::read_to_string(&path).is_ok_and(|there| recipe.to_toml().is_ok_and(|text| text != there)) {
+        return Err(Error::new(format!("{} is the folder of another run", folder.display()))
+            .hint("name another folder; or add the files to that run's recipe as [[imports]]"));
     }
-    Run::open(&path, common, Access::Alone, ui)?.build()
+    Run::with(recipe, common, Access::Alone, ui)?.build()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

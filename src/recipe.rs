@@ -134,8 +134,14 @@ impl Recipe {
         self.preset.into_iter().flat_map(notes).collect()
     }
 
-    /// A recipe of nothing but imports, in full and with absolute paths.
-    pub(crate) fn of_imports(output: PathBuf, imports: Vec<Import>, tokenizer: TokenizerConfig, mixture: MixtureConfig) -> Result<Self> {
+    /// A recipe of nothing but imports, whose paths are absolute, with overrides put in.
+    pub(crate) fn of_imports(
+        output: PathBuf,
+        imports: Vec<Import>,
+        tokenizer: TokenizerConfig,
+        mixture: MixtureConfig,
+        set: &[String],
+    ) -> Result<Self> {
         let recipe = Self {
             output,
             seed: 0,
@@ -152,7 +158,7 @@ impl Recipe {
             preset: None,
         };
         recipe.check().map_err(|problem| Error::new(problem.message))?;
-        Ok(recipe)
+        Self::parse(&recipe.to_toml()?, "the import", Path::new("/"), set)
     }
 
     /// The resolved recipe of a run folder.

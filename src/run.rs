@@ -46,7 +46,11 @@ pub(crate) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Loads the recipe, cuts the input into parts, and takes the run folder. Writes nothing yet.
     pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
-        let mut recipe = Recipe::load(recipe, &common.set)?;
+        Self::with(Recipe::load(recipe, &common.set)?, common, access, ui)
+    }
+
+    /// The same with a recipe that is no file yet.
+    pub(crate) fn with(mut recipe: Recipe, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
         stage::train::take_init(&mut recipe)?;
         recipe.notes().iter().for_each(|note| ui.warn(note));
         let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;

@@ -148,7 +148,7 @@ fn mistakes_are_named() {
         (import("x.bin", "b"), "not a token file of llm.c"),
         (import("x.ds", "c"), "no multiple of the 2 of a token"),
         (import("recipe.toml", "d"), "says no layout"),
-        (import("x.ds", "data"), "is there already, and is not a run's folder"),
+        (import("x.ds", "data"), "is neither empty nor a run folder"),
         (vec!["shards", "export", "data", "e", "--to", "olmo"], "has no manifest.json"),
         (vec!["shards", "export", "data", "e", "--to", "parquet"], "megatron"),
     ] {

@@ -1,8 +1,9 @@
 //! Manifests that are refused, each for its own reason.
 
-use crate::info::{ShardInfo, SourceCount};
+use crate::info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 use crate::manifest::{Manifest, ShardEntry, Split};
 use crate::tokenizer::Tokenizer;
+use crate::writer::ShardWriter;
 
 fn entry(path: &str) -> ShardEntry {
     let counts = |name: &str, documents, tokens, text_bytes| SourceCount { name: name.to_owned(), documents, tokens, text_bytes };
@@ -66,4 +67,34 @@ fn refuses_paths_and_sums_that_cannot_be() {
         let error = save(change).unwrap_err();
         assert!(error.contains(message), "{error}");
     }
+}
+
+#[test]
+fn a_shard_of_another_run_is_refused_where_it_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |meta: ShardMeta, tokens: &[u32], source: &str| {
+        let mut writer = ShardWriter::create(folder.path().join("0.shard"), meta).unwrap();
+        let text_bytes = tokens.len().min(2) as u64;
+        writer.push(TokenizedDocument { id: "d", source, text_bytes, tokens }).unwrap();
+        writer.finish().unwrap()
+    };
+    let meta = || ShardMeta::new("korean", &Tokenizer::bytes());
+    let info = write(meta(), &[1, 2], "s");
+    let manifest = Manifest::new(&Tokenizer::bytes(), vec![ShardEntry::new("0.shard", Split::Train, &info)]);
+    manifest.verify(folder.path()).unwrap();
+    let found = |meta: ShardMeta, tokens: &[u32], source: &str| {
+        write(meta, tokens, source);
+        let error = manifest.open_shard(folder.path(), &manifest.shards[0]).unwrap_err().to_string();
+        assert!(error.contains("0.shard: damaged at byte "), "{error}");
+        error.split("at byte ").nth(1).unwrap().to_owned()
+    };
+    let listed = |what: &str| format!("{what} is not that in the manifest");
+    let fingerprint = ShardMeta { tokenizer: [9; 32], ..meta() };
+    assert_eq!(found(fingerprint, &[1, 2], "s"), listed("96: the tokenizer"));
+    assert_eq!(found(ShardMeta { vocab_size: 300, ..meta() }, &[1, 2], "s"), listed("88: the vocabulary size"));
+    assert_eq!(found(ShardMeta { eos: 0, ..meta() }, &[1, 2], "s"), listed("92: the end token"));
+    assert_eq!(found(ShardMeta { bucket: "code".into(), ..meta() }, &[1, 2], "s"), listed("128: the bucket"));
+    assert_eq!(found(meta(), &[1, 2, 3], "s"), listed("56: the number of tokens"));
+    assert_eq!(found(meta(), &[1, 3], "s"), listed("16: the checksum"));
+    assert_eq!(found(meta(), &[1, 2], "other"), listed("16: the checksum"));
 }

@@ -148,7 +148,8 @@ def check(megatron_root, llmc_root, olmo_root, folder):
     utils = olmo(olmo_root)
     tokens = np.memmap(folder / f"{name}.npy", mode="r", dtype=np.uint32)
     table = list(utils.iter_document_indices(folder / f"{name}.npy", dtype=np.uint32, use_array_if_local=False))
-    assert table == list(utils.iter_document_indices(folder / f"{name}.npy", dtype=np.uint32, eos_token_id=END))
+    end = dataset.get(0)[-1]
+    assert table == list(utils.iter_document_indices(folder / f"{name}.npy", dtype=np.uint32, eos_token_id=end))
     print("olmo", [tokens[start:end].tolist() for start, end in table])
     common = llm_c(llmc_root)
     raw = (folder / "llm.bin").read_bytes()

@@ -33,10 +33,10 @@ def corpus():
 
 
 OPTIONS = [
-    {"vocab_size": 400, "normalization_rule_name": "nmt_nfkc_cf", "user_defined_symbols": ["<tool>", "</tool>"], "unk_surface": " ?? "},
-    {"vocab_size": 420, "normalization_rule_name": "nmt_nfkc", "character_coverage": 1.0, "split_digits": True},
-    {"vocab_size": 600, "normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False, "character_coverage": 0.98},
-    {"vocab_size": 300, "normalization_rule_name": "nmt_nfkc_cf", "add_dummy_prefix": False, "character_coverage": 0.985, "max_sentencepiece_length": 4},
+    {"vocab_size": 220, "normalization_rule_name": "nmt_nfkc_cf", "user_defined_symbols": ["<tool>", "</tool>"], "unk_surface": " ?? "},
+    {"vocab_size": 240, "normalization_rule_name": "nmt_nfkc", "character_coverage": 1.0, "split_digits": True},
+    {"vocab_size": 470, "normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False, "character_coverage": 0.98},
+    {"vocab_size": 190, "normalization_rule_name": "nmt_nfkc_cf", "add_dummy_prefix": False, "character_coverage": 0.985, "max_sentencepiece_length": 4},
 ]
 TEXTS = LINES + ["", " ", "새로운 문장 ZZZ 😀 ▅ \t x", "<tool><tool>a</tool>", "ㅋㅋ 뷁 🙂"]
 

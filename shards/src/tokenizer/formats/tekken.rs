@@ -33,6 +33,9 @@ const DEFAULT: [&str; 20] = [
     "[TOOL_CONTENT]",
 ];
 
+/// Most special tokens: files have 1000.
+const MAX_SPECIAL: u32 = 1 << 16;
+
 pub(super) fn read(file: &Value) -> Result<ByteBpe> {
     let config = &file["config"];
     let count = |key: &str| match config[key].as_u64().and_then(|count| u32::try_from(count).ok()) {
@@ -43,6 +46,9 @@ pub(super) fn read(file: &Value) -> Result<ByteBpe> {
         return super::refuse("`config.pattern` is missing");
     };
     let (size, special_count) = (count("default_vocab_size")?, count("default_num_special_tokens")?);
+    if special_count > MAX_SPECIAL {
+        return super::refuse(format!("{special_count} special tokens, at most {MAX_SPECIAL} are supported"));
+    }
     let Some(used) = size.checked_sub(special_count) else {
         return super::refuse(format!("{special_count} special tokens in a vocabulary of {size}"));
     };

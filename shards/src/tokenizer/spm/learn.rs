@@ -71,21 +71,18 @@ pub(super) fn learn(words: Vec<(String, u64)>, characters: &BTreeMap<char, u64>,
 }
 
 impl Learner {
-    /// The pairs of a word with how often each counts, in the order of their first places. Of two that
-    /// overlap (`aa` in `aaa`) only the first counts.
+    /// The pairs of a word, in their order, with how often each counts. Of those that overlap (`aa` twice in
+    /// `aaa`) each counts, as in SentencePiece 0.2.3.
     fn counts(&self, word: usize) -> Vec<(Pair, u64)> {
         let (symbols, count) = &self.words[word];
-        let mut counts: Vec<(Pair, u64)> = Vec::new();
-        let mut last = None;
-        for (place, two) in symbols.windows(2).enumerate() {
-            let pair = (two[0], two[1]);
-            if pair.0 == UNKNOWN || pair.1 == UNKNOWN || last == Some((pair, place)) {
-                continue;
-            }
-            last = Some((pair, place + 1)); // the same pair, beginning with this one's second symbol
-            match counts.iter_mut().find(|(other, _)| *other == pair) {
-                Some((_, sum)) => *sum += count,
-                None => counts.push((pair, *count)),
+        let known = |two: &[Symbol]| (two[0] != UNKNOWN && two[1] != UNKNOWN).then_some((two[0], two[1]));
+        let mut pairs: Vec<Pair> = symbols.windows(2).filter_map(known).collect();
+        pairs.sort_unstable();
+        let mut counts: Vec<(Pair, u64)> = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            match counts.last_mut() {
+                Some((other, sum)) if *other == pair => *sum += count,
+                _ => counts.push((pair, *count)),
             }
         }
         counts
@@ -143,7 +140,7 @@ impl Learner {
         for word in words {
             let index = word as usize;
             let before = self.counts(index);
-            if !before.iter().any(|(other, _)| *other == pair) {
+            if find(&before, pair).is_none() {
                 continue;
             }
             join(&mut self.words[index].0, pair, made);
@@ -155,8 +152,8 @@ impl Learner {
             for (other, count) in self.counts(index) {
                 let entry = self.pairs.entry(other).or_default();
                 entry.count += count;
-                match before.iter().find(|(known, _)| *known == other) {
-                    Some((_, had)) if *had >= count => {} // what became rarer is found out when its turn comes
+                match find(&before, other) {
+                    Some(had) if had >= count => {} // what became rarer is found out when its turn comes
                     Some(_) => grown.push(other),
                     None => {
                         entry.words.push(word);
@@ -169,6 +166,11 @@ impl Learner {
         grown.dedup();
         grown.into_iter().for_each(|pair| self.enqueue(pair));
     }
+}
+
+/// How often a pair counts, in the order of pairs.
+fn find(counts: &[(Pair, u64)], pair: Pair) -> Option<u64> {
+    counts.binary_search_by_key(&pair, |(other, _)| *other).ok().map(|at| counts[at].1)
 }
 
 /// Replaces a pair by the symbol it makes, leftmost first.

@@ -46,14 +46,12 @@ pub(super) fn spec<'a>(config: &SentencePieceConfig, table: &'a [u8]) -> Normali
     }
 }
 
-/// A model that can only normalize. It knows the user's symbols, which normalization leaves as they are.
+/// A model that can only normalize. It does not know the user's symbols: `spm_train` normalizes them in
+/// training text too, and looks for them afterwards.
 pub(super) fn normalizer(config: &SentencePieceConfig, table: &[u8]) -> Result<SentencePieceProcessor> {
-    let kinds = [PieceKind::Unknown, PieceKind::Control, PieceKind::Control];
-    let given = META.iter().copied().zip(kinds).chain(config.user_defined_symbols.iter().map(|s| (s.as_str(), PieceKind::UserDefined)));
-    let mut pieces: Vec<(&str, f32, PieceKind)> = given.map(|(text, kind)| (text, 0.0, kind)).collect();
-    if !pieces.iter().any(|piece| piece.0 == "\u{2581}") {
-        pieces.push(("\u{2581}", 0.0, PieceKind::Normal));
-    }
+    let kinds = [PieceKind::Unknown, PieceKind::Control, PieceKind::Control, PieceKind::Normal];
+    let texts = META.into_iter().chain(["\u{2581}"]);
+    let pieces: Vec<(&str, f32, PieceKind)> = texts.zip(kinds).map(|(text, kind)| (text, 0.0, kind)).collect();
     let trainer = proto::Trainer { unknown: 0, begin: Some(1), end: Some(2), ..proto::Trainer::default() };
     let model = proto::model(&pieces, &trainer, &spec(config, table));
     SentencePieceProcessor::from_serialized_proto(&model).map_err(fail)

@@ -42,7 +42,7 @@ fn pieces_scores_and_ids_are_those_of_sentencepiece() {
 
 #[test]
 fn long_lines_are_cut_and_told() {
-    let config = SentencePieceConfig { vocab_size: 12, max_sentence_length: 64, ..SentencePieceConfig::default() };
+    let config = SentencePieceConfig { vocab_size: 10, max_sentence_length: 64, ..SentencePieceConfig::default() };
     let (_, counts) = train_on(&config, &format!("{}\nab ab\n", "abc ".repeat(40)));
     assert_eq!(counts, LineCounts { lines: 2, cut: 1, reserved: 0, used: 4 });
 }
