@@ -5,6 +5,7 @@ mod corpus;
 mod determinism;
 mod errors;
 mod formats;
+mod generate;
 mod malmoi;
 mod models;
 mod outputs;

@@ -1,16 +1,19 @@
 """Makes `generation.json`: what transformers generates with the models of this folder, and what its samplers leave of some logits.
 
-Versions it was made with: Python 3.11, torch 2.15.0 (CPU), transformers 5.24.0. Run it in this folder,
+Versions it was made with: Python 3.11, torch 2.15.0 (CPU), transformers 5.24.0, tokenizers 0.23.3, gguf 0.19.0. Run it in this folder,
 after `make_fixtures.py`: `python make_generation.py`.
 
 `models` has, for each model, prompts of several lengths with the greedy continuation of each and the
 log-probability of each of its tokens, all in 32-bit floats. `samplers` has logits, the ids that came before,
-options, and the probability of every id after the processors of `generate`, in its order.
+options, and the probability of every id after the processors of `generate`, in its order. `texts` are encoded with
+the tokenizer in `vocabulary.gguf`, which has no tensors: a small byte-level BPE with Qwen2's splitting pattern.
 """
 
 import json
 
+import gguf
 import torch
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM
 from transformers.generation.logits_process import (
     LogitsProcessorList,
@@ -60,7 +63,39 @@ def sampled(seed, penalty=1.0, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     return {"logits": logits[0].tolist(), "before": before[0].tolist(), "options": options, "probabilities": probabilities[0].tolist()}
 
 
-models = {name: continuations(name, seed) for seed, name in enumerate(FAMILIES)}
+TEXTS = ["한국어는 한국 사람이 쓰는 말이다.", "The words of 2026 aren't the words of 1999.", "def f(x):\n    return x + 1\n\n", "  spaces\tand \U0001f389"]
+QWEN2 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def vocabulary():
+    """Writes the file, and gives the ids of the texts."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(QWEN2), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = ["<|endoftext|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(TEXTS * 2, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].get) + ["[PAD330]", "[PAD331]"]
+    writer = gguf.GGUFWriter("vocabulary.gguf", "qwen2")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3 if token in special else 5 if token.startswith("[PAD") else 1 for token in tokens])
+    writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]])
+    writer.add_eos_token_id(1)
+    writer.add_chat_template("{{ messages }}")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return [{"text": text, "ids": tokenizer.encode(text).ids} for text in TEXTS]
+
+
+found = {name: continuations(name, seed) for seed, name in enumerate(FAMILIES)}
 cases = [
     dict(),
     dict(temperature=0.6),
@@ -76,4 +111,4 @@ cases = [
 ]
 samplers = [sampled(seed, **options) for seed, options in enumerate(cases)]
 with open("generation.json", "w") as file:
-    file.write(json.dumps({"models": models, "samplers": samplers}) + "\n")
+    file.write(json.dumps({"models": found, "samplers": samplers, "texts": vocabulary()}) + "\n")

@@ -116,3 +116,56 @@ fn splits(pre: &str) -> Option<Vec<Value>> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::tests::fixture;
+    use serde::Deserialize;
+    use shards::Tokenizer;
+
+    #[derive(Deserialize)]
+    struct Generation {
+        texts: Vec<Text>,
+    }
+
+    /// Encoded by the tokenizers package; see `testdata/make_generation.py`.
+    #[derive(Deserialize)]
+    struct Text {
+        text: String,
+        ids: Vec<u32>,
+    }
+
+    #[test]
+    fn ids_are_those_of_the_tokenizer_in_the_file() {
+        let vocabulary = GgufVocabulary::open(&fixture("vocabulary.gguf")).unwrap();
+        assert_eq!((vocabulary.eos.as_deref(), vocabulary.chat_template.as_deref()), (Some("<|im_end|>"), Some("{{ messages }}")));
+        let tokenizer = Tokenizer::from_content(vocabulary.tokenizer_json, vocabulary.eos.as_deref()).unwrap();
+        assert_eq!((tokenizer.eos(), tokenizer.vocab_size(), tokenizer.encoder()), (1, 330, "malmoi"), "padding rows are no tokens");
+        let Generation { texts } = serde_json::from_slice(&std::fs::read(fixture("generation.json")).unwrap()).unwrap();
+        for Text { text, ids } in texts {
+            assert_eq!(tokenizer.encode(&text).unwrap(), ids, "{text}");
+            assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+        }
+        assert!(!tokenizer.encode("<|im_end|>").unwrap().contains(&1), "text does not become a special token");
+    }
+
+    /// Cut at any place, and with any one byte of the first ones changed, a file is an error or a vocabulary.
+    #[test]
+    fn damaged_files_are_errors() {
+        let whole = std::fs::read(fixture("vocabulary.gguf")).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.gguf");
+        for length in (0..whole.len()).step_by(97) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(GgufVocabulary::open(&path).is_err(), "{length}");
+        }
+        for at in 0..400 {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            std::fs::write(&path, bytes).unwrap();
+            drop(GgufVocabulary::open(&path));
+        }
+        assert!(GgufVocabulary::open(&fixture("llama.gguf")).unwrap_err().to_string().contains("splits words as \"\""));
+    }
+}
