@@ -30,15 +30,21 @@ fn a_trained_model_continues_prompts() {
     assert_eq!(other.stdout, one.stdout);
     assert_ne!(done(corpus.path(), &["generate", "model", prompt, "--tokens", "24", "--seed", "6"]).stdout, one.stdout);
     // From stdin, as one prompt.
-    let mut child =
-        command(corpus.path(), &["generate", "model", "--tokens", "24", "--seed", "5"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command(corpus.path(), &["generate", "model", "--tokens", "24", "--seed", "5"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(prompt.as_bytes()).unwrap();
     assert_eq!(outcome(child.wait_with_output().unwrap()).stdout, one.stdout);
 
     // For machines: ids, their log-probabilities, and why it ended.
     let json = done(corpus.path(), &["generate", "model", prompt, "--tokens", "24", "--seed", "5", "--json"]);
     let facts = &events(&json.stdout, "completion")[0];
-    assert_eq!((&facts["text"], &facts["prompt"], &facts["finish"]), (&json!(one.stdout.trim_end_matches('\n')), &json!(prompt), &json!("length")));
+    assert_eq!(
+        (&facts["text"], &facts["prompt"], &facts["finish"]),
+        (&json!(one.stdout.trim_end_matches('\n')), &json!(prompt), &json!("length"))
+    );
     let log_probs: Vec<f64> = facts["log-probs"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).collect();
     assert!(facts["ids"].as_array().unwrap().len() == 24 && log_probs.len() == 24 && log_probs.iter().all(|&p| p < 0.0));
 
@@ -56,7 +62,8 @@ fn a_trained_model_continues_prompts() {
 fn a_file_of_prompts_is_continued_in_its_order() {
     let corpus = Corpus::new();
     done(corpus.path(), &["run", "recipe.toml"]);
-    let mut lines: String = (0..9).map(|at| json!({ "id": format!("p{at}"), "prompt": "A sailor of ".repeat(1 + at % 4) }).to_string() + "\n").collect();
+    let mut lines: String =
+        (0..9).map(|at| json!({ "id": format!("p{at}"), "prompt": "A sailor of ".repeat(1 + at % 4) }).to_string() + "\n").collect();
     lines.push_str("\n{\"prompt\": \"The miller\"}\n");
     fs::write(corpus.path().join("prompts.jsonl"), &lines).unwrap();
     let generate = |more: &[&str]| {
@@ -79,7 +86,9 @@ fn a_file_of_prompts_is_continued_in_its_order() {
     fs::write(corpus.path().join("prompts.jsonl"), format!("{{\"prompt\": 3}}\n{lines}{{\"prompt\": \"\"}}\n{long}\n")).unwrap();
     let bad = call(corpus.path(), &["generate", "out/run", "--prompts", "prompts.jsonl", "--tokens", "6", "--context", "64"]);
     assert_eq!((bad.code, bad.stdout.lines().count()), (1, 10), "{}", bad.stderr);
-    for said in ["line 1: invalid type", "line 13: an empty prompt", "line 14: a prompt of ", "3 prompts of prompts.jsonl could not be continued"] {
+    for said in
+        ["line 1: invalid type", "line 13: an empty prompt", "line 14: a prompt of ", "3 prompts of prompts.jsonl could not be continued"]
+    {
         assert!(bad.stderr.contains(said), "{said}: {}", bad.stderr);
     }
 }
