@@ -325,6 +325,9 @@ pub(crate) struct Generate {
     /// Text that ends a continuation and is no part of it; may be given several times.
     #[arg(long, value_name = "TEXT")]
     pub(crate) stop: Vec<String>,
+    /// Go on after tokens that end a text, as measurements do.
+    #[arg(long)]
+    pub(crate) ignore_end: bool,
     /// Another seed gives other draws.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

@@ -8,6 +8,7 @@ mod dedup;
 mod determinism;
 mod errors;
 mod formats;
+mod generate;
 mod interchange;
 mod malmoi;
 mod models;

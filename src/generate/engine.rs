@@ -92,7 +92,7 @@ impl<'a> Engine<'a> {
             prompt,
             tokens: self.arguments.tokens,
             sampling: Sampling { repetition_penalty, temperature, top_k, top_p, min_p },
-            ends: self.opened.ends.clone(),
+            ends: if self.arguments.ignore_end { Vec::new() } else { self.opened.ends.clone() },
         };
         self.generator.push(request).map_err(|error| match error {
             trainer::Error::Setting { option, detail } => Error::new(format!("--{option} is {detail}")),

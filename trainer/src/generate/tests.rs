@@ -282,3 +282,37 @@ fn scores_do_not_depend_on_the_batch() {
 fn the_fixture_is_of_the_models_that_are_there() {
     assert_eq!(expected().models.keys().filter(|name| Path::new(&fixture(name)).is_dir()).count(), 5);
 }
+
+/// On a card, in 32-bit floats and in bfloat16, over prompts of one piece and of several. One id alone can be
+/// drawn, so that all see the same tokens.
+#[cfg(feature = "cuda")]
+#[test]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+fn gpu_log_probabilities_are_near_those_of_the_cpu() {
+    use crate::device::DeviceSpec;
+    use crate::model::Precision;
+
+    let card = match DeviceSpec::Cuda(0).open() {
+        Ok(card) => card,
+        Err(error) => return eprintln!("skipped: {error}"),
+    };
+    let config = ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..ModelConfig::default() };
+    let log_probs = |device: &Device, precision| -> Vec<f32> {
+        let mut model = config.init(device, VOCAB, 1).unwrap();
+        for parameter in model.parameters_mut() {
+            let values = Rng::new(5, parameter.name()).normal(parameter.len(), 0.1);
+            parameter.fill(values);
+        }
+        let model = model.with_precision(precision).unwrap();
+        let config = GenerateConfig { prefill: 64, ids: Some(1), ..GenerateConfig::default() };
+        generate(&model, config, requests(Sampling::default())).into_iter().flat_map(|completion| completion.log_probs).collect()
+    };
+    let expected = log_probs(&Device::flex(), Precision::F32);
+    for (precision, most) in [(Precision::F32, 1e-2), (Precision::Bf16, 0.15)] {
+        let found = log_probs(&card, precision);
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() < most, "{precision}: {a} {b}");
+        }
+    }
+}

@@ -8,7 +8,7 @@
 
 use burn::backend::{BackendTypes, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
-use macerator::{AutoArch, Simd, WithSimd};
+use macerator::{AutoArch, Scalar, Simd, Vector, WithSimd};
 use rayon::prelude::*;
 
 use crate::model::Slots;
@@ -83,12 +83,12 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        products(self.x, self.weight, self.i, self.y);
+        products::<S>(self.x, self.weight, self.i, self.y);
     }
 }
 
 #[inline(always)]
-fn products(x: &[f32], weight: &[f32], i: usize, y: &mut [f32]) {
+fn products<S: Simd>(x: &[f32], weight: &[f32], i: usize, y: &mut [f32]) {
     let n = x.len() / i;
     for (weight, y) in weight.chunks_exact(i).zip(y.chunks_exact_mut(n)) {
         let mut rows = x.chunks_exact(TOGETHER * i);
@@ -96,39 +96,60 @@ fn products(x: &[f32], weight: &[f32], i: usize, y: &mut [f32]) {
         for (rows, y) in rows.by_ref().zip(y.by_ref()) {
             let (first, second) = rows.split_at(2 * i);
             let ((a, b), (c, d)) = (first.split_at(i), second.split_at(i));
-            y.copy_from_slice(&dot(weight, [a, b, c, d]));
+            y.copy_from_slice(&dot::<S, 4>(weight, [a, b, c, d]));
         }
         for (row, y) in rows.remainder().chunks_exact(i).zip(y.into_remainder()) {
-            [*y] = dot(weight, [row]);
+            [*y] = dot::<S, 1>(weight, [row]);
         }
     }
 }
 
-/// Products of one vector with some others of its length. Whatever their number, each is added in the
-/// same order.
+/// Products of one vector with some others of its length. Whatever their number and the machine's vectors,
+/// each is added in the same order.
 #[inline(always)]
-fn dot<const N: usize>(a: &[f32], others: [&[f32]; N]) -> [f32; N] {
+fn dot<S: Simd, const N: usize>(a: &[f32], others: [&[f32]; N]) -> [f32; N] {
+    match f32::lanes::<S>() {
+        16 => dot_in::<S, N, 1>(a, others),
+        8 => dot_in::<S, N, 2>(a, others),
+        4 => dot_in::<S, N, 4>(a, others),
+        _ => dot_in::<S, N, 8>(a, others),
+    }
+}
+
+/// The same with the lanes in P vectors of the machine.
+#[inline(always)]
+fn dot_in<S: Simd, const N: usize, const P: usize>(a: &[f32], others: [&[f32]; N]) -> [f32; N] {
     let (parts, rest) = a.as_chunks::<LANES>();
     let others = others.map(|other| {
         let (other, rest) = other.as_chunks::<LANES>();
         (&other[..parts.len()], rest)
     });
-    let mut sums = [[0.0; LANES]; N];
+    let mut sums = [[0f32.splat::<S>(); P]; N];
     for (at, part) in parts.iter().enumerate() {
-        for (sums, (other, _)) in sums.iter_mut().zip(&others) {
-            let other = &other[at];
-            for lane in 0..LANES {
-                sums[lane] += part[lane] * other[lane];
+        for p in 0..P {
+            let a = vector::<S, P>(part, p);
+            for (sums, (other, _)) in sums.iter_mut().zip(&others) {
+                sums[p] += a * vector::<S, P>(&other[at], p);
             }
         }
     }
-    std::array::from_fn(|n| rest.iter().zip(others[n].1).fold(total(&sums[n]), |sum, (a, b)| sum + a * b))
+    std::array::from_fn(|n| {
+        let sum = total(bytemuck::cast_slice(&sums[n]));
+        rest.iter().zip(others[n].1).fold(sum, |sum, (a, b)| sum + a * b)
+    })
 }
 
-/// The sum of the lanes. Not inlined: the compiler would have the lanes lie as this adds them.
-#[inline(never)]
-fn total(lanes: &[f32; LANES]) -> f32 {
-    let mut sums = *lanes;
+/// The p-th of P vectors.
+#[inline(always)]
+fn vector<S: Simd, const P: usize>(numbers: &[f32; LANES], p: usize) -> Vector<S, f32> {
+    let lanes = LANES / P;
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(&numbers[p * lanes..][..lanes]))
+}
+
+/// The sum of the lanes.
+#[inline(always)]
+fn total(lanes: &[f32]) -> f32 {
+    let mut sums: [f32; LANES] = std::array::from_fn(|lane| lanes[lane]);
     let mut half = LANES / 2;
     while half > 0 {
         for lane in 0..half {
@@ -200,7 +221,7 @@ impl WithSimd for Attend<'_> {
         for (at, &slot) in slots.iter().enumerate() {
             let key = pool.of(pool.keys, slot);
             for (q, weights) in q.chunks_exact(d).zip(weights.chunks_exact_mut(slots.len())) {
-                let [score] = dot(key, [q]);
+                let [score] = dot::<S, 1>(key, [q]);
                 weights[at] = score * scale;
             }
         }

@@ -30,7 +30,8 @@ impl ByteBpe {
         let tokens = self.tokens.iter().zip(self.first..).map(|(token, id)| (spelled(token), id));
         let special = |(token, id): &(String, u32)| Added { token: token.clone(), id: *id, special: true };
         let added = self.special.iter().map(special).collect();
-        File { tokens: tokens.collect(), merges, added, pattern: &self.pattern, normalize: self.normalize, ignore_merges: true }.to_json()
+        let (pattern, normalize) = (&self.pattern, self.normalize);
+        File { tokens: tokens.collect(), merges, added, digits_first: false, pattern, normalize, ignore_merges: true }.to_json()
     }
 }
 
@@ -54,6 +55,8 @@ pub(super) struct File<'a> {
     /// Pairs of them.
     pub(super) merges: Vec<Value>,
     pub(super) added: Vec<Added>,
+    /// Whether digits are split off, each alone, before the pattern is looked for.
+    pub(super) digits_first: bool,
     pub(super) pattern: &'a str,
     pub(super) normalize: bool,
     /// Whether a pre-token that is a token becomes it, whatever the merges say.
@@ -80,13 +83,15 @@ impl File<'_> {
         };
         let bytes = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false });
         let split = json!({ "type": "Split", "pattern": { "Regex": self.pattern }, "behavior": "Isolated", "invert": false });
+        let digits = self.digits_first.then(|| json!({ "type": "Digits", "individual_digits": true }));
+        let pre_tokenizers: Vec<Value> = digits.into_iter().chain([split, bytes.clone()]).collect();
         let file = json!({
             "version": "1.0",
             "truncation": null,
             "padding": null,
             "added_tokens": self.added.iter().map(added).collect::<Vec<_>>(),
             "normalizer": if self.normalize { json!({ "type": "NFC" }) } else { Value::Null },
-            "pre_tokenizer": { "type": "Sequence", "pretokenizers": [split, bytes] },
+            "pre_tokenizer": { "type": "Sequence", "pretokenizers": pre_tokenizers },
             "post_processor": null,
             "decoder": bytes,
             "model": {

@@ -25,7 +25,7 @@ const MAX_DEPTH: u32 = 4;
 const PATTERNS: [(&str, Pattern, bool); 12] = [
     ("gpt-2", Pattern::Gpt2, false),
     ("gpt2", Pattern::Gpt2, false),
-    ("smollm", Pattern::Gpt2, false),
+    (DIGITS_FIRST, Pattern::Gpt2, false),
     ("qwen2", Pattern::Qwen2, true),
     ("deepseek-r1-qwen", Pattern::Qwen2, false),
     ("qwen35", Pattern::Qwen3_5, true),
@@ -36,6 +36,9 @@ const PATTERNS: [(&str, Pattern, bool); 12] = [
     ("llama4", Pattern::O200k, false),
     ("tekken", Pattern::Tekken, false),
 ];
+
+/// The pattern before which digits are split off, each alone.
+const DIGITS_FIRST: &str = "smollm";
 
 /// Token types of a GGUF file.
 const CONTROL: i64 = 3;
@@ -141,7 +144,8 @@ impl Vocabulary {
         };
         // With these patterns llama.cpp looks a word up before it merges.
         let ignore_merges = matches!(pattern, Pattern::Llama3 | Pattern::Tekken);
-        Json { tokens: plain, merges, added, pattern: pattern.regex(), normalize: *normalize, ignore_merges }.to_json()
+        let (digits_first, pattern) = (name == DIGITS_FIRST, pattern.regex());
+        Json { tokens: plain, merges, added, digits_first, pattern, normalize: *normalize, ignore_merges }.to_json()
     }
 
     fn sentencepiece(&self, tokens: &[String], types: &[i64]) -> Result<Vec<u8>> {

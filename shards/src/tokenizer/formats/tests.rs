@@ -98,6 +98,27 @@ fn the_vocabulary_of_a_gguf_file_gives_the_ids_of_its_model() {
     agrees(&tokenizer, &cases, "gguf-llama");
 }
 
+/// llama.cpp splits `\p{N}` off before it looks for GPT-2's pattern: a digit takes no space along, and
+/// leaves none behind.
+#[test]
+fn smollm_splits_digits_off_first() {
+    let bytes = std::fs::read(fixture("gpt2.gguf")).unwrap();
+    let key = b"tokenizer.ggml.pre\x08\0\0\0";
+    let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+    let named = |name: &str| {
+        let mut changed = bytes.clone();
+        changed.splice(at..at + 8 + "qwen2".len(), [&(name.len() as u64).to_le_bytes()[..], name.as_bytes()].concat());
+        let file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
+        std::fs::write(file.path(), changed).unwrap();
+        Tokenizer::load(file.path(), None).unwrap()
+    };
+    let (gpt2, smollm) = (named("gpt-2"), named("smollm"));
+    let apart = |parts: &[&str]| parts.iter().flat_map(|part| smollm.encode(part).unwrap()).collect::<Vec<u32>>();
+    assert_eq!(smollm.encode("    return").unwrap(), gpt2.encode("    return").unwrap());
+    assert_eq!(smollm.encode("ab    123").unwrap(), apart(&["ab", "    ", "1", "2", "3"]));
+    assert_ne!(smollm.encode("ab    123").unwrap(), gpt2.encode("ab    123").unwrap());
+}
+
 #[test]
 fn what_was_converted_is_read_back() {
     let folder = tempfile::tempdir().unwrap();

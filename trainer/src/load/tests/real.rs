@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use serde::Deserialize;
+use shards::Tokenizer;
 
 use super::*;
 use crate::generate::{GenerateConfig, Generator, Request, Sampling, score};
@@ -14,6 +15,7 @@ struct Reference {
 
 #[derive(Deserialize)]
 struct Prompt {
+    prompt: String,
     input_ids: Vec<u32>,
     greedy_ids: Vec<u32>,
     prompt_token_logprobs: Vec<f64>,
@@ -29,6 +31,11 @@ fn smollm2_gives_the_reference_log_probabilities_and_text() {
         return;
     };
     let Reference { prompts } = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
+    let tokenizer = Tokenizer::load(&path, None).unwrap();
+    assert_eq!(tokenizer.eos_token(), "<|im_end|>");
+    for prompt in &prompts {
+        assert_eq!(tokenizer.encode(&prompt.prompt).unwrap(), prompt.input_ids);
+    }
     let model = load(&path).frozen();
     let vocab = model.vocab_size();
     for prompt in &prompts {
