@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use shards::{Digest, Tokenizer};
+use shards::{ChatEncoder, Digest, Tokenizer};
 use trainer::{Checkpoint, Pretrained, Texts, WeightFormat};
 
 use crate::cli;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Ui;
-use crate::{layout, stage};
+use crate::{chat, layout, stage};
 
 /// What stands beside a tokenizer's file and belongs to it.
 const BESIDE: [&str; 6] =
     ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"];
 const CONFIG: &str = BESIDE[0];
+const TEMPLATE: &str = BESIDE[1];
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 
 /// A model and what is written beside its weights.
@@ -72,7 +73,20 @@ fn of_run(run: &Path, step: Option<u64>, ui: &Ui) -> Result<Model> {
         None => {}
     }
     let max_positions = train.sequence_length;
-    let files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
+    let mut files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
+    if let Some(template) = chat::open(run)? {
+        // It is served with what it was trained with, and stops where it learned to.
+        files.retain(|(name, _)| name != TEMPLATE);
+        files.push((TEMPLATE.to_owned(), template.text().template.clone().into_bytes()));
+        eos.extend(ChatEncoder::new(&template, &tokenizer)?.stops()?);
+        let mut seen = Vec::new();
+        eos.retain(|id| {
+            !seen.contains(id) && {
+                seen.push(*id);
+                true
+            }
+        });
+    }
     Ok(Model { weights, texts: Texts { max_positions, eos }, files })
 }
 

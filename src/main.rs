@@ -6,6 +6,7 @@
 
 mod audit;
 mod card;
+mod chat;
 mod cli;
 mod compare;
 mod doctor;
@@ -18,6 +19,7 @@ mod inspect;
 mod layout;
 mod lock;
 mod plan;
+mod preview;
 mod recipe;
 mod record;
 mod report;
@@ -69,6 +71,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             stage::train::take_init(&mut recipe)?;
             plan::show(&recipe, ui)
         }
+        Command::Preview(arguments) => preview::preview(arguments, &common.set, ui),
         Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
         Command::Build { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.build(),
         Command::Train { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.train_only(),

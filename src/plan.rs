@@ -6,13 +6,13 @@ use std::path::Path;
 use corpora::Part;
 use filters::FilterSpec;
 use serde_json::{Value, json};
-use shards::{Manifest, MixtureConfig, TokenizerConfig, TokenizerSource};
+use shards::{ChatTemplate, Manifest, MixtureConfig, TokenizerConfig, TokenizerSource};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, bytes};
-use crate::{layout, stage};
+use crate::{chat, layout, stage};
 
 /// A recipe with its input cut into parts.
 pub(crate) struct Plan {
@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) clean: Vec<Fingerprint>,
     /// Fingerprint of `dedup` over all parts.
     pub(crate) dedup: Fingerprint,
+    /// How conversations are written out; none where there are none.
+    pub(crate) chat: Option<ChatTemplate>,
 }
 
 impl Plan {
@@ -30,7 +32,7 @@ impl Plan {
         let clean = parts.iter().map(|part| clean_fingerprint(recipe, &lists, part)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
         let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean }))?;
-        Ok(Self { parts, clean, dedup })
+        Ok(Self { parts, clean, dedup, chat: chat::template(recipe)? })
     }
 
     /// Fingerprint of the tokenizer. Unknown (None) while it is to be trained on documents that
@@ -56,13 +58,16 @@ impl Plan {
     pub(crate) fn tokenize(&self, folder: &Path, recipe: &Recipe, index: usize, tokenizer: &str) -> Result<Fingerprint> {
         let path = folder.join(layout::duplicates(&self.parts[index].name));
         let duplicates = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
-        let facts = json!({
+        let mut facts = json!({
             "clean": self.clean[index],
             "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
             "tokenizer": tokenizer,
             "held-out": recipe.held_out,
             "seed": recipe.seed,
         });
+        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].chat.is_some()) {
+            facts["chat"] = json!(chat.digest());
+        }
         fingerprint("tokenize", &facts)
     }
 }
@@ -170,7 +175,7 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    match stage::mix::planned(recipe, &Manifest::load(path)?) {
+    match stage::mix::planned(&recipe.output, recipe, &Manifest::load(path)?) {
         Ok(Some(mixture)) => {
             for bucket in &mixture.buckets {
                 let _ = writeln!(

@@ -39,9 +39,10 @@
 //! # Ok(()) }
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
 mod atomic;
+mod chat;
 mod digest;
 mod error;
 mod header;
@@ -62,12 +63,13 @@ mod tokenizer;
 mod verify;
 mod writer;
 
+pub use chat::{ChatEncoder, ChatTemplate, Conversation, Message, TemplateText};
 pub use digest::{Digest, NotADigest};
 pub use error::{Error, Result};
 pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
 pub use mixture::{BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, OnShortage, Shortage};
 pub use reader::{ShardDocument, ShardReader};
-pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
+pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, Packed, StreamConfig, TokenStream, World};
 pub use tokenizer::{ExtendConfig, Extended, Pattern, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText};
 pub use writer::ShardWriter;

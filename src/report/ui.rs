@@ -38,6 +38,11 @@ impl Ui {
         }
     }
 
+    /// Whether data may have colour: a terminal reads it, and nobody asked for none (<https://no-color.org>).
+    pub(crate) fn colour(&self) -> bool {
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
     /// An object for machines: `{"reason": .., "version": 1, ..fields}`; silent without `--json`.
     pub(crate) fn event(&self, reason: &str, fields: &impl Serialize) {
         if !self.json {

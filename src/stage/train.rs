@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{Digest, Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
-use trainer::{Checkpoint, DeviceSpec, Event, Pretrained, TrainConfig, Trainer};
+use trainer::{BucketLoss, Checkpoint, DeviceSpec, Event, ObjectiveKind, Pretrained, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
@@ -130,15 +130,14 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
                         step.step, step.loss, step.learning_rate, step.grad_norm, step.tokens_per_second
                     ));
                 }
-                Event::Eval(eval) => ui.say(format!(
-                    "train: step {} held-out bits per byte {}",
-                    eval.step,
-                    eval.buckets
-                        .iter()
-                        .map(|bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte))
-                        .collect::<Vec<_>>()
-                        .join("  ")
-                )),
+                Event::Eval(eval) => {
+                    // Questions are in the bytes of a conversation and not in its loss.
+                    let (what, decimals) = if config.objective == ObjectiveKind::Sft { ("loss", 4) } else { ("bits per byte", 3) };
+                    let value = |bucket: &BucketLoss| if what == "loss" { bucket.loss } else { bucket.bits_per_byte };
+                    let buckets: Vec<String> =
+                        eval.buckets.iter().map(|bucket| format!("{} {:.decimals$}", bucket.bucket, value(bucket))).collect();
+                    ui.say(format!("train: step {} held-out {what} {}", eval.step, buckets.join("  ")));
+                }
                 Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
                 Event::Sample(sample) => {
                     ui.say(format!("sample: {:?} → {:?}", sample.prompt, sample.text));

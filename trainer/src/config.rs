@@ -17,12 +17,17 @@ const MAX_SCORES: u128 = 8 << 30;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
-    /// What is learned from the tokens: `cpt`, the next token of plain text.
+    /// What is learned from the tokens: `cpt`, the next token of plain text, or `sft`, the next token of
+    /// the assistant's answers.
     pub objective: ObjectiveKind,
     /// Tokens to draw in all. Default: as many as the mixture's ratios allow without drawing from
     /// any bucket twice; the scarcest bucket is then drawn whole, the others in part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+    /// How often the scarcest bucket is gone through, in the place of `tokens`; the others follow by
+    /// their ratios. Default: once, without `tokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
     /// Tokens of one sequence. Default 256.
     #[serde(default = "default::sequence_length")]
     pub sequence_length: u32,
@@ -101,6 +106,8 @@ pub struct TrainConfig {
 pub enum ObjectiveKind {
     /// Continued pretraining: the next token of plain text.
     Cpt,
+    /// Supervised fine-tuning: the next token of answers. Questions are read and not learned.
+    Sft,
 }
 
 /// How the learning rate goes after the warm-up.
@@ -184,6 +191,7 @@ impl Default for TrainConfig {
         Self {
             objective: ObjectiveKind::Cpt,
             tokens: None,
+            epochs: None,
             sequence_length: default::sequence_length(),
             batch: default::batch(),
             micro_batch: None,
@@ -229,6 +237,12 @@ impl TrainConfig {
         }
         if self.tokens == Some(0) {
             return refuse("tokens", "0, at least 1 (leave it out to draw what the mixture gives without repeating a bucket)");
+        }
+        if let Some(epochs) = self.epochs {
+            within("epochs", epochs, epochs > 0.0 && epochs <= 1e6, "above 0 and at most 1000000")?;
+            if self.tokens.is_some() {
+                return refuse("epochs", "set beside `tokens`; one of them says how long training goes on");
+            }
         }
         within("learning-rate", self.learning_rate, self.learning_rate > 0.0, "above 0")?;
         let lowest = self.min_learning_rate();
@@ -295,11 +309,19 @@ impl TrainConfig {
 
     /// The settings that matter most, on one line.
     pub fn describe(&self) -> String {
-        let tokens = self.tokens.map_or("tokens until a bucket would repeat".to_owned(), |tokens| format!("{tokens} tokens"));
+        let tokens = match (self.tokens, self.epochs) {
+            (Some(tokens), _) => format!("{tokens} tokens"),
+            (None, Some(epochs)) => format!("{epochs} epochs"),
+            (None, None) => "tokens until a bucket would repeat".to_owned(),
+        };
+        let objective = match self.objective {
+            ObjectiveKind::Cpt => "next-token",
+            ObjectiveKind::Sft => "supervised fine-tuning",
+        };
         let model = &self.model;
         let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));
         format!(
-            "next-token objective{init}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
+            "{objective} objective{init}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e}",
             self.batch, self.sequence_length, model.layers, model.hidden, model.heads, model.kv_heads, self.learning_rate
         )
     }
@@ -345,7 +367,8 @@ mod tests {
 
     #[test]
     fn keys_are_checked() {
-        assert!(parse("objective = 'sft'").is_err());
+        assert_eq!(parse("objective = 'sft'").unwrap().objective, ObjectiveKind::Sft);
+        assert!(parse("objective = 'ppo'").is_err());
         assert!(parse("objective = 'cpt'\nlearning_rate = 1").is_err());
         assert!(parse("objective = 'cpt'\nmodel = { width = 3 }").is_err());
         assert!(parse("objective = 'cpt'\nsample = { prompts = ['a'], top-p = 1 }").is_err());
@@ -368,6 +391,7 @@ mod tests {
             config.validate().unwrap_err().to_string()
         };
         assert_eq!(refused("batch = 4\nmicro-batch = 5"), "`micro-batch` is 5, not 1 to `batch` = 4");
+        assert!(refused("epochs = 0").contains("`epochs` is 0") && refused("epochs = 2\ntokens = 9").contains("beside `tokens`"));
         assert_eq!(refused("learning-rate = 0.0"), "`learning-rate` is 0, not above 0");
         assert_eq!(refused("learning-rate = nan"), "`learning-rate` is NaN, not above 0");
         assert_eq!(refused("min-learning-rate = 1.0"), "`min-learning-rate` is 1, not 0 to `learning-rate`");

@@ -31,7 +31,8 @@ pub trait Objective {
     fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss>;
 }
 
-/// Continued pretraining: the next token of plain text.
+/// The next token: of plain text in continued pretraining, and of answers in supervised fine-tuning,
+/// where the batch's mask leaves out all else.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpt;
 

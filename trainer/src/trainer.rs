@@ -152,12 +152,13 @@ impl<'a> Trainer<'a> {
             }
         }
         let objective = match config.objective {
-            ObjectiveKind::Cpt => Box::new(Cpt),
+            ObjectiveKind::Cpt | ObjectiveKind::Sft => Box::new(Cpt),
         };
         let mut held_out = Vec::new();
         for bucket in stream.buckets().iter().filter(|_| config.eval_tokens > 0) {
             let shards = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
             shards.verify()?;
+            let shards = if stream.packs(bucket) { shards.packed()? } else { shards };
             held_out.push((bucket.as_str(), shards));
         }
         for prompt in config.sample.iter().flat_map(|sample| &sample.prompts) {

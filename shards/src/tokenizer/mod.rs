@@ -22,6 +22,7 @@ pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainMo
 pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
+use crate::chat::Special;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use huggingface::HuggingFace;
@@ -157,6 +158,34 @@ impl Tokenizer {
             Self::HuggingFace(tokenizer) => tokenizer.decode(ids),
             Self::SentencePiece(tokenizer) => tokenizer.decode(ids),
             Self::Bytes(tokenizer) => Ok(tokenizer.decode(ids)),
+        }
+    }
+
+    /// Whether text never becomes this id, and decoded text leaves it out.
+    pub fn is_special(&self, id: u32) -> bool {
+        let special = |vocab: &[Entry]| vocab.get(id as usize).is_some_and(|entry| entry.special);
+        match self {
+            Self::HuggingFace(tokenizer) => special(&tokenizer.vocab),
+            Self::SentencePiece(tokenizer) => special(&tokenizer.vocab),
+            Self::Bytes(_) => id == bytes::EOS,
+        }
+    }
+
+    /// Tokens that text never becomes, as a chat template writes them.
+    pub(crate) fn specials(&self) -> Vec<Special> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.specials(),
+            Self::SentencePiece(tokenizer) => special::of(&tokenizer.vocab),
+            Self::Bytes(_) => vec![Special { text: bytes::EOS_TOKEN.to_owned(), id: bytes::EOS, lstrip: false, rstrip: false }],
+        }
+    }
+
+    /// Whether it puts a space before, or after, every text.
+    pub(crate) fn pads(&self) -> bool {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.pads,
+            Self::SentencePiece(tokenizer) => tokenizer.pads,
+            Self::Bytes(_) => false,
         }
     }
 
