@@ -11,4 +11,5 @@ mod outputs;
 mod reference;
 mod resume;
 mod run;
+mod sft;
 mod tokenizer;

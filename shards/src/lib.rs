@@ -43,6 +43,8 @@
 
 mod atomic;
 mod chat;
+#[cfg(test)]
+mod compat_tests;
 mod digest;
 mod error;
 mod header;

@@ -91,7 +91,7 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
     for (bucket, packed) in plan.buckets.iter().filter_map(|bucket| Some((&bucket.bucket, bucket.packed?))) {
         if packed.too_long_documents > 0 {
             ui.warn(format!(
-                "bucket `{bucket}`: {} conversations with {} tokens in all are longer than `train.sequence-length` = {} and are left out, not cut",
+                "bucket `{bucket}`: {} of its conversations, {} tokens in all, are longer than `train.sequence-length` = {} and left out, not cut",
                 packed.too_long_documents, packed.too_long_tokens, plan.seq_len
             ));
         }

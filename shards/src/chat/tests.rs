@@ -140,12 +140,13 @@ proptest! {
 
 #[test]
 fn a_token_over_the_beginning_of_an_answer_is_cut() {
-    // In this tokenizer two newlines are one token, and so they are in the text as a whole.
+    // The prompt ends with a letter of a word that is a token or two.
     let tokenizer = small();
-    let template = preset("alpaca-ko");
+    let template = template("{% for m in messages %}{{ m.role[0] + m.content }}{% endfor %}{{ 'a' if add_generation_prompt }}");
     let encoder = ChatEncoder::new(&template, &tokenizer).unwrap();
-    assert_eq!(tokenizer.encode("\n\n").unwrap().len(), 1);
-    let messages = talk(&[("user", "a"), ("assistant", "\nb")]);
+    let length = |text| tokenizer.encode(text).unwrap().len();
+    assert!(length("assistant") < length("a") + length("ssistant"));
+    let messages = talk(&[("user", "?"), ("assistant", "ssistant")]);
     let conversation = encoder.encode(&messages).unwrap();
     assert!(!conversation.whole);
     let prompt = encoder.prompt(&messages[..1]).unwrap();
@@ -171,7 +172,9 @@ fn what_teaches_nothing_or_the_wrong_thing_is_refused() {
     );
     let error = refused(&thinking, &both);
     assert!(error.contains("ends with \"<user>a<assistant><think>\"") && error.contains("{% generation %}"), "{error}");
-    let other = template("{% for m in messages %}{{ m.content | upper }}{% if loop.last %}!{% endif %}{% endfor %}");
+    let other = template(
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}{{ m.content | upper }}{{ '!' if loop.last }}{% endif %}{% endfor %}",
+    );
     assert!(
         refused(&other, &[("user", "a"), ("assistant", "b"), ("user", "c")]).contains("message 1: the template does not write the answer")
     );
