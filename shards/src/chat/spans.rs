@@ -98,14 +98,10 @@ fn by_prefix(template: &ChatTemplate, messages: &[Message], eos: &str, text: Str
         let end = if text.starts_with(&until) {
             until.len()
         } else {
-            // Some templates write the last answer otherwise than earlier ones, with its thoughts.
-            let said = message.content.trim();
-            let tail = until.rfind(said).map(|at| &until[at + said.len()..]);
-            let found = text[start..].find(said).map(|at| start + at + said.len());
-            match (found, tail) {
-                (Some(end), Some(tail)) if text[end..].starts_with(tail) => end + tail.len(),
-                _ => return Err(refuse("the template does not write the answer as it was given, so it cannot be found")),
-            }
+            // Some templates write the last answer with its thoughts, and earlier ones without.
+            start
+                + shortened(&until[start..], &text[start..], message.content.trim())
+                    .ok_or_else(|| refuse("the template does not write the answer as it was given, so it cannot be found"))?
         };
         if end <= start {
             return Err(refuse("the template writes nothing of the answer"));
@@ -113,4 +109,13 @@ fn by_prefix(template: &ChatTemplate, messages: &[Message], eos: &str, text: Str
         learned.push(start..end);
     }
     Ok(Rendered { text, learned })
+}
+
+/// Length of the answer at the beginning of `text`, of which `last` is how it stands as the last one: what
+/// both end with alike, the last line that was said and what ends the turn at least.
+fn shortened(last: &str, text: &str, said: &str) -> Option<usize> {
+    let line = said.lines().next_back().map(str::trim).filter(|line| !line.is_empty())?;
+    let least = last.len() - last.rfind(line)?;
+    let starts = last.char_indices().map(|(at, _)| at).take_while(|at| last.len() - at >= least);
+    starts.map(|at| &last[at..]).find(|end| text.starts_with(end)).map(str::len)
 }
