@@ -100,7 +100,7 @@ fn by_prefix(template: &ChatTemplate, messages: &[Message], eos: &str, text: Str
         } else {
             // Some templates write the last answer with its thoughts, and earlier ones without.
             start
-                + shortened(&until[start..], &text[start..], message.content.trim())
+                + shortened(until.get(start..).unwrap_or_default(), &text[start..], message.content.trim())
                     .ok_or_else(|| refuse("the template does not write the answer as it was given, so it cannot be found"))?
         };
         if end <= start {
