@@ -3,21 +3,22 @@
 //! Every check reads the files anew; nothing is taken from a summary without being counted again.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use corpora::{JsonlReader, Part};
 use serde_json::{Value, json};
-use shards::{Manifest, MixturePlan, ShardEntry, ShardReader, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
+use shards::{ChatEncoder, Manifest, MixturePlan, ShardEntry, ShardReader, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
 use trainer::Checkpoint;
 
 use crate::error::{Context, Error, Result};
-use crate::layout;
 use crate::lock::Snapshot;
 use crate::recipe::Recipe;
-use crate::record::{Count, Duplicate, Kept, PartStats, Rejected, Trimmed};
+use crate::record::{Count, Duplicate, Kept, KeptText, PartStats, Rejected, Trimmed};
 use crate::report::Ui;
 use crate::stage;
 use crate::stage::tokenize::{EMPTIED, PartShards, Unique};
+use crate::{chat, layout};
 
 /// Without `--deep`, every this many documents of a part are encoded again and compared.
 const SAMPLE_EVERY: usize = 97;
@@ -71,6 +72,32 @@ struct Totals {
     encoded_rows: BTreeMap<String, Rows>,
 }
 
+/// What encodes texts again.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    tokenizer: Option<&'a Tokenizer>,
+    chat: Option<&'a ChatEncoder<'a>>,
+}
+
+/// Ids with the end token, and in a conversation the spans that count.
+type Encoded = (Vec<u32>, Option<Vec<Range<u32>>>);
+
+impl Texts<'_> {
+    /// Nothing where there is no tokenizer.
+    fn encode(self, document: &KeptText) -> Result<Option<Encoded>> {
+        let Some(tokenizer) = self.tokenizer else { return Ok(None) };
+        let (mut ids, spans) = match self.chat.filter(|_| !document.turns.is_empty()) {
+            Some(chat) => {
+                let conversation = chat.encode(&chat::messages(&document.turns))?;
+                (conversation.tokens, Some(conversation.learned))
+            }
+            None => (tokenizer.encode(&document.text)?, None),
+        };
+        ids.push(tokenizer.eos());
+        Ok(Some((ids, spans)))
+    }
+}
+
 /// `malmoi audit RUN`.
 pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
     let recipe = Recipe::load(&folder.join(layout::RECIPE), &[])
@@ -79,8 +106,12 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
     let mut ledger = Ledger { ui, checks: 0, faults: Vec::new() };
     let mut totals = Totals::default();
     let tokenizer = ledger.take(stage::tokenizer::open(folder, &recipe.tokenizer));
+    let template = ledger.take(chat::open(folder)).flatten();
+    let chat =
+        template.as_ref().zip(tokenizer.as_ref()).and_then(|(template, tokenizer)| ledger.take(ChatEncoder::new(template, tokenizer)));
+    let texts = Texts { tokenizer: tokenizer.as_ref(), chat: chat.as_ref() };
     for part in &parts {
-        if let Err(error) = part_ledger(folder, &recipe, part, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
+        if let Err(error) = part_ledger(folder, &recipe, part, texts, deep, &mut totals, &mut ledger) {
             ledger.fault(error.message);
         }
     }
@@ -129,7 +160,7 @@ fn part_ledger(
     folder: &Path,
     recipe: &Recipe,
     part: &Part,
-    tokenizer: Option<&Tokenizer>,
+    texts: Texts<'_>,
     deep: bool,
     totals: &mut Totals,
     ledger: &mut Ledger<'_>,
@@ -209,7 +240,7 @@ fn part_ledger(
         &kept.bytes,
         &(left.encoded.bytes + left.duplicate().bytes + left.trimmed.bytes),
     );
-    shards_ledger(folder, name, &left, tokenizer, deep, totals, ledger)?;
+    shards_ledger(folder, name, &left, texts, deep, totals, ledger)?;
     totals.input.merge(stats.input);
     totals.kept.merge(kept);
     totals.unreadable += stats.unreadable;
@@ -263,15 +294,23 @@ fn shards_ledger(
     folder: &Path,
     name: &str,
     left: &PartShards,
-    tokenizer: Option<&Tokenizer>,
+    texts: Texts<'_>,
     deep: bool,
     totals: &mut Totals,
     ledger: &mut Ledger<'_>,
 ) -> Result<()> {
     let mut readers = Vec::new();
+    let mut learned = 0;
     for shard in &left.shards {
-        readers.push((shard_ledger(folder, shard, totals, ledger)?, 0u64, 0u64));
+        let reader = shard_ledger(folder, shard, totals, ledger)?;
+        ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &left.chat.is_some());
+        for document in 0..reader.len() {
+            let spans = reader.loss_spans(document)?.unwrap_or_default();
+            learned += spans.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
+        }
+        readers.push((reader, 0u64, 0u64));
     }
+    ledger.equal(&format!("{name}: tokens in loss spans"), &learned, &left.chat.map_or(0, |chat| chat.learned_tokens));
     for (index, document) in Unique::open(folder, name)?.enumerate() {
         let document = document?;
         // Each shard holds its documents in row order: the next one of exactly one shard matches.
@@ -285,15 +324,17 @@ fn shards_ledger(
                 *next += 1;
                 *tokens += encoded.tokens.end - encoded.tokens.start;
                 matched = true;
-                if let Some(tokenizer) = tokenizer
-                    && (deep || index % SAMPLE_EVERY == 0)
+                if (deep || index % SAMPLE_EVERY == 0)
+                    && let Some((again, spans)) = texts.encode(&document)?
                 {
-                    let mut again = tokenizer.encode(&document.text)?;
-                    again.push(tokenizer.eos());
                     let mut ids = Vec::new();
                     reader.tokens(encoded.tokens.clone(), &mut ids)?;
                     ledger
                         .check(again == ids, || format!("{name}: document `{}` encodes to other tokens than its shard holds", document.id));
+                    let there = reader.loss_spans(*next - 1)?;
+                    ledger.check(spans == there, || {
+                        format!("{name}: of document `{}` other tokens count in the loss than its shard says", document.id)
+                    });
                 }
                 break;
             }
@@ -357,7 +398,7 @@ fn token_ledger(folder: &Path, recipe: &Recipe, tokenizer: Option<&Tokenizer>, t
     ledger.equal("manifest: held-out tokens", &of(Split::HeldOut), &totals.held_out_tokens);
     let Some(train) = &recipe.train else { return Ok(()) };
     let plan = MixturePlan::load(folder.join(layout::MIXTURE))?;
-    let again = stage::mix::planned(recipe, &manifest)?;
+    let again = stage::mix::planned(folder, recipe, &manifest)?;
     ledger.check(again.as_ref() == Some(&plan), || format!("{} is not what the recipe and the shards give", layout::MIXTURE));
     let stream = TokenStream::with_manifest(
         folder,

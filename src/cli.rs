@@ -75,6 +75,8 @@ pub(crate) enum Command {
         /// The recipe.
         recipe: PathBuf,
     },
+    /// Show documents as the model will see them: tokens, and which of them are learned.
+    Preview(PreviewArgs),
     /// Do everything in the recipe that is not current: clean, dedup, tokenize, mix, train, report.
     Run {
         /// The recipe.
@@ -249,6 +251,22 @@ fn amount(text: &str) -> Result<u64, String> {
     };
     let value = digits.replace(['_', ','], "").parse::<f64>().map_err(|error| error.to_string())? * factor;
     if (1.0..=1e18).contains(&value) { Ok(value as u64) } else { Err("not 1 to 10^18".to_owned()) }
+}
+
+/// What is previewed.
+#[derive(Args, Debug)]
+pub(crate) struct PreviewArgs {
+    /// The recipe.
+    pub(crate) recipe: PathBuf,
+    /// Only documents of this source [default: of every source].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+    /// How many documents of a source, from its beginning.
+    #[arg(long, short = 'n', value_name = "K", default_value_t = 3)]
+    pub(crate) rows: usize,
+    /// One line for each token: position, id, `+` if it is learned, text.
+    #[arg(long)]
+    pub(crate) tokens: bool,
 }
 
 /// What is exported, where to and how.

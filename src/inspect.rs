@@ -142,15 +142,20 @@ fn shard(path: &Path, records: usize, ui: &Ui) -> Result<()> {
         let document = document.map_err(Error::bad_result)?;
         let mut ids = Vec::new();
         reader.tokens(document.tokens.clone(), &mut ids).map_err(Error::bad_result)?;
+        let spans = reader.loss_spans(index as u64).map_err(Error::bad_result)?;
         let first: Vec<String> = ids.iter().take(16).map(u32::to_string).collect();
         ui.data(format!("{index:>6}  {}  {} tokens, {} of text", document.id, ids.len(), bytes(document.text_bytes)));
         ui.data(format!("        [{}{}]", first.join(" "), if ids.len() > first.len() { " ..." } else { "" }));
+        if let Some(spans) = &spans {
+            let spans: Vec<String> = spans.iter().map(|span| format!("{}..{}", span.start, span.end)).collect();
+            ui.data(format!("        learned: {}", spans.join(" ")));
+        }
         if let Some(text) = tokenizer.as_ref().and_then(|tokenizer| tokenizer.decode(&ids).ok()) {
             ui.data(format!("        {}", excerpt(&text, 160)));
         }
         ui.event(
             "document",
-            &json!({ "id": document.id, "source": document.source, "tokens": ids.len(), "text-bytes": document.text_bytes }),
+            &json!({ "id": document.id, "source": document.source, "tokens": ids.len(), "text-bytes": document.text_bytes, "learned": spans }),
         );
     }
     Ok(())

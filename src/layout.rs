@@ -49,6 +49,9 @@ pub(crate) const SHUFFLE: &str = "shuffle";
 /// The tokenizer's folder.
 pub(crate) const TOKENIZER: &str = "tokenizer";
 
+/// The chat template that conversations were written with.
+pub(crate) const CHAT: &str = "tokenizer/chat.json";
+
 /// Tokens of a part's documents that are trained on, or held out.
 pub(crate) fn shard(bucket: &str, part: &str, split: shards::Split) -> String {
     match split {

@@ -7,6 +7,7 @@
 mod adapted;
 mod audit;
 mod card;
+mod chat;
 mod classify;
 mod cli;
 mod compare;
@@ -24,6 +25,7 @@ mod layout;
 mod lock;
 mod model;
 mod plan;
+mod preview;
 mod recipe;
 mod record;
 mod report;
@@ -79,6 +81,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
             recipe.notes().iter().for_each(|note| ui.warn(note));
             plan::show(&recipe, ui)
         }
+        Command::Preview(arguments) => preview::preview(arguments, &common.set, ui),
         Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
         Command::Build { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.build(),
         Command::Train { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.train_only(),

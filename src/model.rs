@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use shards::{Digest, Tokenizer};
+use shards::{ChatEncoder, Digest, Tokenizer};
 use trainer::{Checkpoint, DeviceSpec, Model, Precision, Pretrained};
 
 use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
-use crate::{layout, stage};
+use crate::{chat, layout, stage};
 
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 /// Longest `generation_config.json`.
@@ -79,7 +79,8 @@ pub(crate) fn checkpoint(run: &Path, step: Option<Step>) -> Result<Checkpoint> {
     Checkpoint::open(&path).map_err(Error::new)
 }
 
-/// A checkpoint, the run's tokenizer, and the end ids of the model that training started from.
+/// A checkpoint, the run's tokenizer, and the end ids of the model that training started from and of the
+/// answers that it learned.
 fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     let run = source.path;
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
@@ -94,7 +95,10 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
         );
     }
     let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
-    let ends = init.and_then(|init| Pretrained::open(init).ok()).map_or_else(Vec::new, |init| init.eos().to_vec());
+    let mut ends = init.and_then(|init| Pretrained::open(init).ok()).map_or_else(Vec::new, |init| init.eos().to_vec());
+    if let Some(template) = chat::open(run)? {
+        ends.extend(ChatEncoder::new(&template, &tokenizer)?.stops()?);
+    }
     Ok((checkpoint.weights().map_err(Error::new)?, tokenizer, ends))
 }
 

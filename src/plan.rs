@@ -7,13 +7,13 @@ use std::path::Path;
 use corpora::Part;
 use filters::FilterSpec;
 use serde_json::{Value, json};
-use shards::{Balance, Manifest, MixtureConfig, MixtureStage, TokenizerConfig, TokenizerSource};
+use shards::{Balance, ChatTemplate, Manifest, MixtureConfig, MixtureStage, TokenizerConfig, TokenizerSource};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, bytes};
-use crate::{layout, stage};
+use crate::{chat, layout, stage};
 
 /// A recipe with its input cut into parts.
 pub(crate) struct Plan {
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) clean: Vec<Fingerprint>,
     /// Fingerprint of `dedup` over all parts.
     pub(crate) dedup: Fingerprint,
+    /// How conversations are written out; none where there are none.
+    pub(crate) chat: Option<ChatTemplate>,
 }
 
 impl Plan {
@@ -34,7 +36,7 @@ impl Plan {
             "dedup",
             &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": stage::dedup::identities(&recipe.dedup)? }),
         )?;
-        Ok(Self { parts, clean, dedup })
+        Ok(Self { parts, clean, dedup, chat: chat::template(recipe)? })
     }
 
     /// Fingerprint of the tokenizer. Unknown (None) while it is to be trained on documents that
@@ -67,7 +69,7 @@ impl Plan {
         } else {
             None
         };
-        let facts = json!({
+        let mut facts = json!({
             "trimmed": trimmed,
             "clean": self.clean[index],
             "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
@@ -75,6 +77,9 @@ impl Plan {
             "held-out": recipe.held_out,
             "seed": recipe.seed,
         });
+        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].chat.is_some()) {
+            facts["chat"] = json!(chat.digest());
+        }
         fingerprint("tokenize", &facts)
     }
 }
@@ -192,7 +197,7 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
     if !path.exists() {
         return Ok(());
     }
-    match stage::mix::planned(recipe, &Manifest::load(path)?) {
+    match stage::mix::planned(&recipe.output, recipe, &Manifest::load(path)?) {
         Ok(Some(mixture)) => {
             for bucket in &mixture.buckets {
                 let _ = writeln!(

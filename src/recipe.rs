@@ -16,8 +16,9 @@ use filters::FilterSpec;
 use filters::dedup::DedupConfig;
 use serde::{Deserialize, Serialize};
 use shards::{MixtureConfig, TokenizerConfig};
-use trainer::{Preset, TrainConfig};
+use trainer::{ObjectiveKind, Preset, TrainConfig};
 
+use crate::chat::ChatConfig;
 use crate::error::{Context, Error, Result};
 pub(crate) use import::Import;
 use locate::Places;
@@ -55,6 +56,9 @@ pub(crate) struct Recipe {
     pub(crate) dedup: DedupConfig,
     /// How text becomes tokens.
     pub(crate) tokenizer: TokenizerConfig,
+    /// How conversations are written out for the model. Default: with the model's own chat template.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) chat: ChatConfig,
     /// How the buckets are mixed. Default: Korean 42, English 51, code 7 percent.
     #[serde(default)]
     pub(crate) mixture: MixtureConfig,
@@ -66,6 +70,9 @@ pub(crate) struct Recipe {
     pub(crate) preset: Option<Preset>,
 }
 
+fn is_default(chat: &ChatConfig) -> bool {
+    *chat == ChatConfig::default()
+}
 fn default_part_bytes() -> u64 {
     256 << 20
 }
@@ -153,6 +160,7 @@ impl Recipe {
             filters: Vec::new(),
             dedup: DedupConfig::default(),
             tokenizer,
+            chat: ChatConfig::default(),
             mixture,
             train: None,
             preset: None,
@@ -237,6 +245,7 @@ impl Recipe {
                 });
             }
         }
+        self.check_chat()?;
         self.tokenizer.check().map_err(|cause| Problem::new("tokenizer.train", cause))?;
         if self.part_bytes == 0 {
             return Err(Problem::new("part-bytes", "`part-bytes` must be at least 1"));
@@ -277,6 +286,48 @@ impl Recipe {
         Ok(())
     }
 
+    /// Whether a bucket holds conversations.
+    pub(crate) fn is_chat(&self, bucket: &str) -> bool {
+        self.sources.iter().any(|source| source.bucket == bucket && source.chat.is_some())
+    }
+
+    fn check_chat(&self) -> Result<(), Problem> {
+        for (index, source) in self.sources.iter().enumerate() {
+            if source.chat.is_none() && self.is_chat(&source.bucket) {
+                let message = format!(
+                    "source `{}` has plain text, but bucket `{}` has conversations too; they are put into rows otherwise, so give it another bucket",
+                    source.name, source.bucket
+                );
+                return Err(Problem::new(format!("sources.{index}.bucket"), message));
+            }
+        }
+        if let Some((index, import)) = self.imports.iter().enumerate().find(|(_, import)| self.is_chat(&import.bucket)) {
+            let message = format!(
+                "import `{}` has plain tokens, but bucket `{}` has conversations; they are put into rows otherwise, so give it another bucket",
+                import.name, import.bucket
+            );
+            return Err(Problem::new(format!("imports.{index}.bucket"), message));
+        }
+        let chat = self.sources.iter().any(|source| source.chat.is_some());
+        if !chat && self.chat != ChatConfig::default() {
+            return Err(Problem::new("chat", "`[chat]` is set, but no source has conversations (`chat = { messages = \"messages\" }`)"));
+        }
+        match self.train.as_ref().map(|train| train.objective) {
+            Some(ObjectiveKind::Sft) if !chat => Err(Problem {
+                place: "train.objective".to_owned(),
+                message: "objective `sft` learns from conversations, and no source has any".to_owned(),
+                hint: Some(
+                    "give a source `chat = { messages = \"messages\" }`, or `{ instruction = .., input = .., output = .. }`".to_owned(),
+                ),
+            }),
+            Some(ObjectiveKind::Cpt) if chat => Err(Problem::new(
+                "train.objective",
+                "objective `cpt` learns from plain text, but a source has conversations: they need `sft`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {
         self.output = paths::resolve(folder, &self.output.to_string_lossy()).map_err(|cause| Problem::new("output", cause))?.into();
         for (index, source) in self.sources.iter_mut().enumerate() {
@@ -294,6 +345,9 @@ impl Recipe {
             for file in &mut import.files {
                 *file = paths::resolve(folder, file).map_err(|cause| Problem::new(format!("imports.{index}.files"), cause))?;
             }
+        }
+        if let Some(path) = self.chat.path_mut() {
+            *path = paths::resolve(folder, path).map_err(|cause| Problem::new("chat.template", cause))?;
         }
         if let Some(load) = &mut self.tokenizer.load {
             *load = paths::resolve(folder, &load.to_string_lossy()).map_err(|cause| Problem::new("tokenizer.load", cause))?.into();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use corpora::Turn;
 use filters::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -13,6 +14,9 @@ pub(crate) struct Kept {
     pub(crate) row: u64,
     pub(crate) id: String,
     pub(crate) text: String,
+    /// The messages of a conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) turns: Vec<Turn>,
     pub(crate) source: String,
     pub(crate) bucket: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,8 @@ pub(crate) struct KeptText {
     pub(crate) row: u64,
     pub(crate) id: String,
     pub(crate) text: String,
+    #[serde(default)]
+    pub(crate) turns: Vec<Turn>,
 }
 
 /// Documents and their bytes of text.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use filters::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use shards::{Manifest, MixturePlan, Tokenizer};
+use shards::{ChatEncoder, Manifest, MixturePlan, Tokenizer};
 use trainer::DeviceSpec;
 
 use crate::cli::{Common, Language, StageName};
@@ -22,7 +22,7 @@ use crate::stage::import::Unit;
 use crate::stage::tokenize::Encoder;
 use crate::stage::train::Training;
 use crate::stage::{self, for_each};
-use crate::{CANCEL, layout, plan};
+use crate::{CANCEL, chat, layout, plan};
 
 /// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -254,14 +254,22 @@ impl<'a> Run<'a> {
         if let Some(why) = tokenizer.slow_because().filter(|_| !todo.is_empty()) {
             self.ui.say(format!("tokenize: encoding by the Hugging Face library, which is slower: {why}"));
         }
-        let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        chat::keep(&self.folder, self.plan.chat.as_ref())?;
+        let chat = self.plan.chat.as_ref().map(|template| ChatEncoder::new(template, tokenizer)).transpose()?;
+        let encoder = Encoder { tokenizer, chat: chat.as_ref(), held_out: self.recipe.held_out, seed: self.recipe.seed };
         self.timed("tokenize", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("tokenize", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
                 let part = &self.plan.parts[*at];
                 let source = &self.recipe.sources[part.source];
-                let (left, files) = encoder.tokenize(&self.folder, part, &source.name, &source.bucket, &CANCEL, &progress)?;
+                let (left, files) = encoder.tokenize(&self.folder, part, source, &CANCEL, &progress)?;
                 self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
+                if let Some(chat) = left.chat.filter(|chat| chat.cut > 0) {
+                    self.ui.warn(format!(
+                        "{}: in {} conversations a token would reach over the beginning or end of an answer; it is cut there, as in a prompt",
+                        part.name, chat.cut
+                    ));
+                }
                 text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
                 self.ui.event("tokenize", &left);
                 Ok(())
@@ -282,7 +290,7 @@ impl<'a> Run<'a> {
                 todo.push((unit, fingerprint));
             }
         }
-        let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        let encoder = Encoder { tokenizer, chat: None, held_out: self.recipe.held_out, seed: self.recipe.seed };
         self.timed("import", todo.len(), units.len(), |text| {
             let progress = self.ui.progress("import", report::Unit::Bytes, todo.iter().map(|(unit, _)| unit.bytes()).sum());
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(unit, fingerprint)| {

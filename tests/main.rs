@@ -16,5 +16,6 @@ mod outputs;
 mod reference;
 mod resume;
 mod run;
+mod sft;
 mod tokenizer;
 mod training;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::chat::Turn;
 use crate::code;
 
 /// One text and what is known about it.
@@ -15,8 +16,11 @@ use crate::code;
 pub struct Document {
     /// Identity: the source's own id field, or `name:relative/path#offset` where it has none.
     pub id: String,
-    /// The text, always valid UTF-8.
+    /// The text, always valid UTF-8. That of a conversation is [`crate::joined`].
     pub text: String,
+    /// The messages of a conversation; none in any other document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<Turn>,
     /// Name of the source in the recipe.
     pub source: Arc<str>,
     /// Bucket of the source (for example `korean`), the unit of the mixture.
@@ -33,10 +37,11 @@ pub struct Document {
 }
 
 impl Document {
-    /// About how many bytes of memory the document takes: text, id, url and meta.
+    /// About how many bytes of memory the document takes: text, messages, id, url and meta.
     pub fn size(&self) -> usize {
+        let turns: usize = self.turns.iter().map(|turn| size_of::<Turn>() + turn.text.len()).sum();
         let meta: usize = self.meta.iter().map(|(name, value)| name.len() + value_size(value)).sum();
-        self.text.len() + self.id.len() + self.url.as_ref().map_or(0, String::len) + meta
+        self.text.len() + turns + self.id.len() + self.url.as_ref().map_or(0, String::len) + meta
     }
 
     /// Whether the text is source code, by its language: one that the code reader gives, or that the

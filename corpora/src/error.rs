@@ -91,6 +91,14 @@ pub enum Cause {
         /// What it should hold.
         wanted: &'static str,
     },
+    /// A message of a conversation that cannot be one.
+    #[error("field `{field}`: {detail}")]
+    Turn {
+        /// The message's field, for example `messages[1].role`.
+        field: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A record longer than `max-record-bytes`.
     #[error("record longer than max-record-bytes = {limit}")]
     TooLong {

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::chat::{ChatFields, joined};
 use crate::document::Document;
 use crate::error::Cause;
 use crate::source::Source;
@@ -25,6 +26,7 @@ pub(crate) struct Fields {
     pub(crate) url: Option<String>,
     pub(crate) lang: Option<String>,
     pub(crate) meta: Vec<String>,
+    chat: Option<ChatFields>,
     wanted: Wanted,
     source: Arc<str>,
     bucket: Arc<str>,
@@ -40,13 +42,17 @@ impl Fields {
             url: source.url_field.clone(),
             lang: source.lang_field.clone(),
             meta: source.keep_meta.clone(),
+            chat: source.chat.clone(),
             wanted: Wanted::default(),
             source: source.name.as_str().into(),
             bucket: source.bucket.as_str().into(),
         };
         let optional = [&fields.url, &fields.lang].into_iter().flatten();
-        let scalars = [&fields.text, &fields.id].into_iter().chain(optional);
+        let text = fields.chat.is_none().then_some(&fields.text);
+        let scalars = text.into_iter().chain([&fields.id]).chain(optional).chain(fields.chat.iter().flat_map(ChatFields::texts));
         scalars.for_each(|name| fields.wanted.add(name, false));
+        let messages = fields.chat.iter().filter_map(|chat| chat.messages.as_ref());
+        messages.for_each(|name| fields.wanted.add(name, true));
         fields.meta.iter().for_each(|name| fields.wanted.add(name, true));
         fields
     }
@@ -54,7 +60,9 @@ impl Fields {
     /// All names, as the recipe writes them.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let optional = [&self.url, &self.lang].into_iter().flatten();
-        [&self.text, &self.id].into_iter().chain(optional).chain(&self.meta).map(String::as_str)
+        let text = self.chat.is_none().then_some(&self.text);
+        let chat = self.chat.iter().flat_map(ChatFields::names);
+        text.into_iter().chain(chat).chain([&self.id]).chain(optional).chain(&self.meta).map(String::as_str)
     }
 
     /// A document with a text and no field else.
@@ -62,6 +70,7 @@ impl Fields {
         Document {
             id,
             text,
+            turns: Vec::new(),
             source: self.source.clone(),
             bucket: self.bucket.clone(),
             lang: lang.map(str::to_owned),
@@ -110,7 +119,9 @@ impl Fields {
         let url = optional(&record, self.url.as_deref())?;
         let lang = optional(&record, self.lang.as_deref())?;
         let meta = self.meta.iter().filter_map(|name| Some((name.clone(), lookup(&record, name)?.clone()))).collect();
+        let turns = self.chat.as_ref().map(|chat| chat.turns(&record)).transpose()?.unwrap_or_default();
         let text = match take(&mut record, &self.text) {
+            _ if self.chat.is_some() => joined(&turns),
             Some(Value::String(text)) => text,
             None | Some(Value::Null) => return Err(Cause::MissingField(self.text.clone())),
             Some(other) => return Err(wrong(&self.text, &other, "a string")),
@@ -118,12 +129,12 @@ impl Fields {
         if text.len() as u64 > limit {
             return Err(Cause::TooLong { limit });
         }
-        Ok(Document { id, text, source: self.source.clone(), bucket: self.bucket.clone(), lang, url, meta })
+        Ok(Document { id, text, turns, source: self.source.clone(), bucket: self.bucket.clone(), lang, url, meta })
     }
 }
 
 /// The value at a name, or at a dotted path where no field has that whole name.
-fn lookup<'a>(record: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+pub(crate) fn lookup<'a>(record: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(value) = record.get(path) {
         return Some(value);
     }
@@ -149,7 +160,12 @@ fn optional(record: &Map<String, Value>, name: Option<&str>) -> Result<Option<St
 }
 
 fn wrong(field: &str, value: &Value, wanted: &'static str) -> Cause {
-    let found = match value {
+    Cause::WrongType { field: field.to_owned(), found: found(value), wanted }
+}
+
+/// What a value is, for messages.
+pub(crate) fn found(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
@@ -157,8 +173,7 @@ fn wrong(field: &str, value: &Value, wanted: &'static str) -> Cause {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    };
-    Cause::WrongType { field: field.to_owned(), found, wanted }
+    }
 }
 
 /// What to build of a JSON value: a text, a number or a boolean always, of lists and objects no more

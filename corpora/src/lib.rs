@@ -46,6 +46,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
 mod atomic;
+mod chat;
 mod code;
 mod document;
 mod encoding;
@@ -65,6 +66,7 @@ pub mod table;
 mod wikitext;
 
 pub use atomic::AtomicFile;
+pub use chat::{ChatFields, Role, Turn, joined};
 pub use document::Document;
 pub use encoding::{Charset, Decoded, decode, decode_any, detect, encoding};
 pub use error::{Cause, Error, Position, Result};

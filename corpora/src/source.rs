@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::chat::ChatFields;
 use crate::encoding::Charset;
 use crate::error::{Error, Result};
 
@@ -29,6 +30,10 @@ pub struct Source {
     /// Field or column with the text; a dotted path reaches into objects. Default `text`.
     #[serde(default = "text")]
     pub text_field: String,
+    /// Fields that make a conversation of a record: instruction data, for `objective = "sft"`. In
+    /// the place of `text-field`. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatFields>,
     /// Field with the document's id, a string of up to 4096 bytes or an integer of 64 bits. Default:
     /// `id` where a record has a usable one, else `name:path#position`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +164,18 @@ impl Source {
             if let Some(option) = set.into_iter().next() {
                 return refuse(format!("`{option}` has no meaning with format = \"{format}\", whose records have no fields"));
             }
+        }
+        if let Some(chat) = &self.chat {
+            if !matches!(self.format, Format::Jsonl | Format::Csv | Format::Tsv) {
+                return refuse(format!("`chat` works with format = \"jsonl\", \"csv\" or \"tsv\" only, not with \"{format}\""));
+            }
+            if self.text_field != text() {
+                return refuse("`text-field` has no meaning beside `chat`, which names the fields with text".to_owned());
+            }
+            if chat.messages.is_some() && self.format != Format::Jsonl {
+                return refuse(format!("`chat.messages` is a list, which format = \"{format}\" has not"));
+            }
+            chat.check().or_else(refuse)?;
         }
         if self.split.is_some() && self.format != Format::Text {
             return refuse(format!("`split` works with format = \"text\" only, not with \"{format}\""));

@@ -42,6 +42,7 @@ fn decisions(chains: &[(String, Chain)], text: &str) -> Value {
         let mut document = corpora::Document {
             id: "0".into(),
             text: text.into(),
+            turns: Vec::new(),
             source: "words".into(),
             bucket: "korean".into(),
             lang: None,

@@ -1,6 +1,6 @@
 //! The chain: filters in recipe order, applied to one document until one drops it.
 
-use corpora::Document;
+use corpora::{Document, joined};
 
 use crate::{EvalSet, Filter, FilterSpec, Metrics, Reason, SpecError, Verdict};
 
@@ -18,6 +18,7 @@ pub struct Chain {
 
 struct Step {
     filter: Box<dyn Filter>,
+    rewrites: bool,
     only: Vec<String>,
     except: Vec<String>,
 }
@@ -29,6 +30,24 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Rewrites the messages of a conversation, each by itself: in the text as a whole nobody could
+    /// say where they end. It is dropped if nothing is left of one.
+    fn rewrite_turns(&self, document: &mut Document) -> Verdict {
+        let mut turns = std::mem::take(&mut document.turns);
+        for turn in &mut turns {
+            document.text = std::mem::take(&mut turn.text);
+            // Whether the conversation stays has been decided, and measured, on the whole of it.
+            self.filter.apply(document, &mut Metrics::new());
+            turn.text = std::mem::take(&mut document.text);
+        }
+        let empty = turns.iter().filter(|turn| turn.text.trim().is_empty()).count();
+        document.text = joined(&turns);
+        document.turns = turns;
+        if empty > 0 { Verdict::Drop(Reason::above("document/empty-messages", empty as f64, 0.0)) } else { Verdict::Keep }
+    }
+}
+
 impl Chain {
     /// Builds the filters; fails on options that make no sense, as [`FilterSpec::validate`] does.
     ///
@@ -37,7 +56,7 @@ impl Chain {
     pub fn new(specs: &[FilterSpec]) -> Result<Self, SpecError> {
         let build = |spec: &FilterSpec| {
             let (only, except) = spec.buckets();
-            Ok(Step { filter: spec.build()?, only: only.to_vec(), except: except.to_vec() })
+            Ok(Step { filter: spec.build()?, rewrites: spec.effect().rewrites, only: only.to_vec(), except: except.to_vec() })
         };
         Ok(Self { steps: specs.iter().map(build).collect::<Result<_, _>>()? })
     }
@@ -53,7 +72,11 @@ impl Chain {
         }
         for step in &self.steps {
             if step.concerns(&document.bucket) {
-                let verdict = step.filter.apply(document, &mut metrics);
+                let mut verdict = step.filter.apply(document, &mut metrics);
+                if verdict.is_keep() && step.rewrites && !document.turns.is_empty() {
+                    verdict = step.rewrite_turns(document);
+                    metrics.text_changed();
+                }
                 if !verdict.is_keep() {
                     return (verdict, metrics);
                 }
@@ -142,6 +165,29 @@ mod tests {
         let (verdict, metrics) = chain.apply(&mut document("abcd"));
         assert_eq!(verdict, Verdict::Drop(Reason::above("length/chars", 4.0, 3.0)));
         assert_eq!(metrics.iter().collect::<Vec<_>>(), [("chars", 4.0)]);
+    }
+
+    #[test]
+    fn messages_are_rewritten_one_by_one() {
+        use corpora::{Role, Turn};
+        let chain = chain("filters = [{ normalize = {} }, { pii = {} }, { length = { max-chars = 60 } }]");
+        let turn = |role, text: &str| Turn { role, text: text.to_owned() };
+        let talk = |answer: &str| {
+            let turns = vec![turn(Role::User, "메일\u{200b} 주소가  뭐예요?"), turn(Role::Assistant, answer)];
+            corpora::Document { text: joined(&turns), turns, ..document("") }
+        };
+        let mut masked = talk("kim@company.co.kr 입니다.");
+        let (verdict, metrics) = chain.apply(&mut masked);
+        assert!(verdict.is_keep(), "{verdict:?}");
+        assert!(masked.turns[0].text.starts_with("메일 주소가"), "{masked:?}");
+        assert!(!masked.turns[1].text.contains("company") && masked.turns[1].text.ends_with("입니다."), "{masked:?}");
+        assert_eq!(masked.text, joined(&masked.turns));
+        assert_eq!(metrics.get("chars"), Some(masked.text.chars().count() as f64));
+        // An answer of nothing but invisible characters.
+        let (verdict, _) = chain.apply(&mut talk("\u{200b}"));
+        assert_eq!(verdict, Verdict::Drop(Reason::above("document/empty-messages", 1.0, 0.0)));
+        let (verdict, _) = chain.apply(&mut talk(&"길다 ".repeat(30)));
+        assert!(matches!(verdict, Verdict::Drop(reason) if reason.rule == "length/chars"));
     }
 
     #[test]

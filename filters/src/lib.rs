@@ -17,6 +17,7 @@
 //! let mut document = Document {
 //!     id: "1".into(),
 //!     text: "너무 짧은 글".into(),
+//!     turns: Vec::new(),
 //!     source: "web".into(),
 //!     bucket: "korean".into(),
 //!     lang: None,

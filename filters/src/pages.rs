@@ -77,6 +77,7 @@ pub(crate) fn document(text: &str) -> corpora::Document {
     corpora::Document {
         id: "test".into(),
         text: text.into(),
+        turns: Vec::new(),
         source: "test".into(),
         bucket: "web".into(),
         lang: None,

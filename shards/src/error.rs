@@ -74,6 +74,14 @@ pub enum Error {
         /// The cause, from the tokenizer library where it comes from there.
         detail: String,
     },
+    /// A chat template that cannot be used, or a conversation that it cannot make.
+    #[error("chat template {name}: {detail}")]
+    Chat {
+        /// Where the template comes from.
+        name: String,
+        /// What is wrong, with the template's line or the number of the message.
+        detail: String,
+    },
     /// No end-of-document token is known for this tokenizer.
     #[error(
         "no end-of-document token{}; name one with `eos`, for example one of: {}",
@@ -103,6 +111,10 @@ impl Error {
 
     pub(crate) fn corrupt(path: &Path, offset: u64, detail: impl Into<String>) -> Error {
         Error::Corrupt { path: path.to_path_buf(), offset, detail: detail.into() }
+    }
+
+    pub(crate) fn chat(name: &str, detail: impl Into<String>) -> Error {
+        Error::Chat { name: name.to_owned(), detail: detail.into() }
     }
 
     pub(crate) fn invalid(path: &Path, detail: impl Into<String>) -> Error {

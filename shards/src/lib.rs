@@ -41,9 +41,12 @@
 //! # Ok(()) }
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
 mod atomic;
+mod chat;
+#[cfg(test)]
+mod compat_tests;
 mod digest;
 mod error;
 mod header;
@@ -65,6 +68,7 @@ mod tokenizer;
 mod verify;
 mod writer;
 
+pub use chat::{ChatEncoder, ChatTemplate, Conversation, Message, TemplateText};
 pub use digest::{Digest, NotADigest};
 pub use error::{Error, Result};
 pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
@@ -76,7 +80,7 @@ pub use mixture::{
 };
 pub use reader::{ShardDocument, ShardReader};
 pub use stream::{
-    Account, Batch, BucketAccount, DrawnDocument, DrawnWindow, HeldOut, OrderRow, PADDING_ROW, StreamConfig, TokenStream, World,
+    Account, Batch, BucketAccount, DrawnDocument, DrawnWindow, HeldOut, OrderRow, PADDING_ROW, Packed, StreamConfig, TokenStream, World,
 };
 pub use tokenizer::{
     ExtendConfig, Extended, LineCounts, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, TextSize, Tokenizer,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use shards::{Digest, Tokenizer};
+use shards::{ChatEncoder, Digest, Tokenizer};
 use trainer::{MergeBase, Pretrained, State, Texts};
 
 use crate::adapted::Adapted;
@@ -11,12 +11,13 @@ use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Ui;
-use crate::{layout, model, stage};
+use crate::{chat, layout, model, stage};
 
 /// What stands beside a tokenizer's file and belongs to it.
 const BESIDE: [&str; 6] =
     ["tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"];
 const CONFIG: &str = BESIDE[0];
+const TEMPLATE: &str = BESIDE[1];
 const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 /// Card and licence of a model in files.
 const CARDS: [&str; 3] = ["README.md", "LICENSE", "LICENSE.txt"];
@@ -99,7 +100,17 @@ fn of_run(run: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Mo
         None => {}
     }
     let max_positions = train.sequence_length;
-    let files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
+    let mut files = tokenizer_files(&tokenizer, recipe.tokenizer.load.as_deref(), weights.config().max_positions.unwrap_or(max_positions))?;
+    if let Some(template) = chat::open(run)? {
+        // It is served with what it was trained with, and stops where it learned to.
+        files.retain(|(name, _)| name != TEMPLATE);
+        files.push((TEMPLATE.to_owned(), template.text().template.clone().into_bytes()));
+        for stop in ChatEncoder::new(&template, &tokenizer)?.stops()? {
+            if !eos.contains(&stop) {
+                eos.push(stop);
+            }
+        }
+    }
     let state = checkpoint.state().clone();
     let run = Run { folder: run.to_path_buf(), state, tokenizer: tokenizer.kind(), recipe };
     Ok(Model { weights, texts: Texts { max_positions, eos }, files, run: Some(run), adapted, cards: Vec::new() })

@@ -35,6 +35,9 @@ fn the_resolved_recipe_says_the_same_again() {
 
 #[test]
 fn the_demo_loads() {
+    let tuning = parse(include_str!("../../recipes/sft.toml"), &[]).unwrap();
+    assert!(tuning.is_chat("chat") && tuning.is_chat("instruction"));
+    assert_eq!(parse(&tuning.to_toml().unwrap(), &[]).unwrap().to_toml().unwrap(), tuning.to_toml().unwrap());
     let demo = parse(include_str!("../../recipes/demo.toml"), &[]).unwrap();
     assert_eq!(demo.buckets(), ["code", "english", "korean"]);
 }

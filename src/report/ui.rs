@@ -38,6 +38,11 @@ impl Ui {
         }
     }
 
+    /// Whether data may have colour: a terminal reads it, and nobody asked for none (<https://no-color.org>).
+    pub(crate) fn colour(&self) -> bool {
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    }
+
     /// A part of a line of data, as it is made; silent under `--json`.
     pub(crate) fn piece(&self, text: &str) {
         if !self.json && !text.is_empty() {

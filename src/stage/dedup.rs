@@ -30,7 +30,9 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
     if config.lines.is_some() {
         let texts = |part: &str| -> std::result::Result<TextIter<'_>, String> {
             let documents = Unique::untrimmed(folder, part).map_err(|error| error.message)?;
-            Ok(Box::new(documents.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
+            // A conversation loses no lines: what was said, and who said it, would no longer fit together.
+            let plain = documents.filter(|document| document.as_ref().map_or(true, |document| document.turns.is_empty()));
+            Ok(Box::new(plain.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
         };
         dedup::run_lines(&signatures, &texts, &shuffle, &lines, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::trimmed(&part.name)));

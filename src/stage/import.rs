@@ -132,7 +132,7 @@ impl<'a> Unit<'a> {
             shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
         }
         let (duplicates, trimmed) = (BTreeMap::new(), Count::default());
-        let left = PartShards { part: part.clone(), bucket: bucket.clone(), duplicates, trimmed, encoded, chars, shards };
+        let left = PartShards { part: part.clone(), bucket: bucket.clone(), duplicates, trimmed, encoded, chars, chat: None, shards };
         let file = layout::shard_info(bucket, &part);
         layout::write_json(folder, &file, &left)?;
         Ok((left, names.into_iter().chain([file]).collect()))

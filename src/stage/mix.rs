@@ -1,9 +1,10 @@
 //! `mix`: what the shards hold and the target ratios → `manifest.json` and `mixture.json`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use corpora::Part;
-use shards::{Manifest, MixturePlan, Split, Tokenizer};
+use shards::{Manifest, MixturePlan, Packed, Split, Tokenizer};
 
 use super::import;
 use super::tokenize::PartShards;
@@ -29,14 +30,26 @@ pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer
 }
 
 /// What a recipe asks of these shards; None without `[train]`.
-pub(crate) fn planned(recipe: &Recipe, manifest: &Manifest) -> Result<Option<MixturePlan>> {
+pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Result<Option<MixturePlan>> {
     let Some(train) = &recipe.train else { return Ok(None) };
     let tokens_of = |bucket: &str| {
         manifest.shards.iter().filter(|shard| shard.split == Split::Train && shard.bucket == bucket).map(|shard| shard.tokens).sum()
     };
     let available: Vec<(String, u64)> = recipe.buckets().into_iter().map(|bucket| (bucket.to_owned(), tokens_of(bucket))).collect();
+    let mut packed = BTreeMap::new();
+    for (bucket, tokens) in available.iter().filter(|(bucket, _)| recipe.is_chat(bucket)) {
+        let rows = Packed::of(folder, manifest, bucket, train.sequence_length)?;
+        if rows.rows == 0 && *tokens > 0 {
+            return Err(Error::new(format!(
+                "every conversation of bucket `{bucket}` has more than `train.sequence-length` = {} tokens",
+                train.sequence_length
+            ))
+            .hint("raise `train.sequence-length`: conversations are never cut"));
+        }
+        packed.insert(bucket.clone(), rows);
+    }
     let plan = |tokens| {
-        MixturePlan::new(&recipe.mixture, &available, tokens, train.sequence_length).map_err(|error| {
+        MixturePlan::with_packed(&recipe.mixture, &available, &packed, tokens, train.sequence_length).map_err(|error| {
             let less = if train.epochs.is_some() { "epochs" } else { "tokens" };
             Error::new(error)
                 .hint(format!("lower `train.{less}`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\""))
@@ -52,7 +65,7 @@ pub(crate) fn planned(recipe: &Recipe, manifest: &Manifest) -> Result<Option<Mix
 
 /// Plans the mixture and writes it; says what repeats, what is left out, and what was reduced.
 pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &Ui) -> Result<Option<MixturePlan>> {
-    let Some(plan) = planned(recipe, manifest)? else {
+    let Some(plan) = planned(folder, recipe, manifest)? else {
         // One of an earlier recipe would be shown in the report as if it were this one's.
         match std::fs::remove_file(folder.join(layout::MIXTURE)) {
             Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
@@ -82,7 +95,15 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
             ));
         }
     }
-    for bucket in plan.buckets.iter().filter(|bucket| bucket.padding_tokens * 20 > bucket.tokens) {
+    for (bucket, packed) in plan.buckets.iter().filter_map(|bucket| Some((&bucket.bucket, bucket.packed?))) {
+        if packed.too_long_documents > 0 {
+            ui.warn(format!(
+                "bucket `{bucket}`: {} of its conversations, {} tokens in all, are longer than `train.sequence-length` = {} and left out, not cut",
+                packed.too_long_documents, packed.too_long_tokens, plan.seq_len
+            ));
+        }
+    }
+    for bucket in plan.buckets.iter().filter(|bucket| bucket.packed.is_none() && bucket.padding_tokens * 20 > bucket.tokens) {
         ui.warn(format!(
             "bucket `{}` has only {} tokens: in windows of {}, {} places stay empty and its share of the tokens is smaller than its ratio",
             bucket.bucket, bucket.available_tokens, plan.seq_len, bucket.padding_tokens

@@ -6,15 +6,17 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use corpora::{JsonlReader, Part};
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shards::{ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
+use shards::{ChatEncoder, Conversation, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
-use crate::layout;
+use crate::inspect::{ID, excerpt};
 use crate::record::{Count, Duplicate, KeptText, Trimmed};
 use crate::report::Progress;
+use crate::{chat, layout};
 
 /// Documents encoded at a time.
 const CHUNK_RECORDS: usize = 1024;
@@ -37,8 +39,21 @@ pub(crate) struct PartShards {
     pub(crate) encoded: Count,
     /// Characters of the encoded documents.
     pub(crate) chars: u64,
+    /// What of it is conversations; none where the source has plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chat: Option<Chat>,
     /// Shards in the order of [`SPLITS`], as the manifest will list them.
     pub(crate) shards: Vec<ShardEntry>,
+}
+
+/// Counts of conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Chat {
+    /// Tokens that count in the loss.
+    pub(crate) learned_tokens: u64,
+    /// Conversations with a token cut where an answer begins or ends, see [`Conversation::whole`].
+    pub(crate) cut: u64,
 }
 
 impl PartShards {
@@ -57,6 +72,8 @@ fn total(counts: &BTreeMap<String, Count>) -> Count {
 /// What encoding a part needs to know; the same for every part.
 pub(crate) struct Encoder<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
+    /// Writes out conversations; none where no source has any.
+    pub(crate) chat: Option<&'a ChatEncoder<'a>>,
     /// Share of documents held out, chosen by a hash of the id, so independent of parts and order.
     pub(crate) held_out: f64,
     pub(crate) seed: u64,
@@ -68,35 +85,50 @@ impl Encoder<'_> {
         &self,
         folder: &Path,
         part: &Part,
-        source: &str,
-        bucket: &str,
+        source: &corpora::Source,
         cancel: &AtomicBool,
         progress: &Progress,
     ) -> Result<(PartShards, Vec<String>)> {
+        let bucket = source.bucket.as_str();
+        let chat = self.chat.filter(|_| source.chat.is_some());
         let names = SPLITS.map(|split| layout::shard(bucket, &part.name, split));
         let mut writers = Vec::new();
         for name in &names {
-            let meta = ShardMeta::new(bucket, self.tokenizer);
+            let meta = ShardMeta { loss: chat.is_some(), ..ShardMeta::new(bucket, self.tokenizer) };
             writers.push(ShardWriter::create(&layout::prepare(folder, name)?, meta)?);
         }
         let mut unique = Unique::open(folder, &part.name)?;
         let mut encoded = Count::default();
         let mut chars = 0;
+        let mut counts = Chat::default();
         loop {
             super::check(cancel)?;
             let chunk = unique.chunk()?;
             if chunk.is_empty() {
                 break;
             }
-            let texts: Vec<&str> = chunk.iter().map(|document| document.text.as_str()).collect();
-            let tokens = self.tokenizer.encode_batch(&texts).context(|| format!("cannot encode a document of {}", part.name))?;
-            for (document, tokens) in chunk.iter().zip(&tokens) {
+            let all = match chat {
+                Some(chat) => conversations(chat, &part.name, &chunk)?,
+                None => {
+                    let texts: Vec<&str> = chunk.iter().map(|document| document.text.as_str()).collect();
+                    let tokens = self.tokenizer.encode_batch(&texts).context(|| format!("cannot encode a document of {}", part.name))?;
+                    tokens.into_iter().map(|tokens| Conversation { tokens, learned: Vec::new(), whole: true }).collect()
+                }
+            };
+            for (document, Conversation { tokens, learned, whole }) in chunk.iter().zip(&all) {
                 let text_bytes = document.text.len() as u64;
                 encoded.add(text_bytes);
                 chars += document.text.chars().count() as u64;
                 progress.add(text_bytes);
                 let split = usize::from(self.is_held_out(&document.id));
-                writers[split].push(TokenizedDocument { id: &document.id, source, text_bytes, tokens })?;
+                let tokenized = TokenizedDocument { id: &document.id, source: &source.name, text_bytes, tokens };
+                if chat.is_some() {
+                    counts.learned_tokens += learned.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
+                    counts.cut += u64::from(!whole);
+                    writers[split].push_with_loss(tokenized, learned)?;
+                } else {
+                    writers[split].push(tokenized)?;
+                }
             }
         }
         progress.add(total(&unique.duplicates).bytes + unique.trimmed.bytes);
@@ -111,6 +143,7 @@ impl Encoder<'_> {
             trimmed: unique.trimmed,
             encoded,
             chars,
+            chat: chat.map(|_| counts),
             shards,
         };
         let file = layout::shard_info(bucket, &part.name);
@@ -124,6 +157,19 @@ impl Encoder<'_> {
         let draw = (xxh3_64_with_seed(id.as_bytes(), self.seed) >> 11) as f64 / (1u64 << 53) as f64;
         draw < self.held_out
     }
+}
+
+/// Encodes conversations on all threads; the first that cannot be, in their order, is the error.
+fn conversations(chat: &ChatEncoder<'_>, part: &str, chunk: &[KeptText]) -> Result<Vec<Conversation>> {
+    let encoded: Vec<_> = chunk.par_iter().map(|document| chat.encode(&chat::messages(&document.turns))).collect();
+    let named = |(document, result): (&KeptText, Result<Conversation, shards::Error>)| {
+        result.map_err(|error| {
+            let id = excerpt(&document.id, ID);
+            Error::new(format!("{part}: row {}, document `{id}`: {error}", document.row))
+                .hint("`malmoi preview` shows what is learned; repair the row or take it out, or set another `chat.template`")
+        })
+    };
+    chunk.iter().zip(encoded).map(named).collect()
 }
 
 /// The kind of a document that is left out because all its lines stand in many documents.

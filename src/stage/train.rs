@@ -164,7 +164,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     forget(folder)?;
     let progress = ui.progress("train", Unit::Steps, stream.steps());
     progress.set_before(trainer.step_number());
-    let mut console = Console::new(stream.steps());
+    let mut console = Console::new(stream.steps(), config.objective);
     trainer
         .run(cancel, &mut |event| {
             match &event {

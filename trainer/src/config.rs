@@ -32,7 +32,8 @@ pub struct TrainConfig {
     /// puts them in and takes this key away: [`TrainConfig::validate`] refuses one that still has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// What is learned from the tokens: `cpt`, the next token of plain text.
+    /// What is learned from the tokens: `cpt`, the next token of plain text, or `sft`, the next token of
+    /// the assistant's answers.
     pub objective: ObjectiveKind,
     /// Tokens to draw in all. Default: as many as the mixture's ratios allow without drawing from
     /// any bucket twice; the scarcest bucket is then drawn whole, the others in part.
@@ -161,6 +162,8 @@ pub struct TrainConfig {
 pub enum ObjectiveKind {
     /// Continued pretraining: the next token of plain text.
     Cpt,
+    /// Supervised fine-tuning: the next token of answers. Questions are read and not learned.
+    Sft,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -217,6 +220,10 @@ impl TrainConfig {
             (None, Some(epochs)) => format!("tokens of {epochs} epochs of the scarcest bucket"),
             (None, None) => "tokens until a bucket would repeat".to_owned(),
         };
+        let objective = match self.objective {
+            ObjectiveKind::Cpt => "next-token",
+            ObjectiveKind::Sft => "supervised fine-tuning",
+        };
         let model = &self.model;
         let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));
         let what = match &self.lora {
@@ -224,7 +231,7 @@ impl TrainConfig {
             Some(lora) => format!(", adapters of rank {}", lora.rank),
         };
         format!(
-            "next-token objective{init}{what}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e} ({})",
+            "{objective} objective{init}{what}, {tokens}, {} sequences of {} a step, {} layers of {} with {}/{} heads, learning rate {:e} ({})",
             self.batch,
             self.sequence_length,
             model.layers,

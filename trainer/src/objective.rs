@@ -31,7 +31,8 @@ pub trait Objective: Sync {
     fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss>;
 }
 
-/// Continued pretraining: the next token of plain text.
+/// The next token: of plain text in continued pretraining, and of answers in supervised fine-tuning,
+/// where the batch's mask leaves out all else.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cpt {
     /// Weight of the squared logarithm of the softmax's divisor in what is minimized; the loss that is

@@ -150,12 +150,13 @@ impl<'a> Trainer<'a> {
             }
         }
         let objective = match config.objective {
-            ObjectiveKind::Cpt => Box::new(Cpt { z_loss: config.z_loss }),
+            ObjectiveKind::Cpt | ObjectiveKind::Sft => Box::new(Cpt { z_loss: config.z_loss }),
         };
         let mut held_out = Vec::new();
         for bucket in stream.buckets().iter().filter(|_| config.eval_tokens > 0) {
             let shards = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
             shards.verify()?;
+            let shards = if stream.packs(bucket) { shards.packed()? } else { shards };
             held_out.push((bucket.as_str(), shards));
         }
         let measured: Vec<&str> = held_out.iter().filter(|(_, shards)| shards.windows() > 0).map(|(bucket, _)| *bucket).collect();

@@ -85,7 +85,7 @@ pub struct SimHashConfig {
     pub max_distance: u32,
 }
 
-/// Lines that stand in many documents: menus, footers, boilerplate.
+/// Lines that stand in many documents: menus, footers, boilerplate. Conversations lose none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct LinesConfig {

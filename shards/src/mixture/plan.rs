@@ -1,5 +1,6 @@
 //! mixture.json: how many windows of each bucket a run draws, how often it repeats.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::share::{Share, apportion, largest_total, plans, shares, shortage};
 use super::stages::{self, StagePlan};
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::stream::Packed;
 
 /// The plan format written and read here. Version 2 does not count padding as tokens.
 pub const MIXTURE_VERSION: u32 = 2;
@@ -20,7 +22,9 @@ const MAX_WINDOWS: u64 = 1 << 48;
 const MAX_PLACES: u64 = 1 << 60;
 
 /// The share of one bucket. A window is `seq-len` consecutive targets of the bucket's shards put
-/// end to end. The last window may be short; it is padded, and drawn last in each epoch.
+/// end to end. The last window may be short; it is padded, and drawn last in each epoch. Where
+/// documents are packed whole, a window is a row of them, and `tokens` of an epoch that is not finished
+/// are its share of the epoch's.
 ///
 /// Ratios are kept in windows. A bucket of few windows, with much padding in them, so gives fewer
 /// tokens than its ratio; `padding-tokens` says how many.
@@ -47,15 +51,34 @@ pub struct BucketPlan {
     pub repeated_tokens: u64,
     /// The most epochs the recipe allows.
     pub max_epochs: f64,
+    /// How documents are packed; none where they are cut into windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Packed>,
 }
 
 impl BucketPlan {
     /// Draws `windows` windows of a bucket; everything else follows.
+    #[cfg(test)]
     pub(crate) fn new(bucket: String, ratio: f64, available_tokens: u64, max_epochs: f64, windows: u64, seq_len: u32) -> Self {
+        Self::with(bucket, ratio, available_tokens, None, max_epochs, windows, seq_len)
+    }
+
+    /// Draws `windows` windows or packed rows of a bucket; everything else follows.
+    pub(crate) fn with(
+        bucket: String,
+        ratio: f64,
+        available_tokens: u64,
+        packed: Option<Packed>,
+        max_epochs: f64,
+        windows: u64,
+        seq_len: u32,
+    ) -> Self {
         let length = u64::from(seq_len);
-        let available_windows = available_tokens.div_ceil(length);
+        let available_windows = windows_of(available_tokens, packed, seq_len);
+        let once = available_tokens.saturating_sub(packed.map_or(0, |packed| packed.too_long_tokens));
         let tokens = match available_windows {
             0 => 0,
+            all if packed.is_some() => windows / all * once + (u128::from(windows % all) * u128::from(once) / u128::from(all)) as u64,
             // The short window is the last one of an epoch: before it all are full.
             all => windows / all * available_tokens + windows % all * length,
         };
@@ -66,12 +89,18 @@ impl BucketPlan {
             available_windows,
             windows,
             tokens,
-            padding_tokens: windows * length - tokens,
+            padding_tokens: (windows * length).saturating_sub(tokens),
             epochs: epochs(windows, available_windows),
-            repeated_tokens: tokens.saturating_sub(available_tokens),
+            repeated_tokens: tokens.saturating_sub(once),
             max_epochs,
+            packed,
         }
     }
+}
+
+/// Windows, or packed rows, of one epoch.
+pub(super) fn windows_of(tokens: u64, packed: Option<Packed>, seq_len: u32) -> u64 {
+    packed.map_or_else(|| tokens.div_ceil(u64::from(seq_len)), |packed| packed.rows)
 }
 
 fn epochs(windows: u64, available: u64) -> f64 {
@@ -109,6 +138,21 @@ impl MixturePlan {
     /// [`Error::Shortage`] where a bucket would exceed its epochs and the recipe says `refuse`, or
     /// has nothing at all.
     pub fn new(config: &MixtureConfig, available: &[(String, u64)], target_tokens: Option<u64>, seq_len: u32) -> Result<Self> {
+        Self::with_packed(config, available, &BTreeMap::new(), target_tokens, seq_len)
+    }
+
+    /// The same, with the buckets in `packed` in rows of whole documents. Places that stay empty in these
+    /// count towards `target_tokens`.
+    ///
+    /// # Errors
+    /// As [`MixturePlan::new`].
+    pub fn with_packed(
+        config: &MixtureConfig,
+        available: &[(String, u64)],
+        packed: &BTreeMap<String, Packed>,
+        target_tokens: Option<u64>,
+        seq_len: u32,
+    ) -> Result<Self> {
         config.check().map_err(|detail| Error::Setting { option: "mixture", detail })?;
         if seq_len == 0 {
             return Err(Error::Setting { option: "seq-len", detail: "0, at least 1".to_owned() });
@@ -116,7 +160,7 @@ impl MixturePlan {
         if target_tokens == Some(0) {
             return Err(Error::Setting { option: "tokens", detail: "0, at least 1".to_owned() });
         }
-        let mut shares = shares(config, available, seq_len)?;
+        let mut shares = shares(config, available, packed, seq_len)?;
         if let Balance::Temperature(temperature) = config.balance {
             balance::temperature(&mut shares, temperature);
         }
@@ -196,7 +240,10 @@ impl MixturePlan {
                 return Err(format!("windows are drawn from `{name}`, which has none"));
             }
             let (ratio, there, max) = (entry.ratio, entry.available_tokens, entry.max_epochs);
-            if *entry != BucketPlan::new(name.clone(), ratio, there, max, entry.windows, self.seq_len) {
+            if entry.windows > 0 && entry.available_windows == 0 {
+                return Err(format!("rows are drawn from `{name}`, which packs into none"));
+            }
+            if *entry != BucketPlan::with(name.clone(), ratio, there, entry.packed, max, entry.windows, self.seq_len) {
                 return Err(format!("the counts of `{name}` do not follow from its tokens and its windows"));
             }
             tokens += entry.tokens;

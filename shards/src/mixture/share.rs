@@ -1,11 +1,12 @@
 //! Deals windows out to buckets, in whole numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::{MixtureConfig, MixtureStage};
-use super::plan::BucketPlan;
+use super::plan::{BucketPlan, windows_of};
 use super::shortage::{BucketShortage, Shortage};
 use crate::error::{Error, Result};
+use crate::stream::Packed;
 
 /// Ratios are counted in parts of this, so that the plan is the same on every machine.
 pub(super) const PARTS: f64 = 1e9;
@@ -17,6 +18,7 @@ pub(super) struct Share {
     pub(super) ratio: f64,
     pub(super) parts: u64,
     pub(super) available_tokens: u64,
+    packed: Option<Packed>,
     pub(super) available_windows: u64,
     max_epochs: f64,
 }
@@ -32,7 +34,7 @@ impl Share {
 
     pub(super) fn plan(&self, windows: u64, seq_len: u32) -> BucketPlan {
         let bucket = self.bucket.clone();
-        BucketPlan::new(bucket, self.ratio, self.available_tokens, self.max_epochs, windows, seq_len)
+        BucketPlan::with(bucket, self.ratio, self.available_tokens, self.packed, self.max_epochs, windows, seq_len)
     }
 }
 
@@ -41,7 +43,12 @@ fn parts(ratio: f64) -> u64 {
     (ratio * PARTS).round() as u64
 }
 
-pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_len: u32) -> Result<Vec<Share>> {
+pub(super) fn shares(
+    config: &MixtureConfig,
+    available: &[(String, u64)],
+    packed: &BTreeMap<String, Packed>,
+    seq_len: u32,
+) -> Result<Vec<Share>> {
     for (index, (bucket, _)) in available.iter().enumerate() {
         if available[..index].iter().any(|(name, _)| name == bucket) {
             return Err(Error::Stream(format!("bucket `{bucket}` is counted twice")));
@@ -56,7 +63,8 @@ pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_le
         ratio,
         parts: parts(ratio),
         available_tokens: tokens_of(bucket),
-        available_windows: tokens_of(bucket).div_ceil(u64::from(seq_len)),
+        packed: packed.get(bucket).copied(),
+        available_windows: windows_of(tokens_of(bucket), packed.get(bucket).copied(), seq_len),
         max_epochs: config.max_epochs_of(bucket),
     };
     let named: BTreeSet<&str> = config.named().collect();

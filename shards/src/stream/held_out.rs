@@ -36,6 +36,11 @@ impl HeldOut {
         })
     }
 
+    /// The same with documents packed whole into rows; those that are longer than a row are not measured.
+    pub fn packed(self) -> Result<Self> {
+        Ok(Self { sequence: self.sequence.packed(self.seq_len)?, ..self })
+    }
+
     /// Checks every byte of its shards against their checksums.
     pub fn verify(&self) -> Result<()> {
         self.sequence.verify()

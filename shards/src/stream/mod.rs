@@ -5,6 +5,7 @@ mod batch;
 mod held_out;
 mod interleave;
 mod order;
+mod packing;
 mod permutation;
 mod schedule;
 mod sequence;
@@ -20,6 +21,7 @@ pub use account::{Account, BucketAccount};
 pub use batch::{Batch, PADDING_ROW, World};
 pub use held_out::HeldOut;
 pub use order::{DrawnDocument, DrawnWindow, OrderRow};
+pub use packing::Packed;
 
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Split};
@@ -45,7 +47,8 @@ pub struct StreamConfig {
 /// Random access to the steps of a run. Holds no position: a resumed run asks for its next step.
 ///
 /// The shards of a bucket, in manifest order, are one long token sequence, cut into windows of
-/// `seq_len` targets. Windows are drawn in a keyed order that changes every epoch, a short last one
+/// `seq_len` targets, or, where the plan says so, its documents are packed whole into rows of that
+/// length. Windows are drawn in a keyed order that changes every epoch, a short last one
 /// at the end of it, and buckets are interleaved so that every short stretch of the run has the
 /// plan's ratios, those of its stage where the plan has stages.
 #[derive(Debug)]
@@ -56,6 +59,15 @@ pub struct TokenStream {
     schedule: Schedule,
     windows: u64,
     eos: u32,
+}
+
+impl Packed {
+    /// What packing the train documents of `bucket` into rows of `seq_len` gives; paths are relative to `run`.
+    pub fn of(run: impl AsRef<Path>, manifest: &Manifest, bucket: &str, seq_len: u32) -> Result<Self> {
+        manifest.check(run.as_ref())?;
+        let sequence = Sequence::new(run.as_ref(), manifest, bucket, Split::Train).packed(seq_len)?;
+        Ok(sequence.packed_rows().unwrap_or_default())
+    }
 }
 
 impl TokenStream {
@@ -85,6 +97,16 @@ impl TokenStream {
                     sequence.tokens()
                 )));
             }
+            let sequence = match entry.packed {
+                None => sequence,
+                Some(packed) => {
+                    let sequence = sequence.packed(config.seq_len)?;
+                    if sequence.packed_rows() != Some(packed) {
+                        return Err(Error::Stream(format!("the documents of `{name}` pack into other rows than was planned")));
+                    }
+                    sequence
+                }
+            };
             sequences.push(sequence);
         }
         Ok(Self {
@@ -100,6 +122,11 @@ impl TokenStream {
     /// Names that [`Batch::buckets`] counts by.
     pub fn buckets(&self) -> &[String] {
         &self.buckets
+    }
+
+    /// Whether the documents of a bucket are packed whole.
+    pub fn packs(&self, bucket: &str) -> bool {
+        self.buckets.iter().zip(&self.sequences).any(|(name, sequence)| name == bucket && sequence.packing().is_some())
     }
 
     /// The shape and seed it was opened with.
@@ -148,7 +175,7 @@ impl TokenStream {
     fn draw(&self, row: u64) -> Option<Draw> {
         let (bucket, draw) = self.schedule.draw(row)?;
         let sequence = &self.sequences[bucket];
-        let (all, full) = (sequence.windows(self.config.seq_len), sequence.tokens() / u64::from(self.config.seq_len));
+        let (all, full) = (sequence.windows(self.config.seq_len), sequence.shuffled(self.config.seq_len));
         let (epoch, index) = (draw / all, draw % all);
         if index == full {
             return Some(Draw { bucket, epoch, window: index }); // the short one

@@ -7,7 +7,7 @@ use super::batch::World;
 use super::window::counted;
 use crate::error::Result;
 
-/// One row of a step: a window of its bucket's tokens, or padding after the last one of the run.
+/// One row of a step: a window of its bucket's tokens, documents packed whole, or padding after the last one of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRow {
     /// The row's number in the run; `row / batch` is the step, counted from 0.
@@ -16,14 +16,14 @@ pub struct OrderRow {
     pub drawn: Option<DrawnWindow>,
 }
 
-/// A window of a bucket.
+/// A window, or a packed row, of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrawnWindow {
     /// The bucket's name.
     pub bucket: String,
     /// How often the bucket was gone through before, from 0.
     pub epoch: u64,
-    /// The window's number in the bucket's token sequence.
+    /// The window's number in the bucket's token sequence, or the row's among those packed.
     pub window: u64,
     /// The documents whose tokens are the row's targets, in order.
     pub documents: Vec<DrawnDocument>,
@@ -60,21 +60,25 @@ impl TokenStream {
     fn drawn(&self, row: u64) -> Result<Option<DrawnWindow>> {
         let Some(draw) = self.draw(row) else { return Ok(None) };
         let sequence = &self.sequences[draw.bucket];
-        let targets = sequence.targets(draw.window, u64::from(self.config.seq_len));
         let mut documents = Vec::new();
-        for piece in sequence.pieces(targets.clone())? {
-            let origin = sequence.origin(piece.range.start)?;
-            let document = origin.reader.document(origin.document)?;
-            documents.push(DrawnDocument {
-                id: document.id.to_owned(),
-                source: document.source.to_owned(),
-                shard: origin.shard.to_owned(),
-                document: origin.document,
-                tokens: piece.range.start - piece.start..piece.range.end - piece.start,
-                length: document.tokens.end - document.tokens.start,
-                targets: piece.range.start - targets.start..piece.range.end - targets.start,
-                trainable: counted(&piece).iter().map(|span| span.end - span.start).sum(),
-            });
+        let mut place = 0;
+        for part in sequence.targets(draw.window, u64::from(self.config.seq_len))? {
+            for piece in sequence.pieces(part)? {
+                let origin = sequence.origin(piece.range.start)?;
+                let document = origin.reader.document(origin.document)?;
+                let targets = place..place + piece.range.end - piece.range.start;
+                place = targets.end;
+                documents.push(DrawnDocument {
+                    id: document.id.to_owned(),
+                    source: document.source.to_owned(),
+                    shard: origin.shard.to_owned(),
+                    document: origin.document,
+                    tokens: piece.range.start - piece.start..piece.range.end - piece.start,
+                    length: document.tokens.end - document.tokens.start,
+                    targets,
+                    trainable: counted(&piece).iter().map(|span| span.end - span.start).sum(),
+                });
+            }
         }
         Ok(Some(DrawnWindow { bucket: self.buckets[draw.bucket].clone(), epoch: draw.epoch, window: draw.window, documents }))
     }

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::error::Result;
+use super::packing::{Packed, Packing};
+use crate::error::{Error, Result};
 use crate::manifest::{Manifest, ShardEntry, Split, TokenizerEntry, open_listed};
 use crate::reader::ShardReader;
 
@@ -17,6 +18,10 @@ pub(crate) struct Sequence {
     shards: Vec<(ShardEntry, OnceLock<ShardReader>)>,
     /// Tokens up to and including each shard.
     ends: Vec<u64>,
+    /// The same in documents.
+    document_ends: Vec<u64>,
+    /// Rows of whole documents; none where the sequence is cut into windows.
+    packing: Option<Packing>,
 }
 
 /// Tokens of one document, or the part of it that was asked for.
@@ -43,15 +48,54 @@ pub(crate) struct Origin<'a> {
 impl Sequence {
     pub(crate) fn new(folder: &Path, manifest: &Manifest, bucket: &str, split: Split) -> Self {
         let mut shards = Vec::new();
-        let mut ends = Vec::new();
-        let mut end = 0;
+        let (mut ends, mut document_ends) = (Vec::new(), Vec::new());
+        let (mut end, mut documents) = (0, 0);
         let listed = manifest.shards_of(bucket, split);
         for entry in listed.filter(|entry| entry.tokens > 0) {
             end += entry.tokens; // the manifest's check has summed them without overflow
             ends.push(end);
+            documents += entry.documents;
+            document_ends.push(documents);
             shards.push((entry.clone(), OnceLock::new()));
         }
-        Self { folder: folder.to_path_buf(), tokenizer: manifest.tokenizer.clone(), shards, ends }
+        Self { folder: folder.to_path_buf(), tokenizer: manifest.tokenizer.clone(), shards, ends, document_ends, packing: None }
+    }
+
+    /// The same, with whole documents put together into rows of `seq_len`. Reads where the documents
+    /// of all shards end.
+    pub(crate) fn packed(mut self, seq_len: u32) -> Result<Self> {
+        let mut lengths = Vec::with_capacity(self.document_ends.last().copied().unwrap_or(0) as usize);
+        for index in 0..self.shards.len() {
+            let shard = self.shard(index)?;
+            for document in 0..shard.len() {
+                let tokens = shard.token_range(document)?;
+                // Longer ones are too long for any row.
+                lengths.push(u32::try_from(tokens.end - tokens.start).unwrap_or(u32::MAX));
+            }
+        }
+        self.packing = Some(Packing::new(&lengths, seq_len)?);
+        Ok(self)
+    }
+
+    pub(crate) fn packing(&self) -> Option<&Packing> {
+        self.packing.as_ref()
+    }
+
+    /// What packing gave; none where the sequence is cut into windows.
+    pub(crate) fn packed_rows(&self) -> Option<Packed> {
+        self.packing().map(Packing::packed)
+    }
+
+    /// Where a document lies in the sequence; documents are counted over all shards.
+    pub(crate) fn document(&self, number: u64) -> Result<Range<u64>> {
+        let index = self.document_ends.partition_point(|&end| end <= number);
+        if index == self.shards.len() {
+            return Err(Error::Stream(format!("document {number} of {}", self.document_ends.last().copied().unwrap_or(0))));
+        }
+        let before = |ends: &[u64]| if index == 0 { 0 } else { ends[index - 1] };
+        let range = self.shard(index)?.token_range(number - before(&self.document_ends))?;
+        let base = before(&self.ends);
+        Ok(base + range.start..base + range.end)
     }
 
     /// Tokens in the sequence.
@@ -59,9 +103,14 @@ impl Sequence {
         self.ends.last().copied().unwrap_or(0)
     }
 
-    /// Windows of `seq_len` targets, the last one perhaps short.
+    /// Rows of `seq_len` targets: windows, the last one perhaps short, or packed ones.
     pub(crate) fn windows(&self, seq_len: u32) -> u64 {
-        self.tokens().div_ceil(u64::from(seq_len))
+        self.packed_rows().map_or_else(|| self.tokens().div_ceil(u64::from(seq_len)), |packed| packed.rows)
+    }
+
+    /// Those of them that come in any order: all but a short window, which is the last of an epoch.
+    pub(crate) fn shuffled(&self, seq_len: u32) -> u64 {
+        self.packed_rows().map_or_else(|| self.tokens() / u64::from(seq_len), |packed| packed.rows)
     }
 
     fn shard(&self, index: usize) -> Result<&ShardReader> {

@@ -1,4 +1,4 @@
-//! One window of a sequence as a row of a batch, and how much of it counts.
+//! One row of a batch: a window of a sequence, or the documents packed into it, and how much of it counts.
 
 use std::ops::Range;
 
@@ -7,49 +7,60 @@ use super::sequence::{Piece, Sequence};
 use crate::error::Result;
 
 impl Sequence {
-    /// Targets of window `index`: tokens `index × seq_len ..`, fewer at the end of the sequence.
-    pub(crate) fn targets(&self, index: u64, seq_len: u64) -> Range<u64> {
+    /// Parts of the sequence whose tokens are the targets of row `index`: one window, shorter at the
+    /// end of the sequence, or whole documents.
+    pub(crate) fn targets(&self, index: u64, seq_len: u64) -> Result<Vec<Range<u64>>> {
+        if let Some(packing) = self.packing() {
+            return packing.row(index).iter().map(|&document| self.document(document.into())).collect();
+        }
         let start = (index * seq_len).min(self.tokens());
-        start..start.saturating_add(seq_len).min(self.tokens())
+        let window = start..start.saturating_add(seq_len).min(self.tokens());
+        Ok(Vec::from([window]))
     }
 
-    /// Writes window `index` into `row`. The input of target `t` is token `t - 1`; the first token
-    /// of the sequence has none before it, so its input stays the end token of an empty batch.
+    /// Writes row `index` into `row`. The input of a target is the token before it; the first token of
+    /// the sequence, and of a packed row, has none, so its input stays the end token of an empty batch.
     pub(crate) fn fill(&self, index: u64, row: usize, batch: &mut Batch) -> Result<()> {
-        let targets = self.targets(index, batch.seq_len as u64);
-        let length = (targets.end - targets.start) as usize;
+        let mut parts = self.targets(index, batch.seq_len as u64)?;
+        let length = parts.iter().map(|part| part.end - part.start).sum::<u64>() as usize;
         // Read from the first input on; `lead` is 1 where there is no such token.
-        let from = targets.start.saturating_sub(1);
-        let lead = usize::from(targets.start == 0);
-        let mut ids = Vec::with_capacity(length + 1);
-        self.read(from..targets.end, &mut ids)?;
-        let pieces = self.pieces(from..targets.end)?;
-
+        let lead = match parts.first_mut() {
+            Some(first) if self.packing().is_none() && first.start > 0 => {
+                first.start -= 1;
+                0
+            }
+            _ => 1,
+        };
         let base = row * batch.seq_len;
-        batch.targets[base..base + length].copy_from_slice(&ids[1 - lead..]);
-        let inputs = length - lead;
-        batch.inputs[base + lead..base + length].copy_from_slice(&ids[..inputs]);
-
-        // Of every token in from..end: number of its document in the row, place in it.
+        let mut ids = Vec::with_capacity(length + 1);
+        // Of every token: number of its document in the row, place in it.
         let mut number = lead as u32;
-        for piece in &pieces {
-            let first = (piece.range.start - from) as usize;
-            let last = (piece.range.end - from) as usize;
-            for token in first..last {
-                let place = base + token + lead; // as an input
-                if token + lead < length {
-                    batch.documents[place] = number;
-                    batch.positions[place] = (token - first) as u32;
+        for part in parts {
+            // From a place in the sequence to one in `ids`.
+            let here = |place: u64, read: usize| (place - part.start) as usize + read;
+            let read = ids.len();
+            self.read(part.clone(), &mut ids)?;
+            for piece in self.pieces(part.clone())? {
+                let first = here(piece.range.start, read);
+                for token in first..here(piece.range.end, read) {
+                    let place = base + token + lead; // as an input
+                    if token + lead < length {
+                        batch.documents[place] = number;
+                        batch.positions[place] = (token - first) as u32;
+                    }
                 }
+                for counted in counted(&piece) {
+                    // As targets, of which the first token is none where it is there as an input alone.
+                    let start = here(counted.start, read).max(1 - lead);
+                    let end = here(counted.end, read).max(start);
+                    batch.mask[base + start + lead - 1..base + end + lead - 1].fill(true);
+                }
+                number += 1;
             }
-            for counted in counted(piece) {
-                // As targets: token t is target t - targets.start.
-                let start = counted.start.max(targets.start) - targets.start;
-                let end = counted.end.max(targets.start) - targets.start;
-                batch.mask[base + start as usize..base + end as usize].fill(true);
-            }
-            number += 1;
         }
+        batch.targets[base..base + length].copy_from_slice(&ids[1 - lead..]);
+        let inputs = length.saturating_sub(lead);
+        batch.inputs[base + lead..base + lead + inputs].copy_from_slice(&ids[..inputs]);
         for (place, padding) in (base + length..base + batch.seq_len).enumerate() {
             batch.documents[padding] = number;
             batch.positions[padding] = place as u32;
@@ -57,13 +68,15 @@ impl Sequence {
         Ok(())
     }
 
-    /// Targets of window `index` that count in the loss, and all its targets.
+    /// Targets of row `index` that count in the loss, and all its targets.
     pub(crate) fn count(&self, index: u64, seq_len: u32) -> Result<(u64, u64)> {
-        let targets = self.targets(index, u64::from(seq_len));
-        let all = targets.end - targets.start;
-        let pieces = self.pieces(targets)?;
-        let counts = pieces.iter().flat_map(counted);
-        Ok((counts.map(|range| range.end - range.start).sum(), all))
+        let (mut counts, mut all) = (0, 0);
+        for part in self.targets(index, u64::from(seq_len))? {
+            all += part.end - part.start;
+            let pieces = self.pieces(part)?;
+            counts += pieces.iter().flat_map(counted).map(|range| range.end - range.start).sum::<u64>();
+        }
+        Ok((counts, all))
     }
 }
 

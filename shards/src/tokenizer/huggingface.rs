@@ -102,6 +102,18 @@ impl HuggingFace {
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
     }
 
+    /// Special tokens, with the white space that they take.
+    pub(crate) fn specials(&self) -> Vec<crate::chat::Special> {
+        let added = self.inner.get_added_tokens_decoder();
+        let mut specials = special::of(&self.vocab);
+        for token in &mut specials {
+            if let Some(added) = added.get(&token.id) {
+                (token.lstrip, token.rstrip) = (added.lstrip, added.rstrip);
+            }
+        }
+        specials
+    }
+
     /// The id of a token as files spell it.
     pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)

@@ -21,11 +21,13 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub(crate) use formats::Gguf;
 pub use formats::VocabularyHints;
 pub use spm::{LineCounts, NormalizationRule, SentencePieceConfig, SentencePieceModel};
 pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
+use crate::chat::Special;
 use crate::error::{Error, Result};
 use bytes::Bytes;
 use huggingface::HuggingFace;
@@ -231,6 +233,34 @@ impl Tokenizer {
             Self::Bytes(_) => Some(TextSize::of(ids.iter().filter_map(|&id| u8::try_from(id).ok()))),
         };
         bytes.map_or_else(|| Ok(TextSize::of(self.decode(ids)?.bytes())), Ok)
+    }
+
+    /// Whether text never becomes this id, and decoded text leaves it out.
+    pub fn is_special(&self, id: u32) -> bool {
+        let special = |vocab: &[Entry]| vocab.get(id as usize).is_some_and(|entry| entry.special);
+        match self {
+            Self::HuggingFace(tokenizer) => special(&tokenizer.vocab),
+            Self::SentencePiece(tokenizer) => special(&tokenizer.vocab),
+            Self::Bytes(_) => id == bytes::EOS,
+        }
+    }
+
+    /// Tokens that text never becomes, as a chat template writes them.
+    pub(crate) fn specials(&self) -> Vec<Special> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.specials(),
+            Self::SentencePiece(tokenizer) => special::of(&tokenizer.vocab),
+            Self::Bytes(_) => vec![Special { text: bytes::EOS_TOKEN.to_owned(), id: bytes::EOS, lstrip: false, rstrip: false }],
+        }
+    }
+
+    /// Whether it puts a space before, or after, every text.
+    pub(crate) fn pads(&self) -> bool {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.pads,
+            Self::SentencePiece(tokenizer) => tokenizer.pads,
+            Self::Bytes(_) => false,
+        }
     }
 
     /// One more than the largest id.

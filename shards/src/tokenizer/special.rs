@@ -1,6 +1,7 @@
 //! Which tokens are special, and how text that spells one is kept from becoming it.
 
 use super::Entry;
+use crate::chat::Special;
 use crate::error::{Error, Result};
 
 /// Names of tokens that end a document, the likeliest first.
@@ -34,6 +35,15 @@ pub(crate) fn find_eos(vocab: &[Entry], wanted: Option<&str>) -> Result<(u32, St
         wanted: wanted.map(str::to_owned),
         candidates: special.iter().take(20).map(|name| (*name).to_owned()).collect(),
     })
+}
+
+/// Special tokens of a vocabulary that takes no white space beside them.
+pub(crate) fn of(vocab: &[Entry]) -> Vec<Special> {
+    let special = |(id, entry): (usize, &Entry)| {
+        let text = entry.token.clone().filter(|_| entry.special)?;
+        Some(Special { text, id: id as u32, lstrip: false, rstrip: false })
+    };
+    vocab.iter().enumerate().filter_map(special).collect()
 }
 
 /// Whether an added token is control syntax although its file does not call it special: Qwen, for

@@ -1,6 +1,6 @@
 //! A training as people read it: a table of steps, with evaluations and samples between its rows.
 
-use trainer::{EvalEvent, Event, RowsEvent, StepEvent};
+use trainer::{BucketLoss, EvalEvent, Event, ObjectiveKind, RowsEvent, StepEvent};
 
 use crate::report::Ui;
 
@@ -14,17 +14,18 @@ pub(super) struct Console {
     /// Every so many steps is a row.
     every: u64,
     headed: bool,
+    objective: ObjectiveKind,
 }
 
 impl Console {
-    pub(super) fn new(steps: u64) -> Self {
-        Self { every: round(steps.div_ceil(ROWS)), headed: false }
+    pub(super) fn new(steps: u64, objective: ObjectiveKind) -> Self {
+        Self { every: round(steps.div_ceil(ROWS)), headed: false, objective }
     }
 
     pub(super) fn tell(&mut self, event: &Event, ui: &Ui) {
         match event {
             Event::Step(step) => self.step(step, ui),
-            Event::Eval(eval) => ui.say(evaluation(eval)),
+            Event::Eval(eval) => ui.say(evaluation(eval, self.objective)),
             Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
             Event::Sample(sample) => ui.say(format!("sample: step {} {:?} → {:?}", sample.step, sample.prompt, sample.text)),
             Event::Stopped(stop) => {
@@ -58,9 +59,14 @@ fn round(rough: u64) -> u64 {
     [1, 2, 5].map(|times| power.saturating_mul(times)).into_iter().find(|step| *step >= rough).unwrap_or(power.saturating_mul(10))
 }
 
-fn evaluation(eval: &EvalEvent) -> String {
-    let buckets: Vec<String> = eval.buckets.iter().map(|bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte)).collect();
-    format!("train: step {} held-out bits per byte {}", eval.step, buckets.join("  "))
+fn evaluation(eval: &EvalEvent, objective: ObjectiveKind) -> String {
+    // Questions are in the bytes of a conversation and not in its loss.
+    let (what, value): (_, fn(&BucketLoss) -> String) = match objective {
+        ObjectiveKind::Sft => ("loss", |bucket| format!("{} {:.4}", bucket.bucket, bucket.loss)),
+        ObjectiveKind::Cpt => ("bits per byte", |bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte)),
+    };
+    let buckets: Vec<String> = eval.buckets.iter().map(value).collect();
+    format!("train: step {} held-out {what} {}", eval.step, buckets.join("  "))
 }
 
 fn untrained(rows: &RowsEvent, ui: &Ui) {

@@ -16,7 +16,8 @@ fn what_is_left_out_is_the_default() {
 
 #[test]
 fn keys_are_checked() {
-    assert!(parse("objective = 'sft'").is_err());
+    assert_eq!(parse("objective = 'sft'").unwrap().objective, ObjectiveKind::Sft);
+    assert!(parse("objective = 'ppo'").is_err());
     assert!(parse("objective = 'cpt'\nlearning_rate = 1").is_err());
     assert!(parse("objective = 'cpt'\nmodel = { width = 3 }").is_err());
     assert!(parse("objective = 'cpt'\nsample = { prompts = ['a'], top-p = 1 }").is_err());

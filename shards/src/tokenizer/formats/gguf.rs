@@ -1,5 +1,5 @@
-//! The vocabulary in the header of a GGUF file (llama.cpp, `docs/gguf.md`). Only what `tokenizer.ggml.*`
-//! says is kept; everything else, the weights too, is passed over.
+//! The vocabulary and the chat template in the header of a GGUF file (llama.cpp, `docs/gguf.md`). Only what
+//! `tokenizer.*` says of them is kept; everything else, the weights too, is passed over.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,9 +16,10 @@ use crate::tokenizer::proto::{self, PieceKind};
 
 pub(crate) const MAGIC: [u8; 4] = *b"GGUF";
 
-/// Most keys, longest text that is kept, and how deep arrays may lie in arrays.
+/// Most keys, longest token or name and longest template that is kept, and how deep arrays may lie in arrays.
 const MAX_KEYS: u64 = 1 << 16;
 const MAX_TEXT: u64 = 1 << 16;
+const MAX_TEMPLATE: u64 = 16 << 20;
 const MAX_DEPTH: u32 = 4;
 
 /// How llama.cpp names patterns, and whether the models that have them bring text into form C.
@@ -40,6 +41,10 @@ const PATTERNS: [(&str, Pattern, bool); 12] = [
 /// The pattern before which digits are split off, each alone.
 const DIGITS_FIRST: &str = "smollm";
 
+const TEMPLATE: &str = "tokenizer.chat_template";
+/// The kind of values that are texts.
+const TEXT: u32 = 8;
+
 /// Token types of a GGUF file.
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
@@ -60,6 +65,7 @@ enum Entry {
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     keys: BTreeMap<String, Entry>,
+    template: Option<String>,
 }
 
 /// A vocabulary as a file that this crate loads.
@@ -86,9 +92,9 @@ impl Vocabulary {
         if count > MAX_KEYS {
             return input.fault(16, format!("{count} keys, at most {MAX_KEYS} are read"));
         }
-        let mut keys = BTreeMap::new();
+        let (mut keys, mut template) = (BTreeMap::new(), None);
         for _ in 0..count {
-            let name = input.text()?;
+            let name = input.text(MAX_TEXT)?;
             let kind = u32::from_le_bytes(input.array()?);
             match name.strip_prefix("tokenizer.ggml.") {
                 Some(name) => {
@@ -97,10 +103,21 @@ impl Vocabulary {
                         keys.insert(name, entry);
                     }
                 }
+                None if name == TEMPLATE && kind == TEXT => template = Some(input.text(MAX_TEMPLATE)?),
                 None => input.pass(kind, 0)?,
             }
         }
-        Ok(Self { keys })
+        Ok(Self { keys, template })
+    }
+
+    /// The template of conversations, in Jinja.
+    pub(crate) fn template(&self) -> Option<&str> {
+        self.template.as_deref()
+    }
+
+    /// The token whose id stands under `tokenizer.ggml.KEY`.
+    pub(crate) fn token(&self, key: &str) -> Option<String> {
+        self.texts("tokens")?.get(usize::try_from(self.number(key)?).ok()?).cloned()
     }
 
     /// The vocabulary as a tokenizer.json or a SentencePiece model, and the name of its end token.
@@ -112,7 +129,7 @@ impl Vocabulary {
             return super::refuse(format!("{} tokens, fewer than {MAX_VOCAB} are supported", tokens.len()));
         }
         let types = self.types(tokens.len())?;
-        let eos = self.number("eos_token_id").and_then(|id| tokens.get(usize::try_from(id).ok()?).cloned());
+        let eos = self.token("eos_token_id");
         let converted = match self.text("model") {
             Some("gpt2") => Converted::Json(self.byte_bpe(tokens, &types)?),
             Some("llama") => Converted::SentencePiece(self.sentencepiece(tokens, &types)?),
@@ -250,10 +267,10 @@ impl Input {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    fn text(&mut self) -> Result<String> {
+    fn text(&mut self, most: u64) -> Result<String> {
         let (start, length) = (self.at, self.u64()?);
-        if length > MAX_TEXT {
-            return self.fault(start, format!("a text of {length} bytes, at most {MAX_TEXT} are read"));
+        if length > most {
+            return self.fault(start, format!("a text of {length} bytes, at most {most} are read"));
         }
         self.take(length)?;
         let mut bytes = vec![0; length as usize];
@@ -287,11 +304,11 @@ impl Input {
             4 => Some(Entry::Number(u32::from_le_bytes(self.array()?).into())),
             5 => Some(Entry::Number(i32::from_le_bytes(self.array()?).into())),
             7 => Some(Entry::Flag(self.array::<1>()? != [0])),
-            8 => Some(Entry::Text(self.text()?)),
+            TEXT => Some(Entry::Text(self.text(MAX_TEXT)?)),
             9 => {
                 let kind = u32::from_le_bytes(self.array()?);
                 match kind {
-                    8 => Some(Entry::Texts(self.many(8, Self::text)?)),
+                    TEXT => Some(Entry::Texts(self.many(8, |input| input.text(MAX_TEXT))?)),
                     5 => Some(Entry::Numbers(self.many(4, |input| Ok(i32::from_le_bytes(input.array()?).into()))?)),
                     4 => Some(Entry::Numbers(self.many(4, |input| Ok(u32::from_le_bytes(input.array()?).into()))?)),
                     6 => Some(Entry::Floats(self.many(4, |input| Ok(f32::from_le_bytes(input.array()?)))?)),
@@ -319,7 +336,7 @@ impl Input {
                 let kind = u32::from_le_bytes(self.array()?);
                 self.pass_array(kind, depth)
             }
-            8 => {
+            TEXT => {
                 let length = self.u64()?;
                 self.skip(length)
             }
@@ -336,7 +353,7 @@ impl Input {
                 let count = self.count(width)?;
                 self.skip(count * width)
             }
-            None if depth < MAX_DEPTH && matches!(kind, 8 | 9) => {
+            None if depth < MAX_DEPTH && matches!(kind, TEXT | 9) => {
                 for _ in 0..self.count(8)? {
                     self.pass(kind, depth + 1)?;
                 }

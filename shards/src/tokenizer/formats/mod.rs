@@ -16,7 +16,8 @@ mod tiktoken;
 #[cfg(test)]
 mod tests;
 
-pub(super) use gguf::{Converted, MAGIC as GGUF_MAGIC, Vocabulary as Gguf};
+pub(crate) use gguf::Vocabulary as Gguf;
+pub(super) use gguf::{Converted, MAGIC as GGUF_MAGIC};
 pub(super) use tiktoken::looks_like_ranks;
 
 use serde_json::Value;

@@ -1,0 +1,56 @@
+//! Shards of every format version that is read, kept as files: they were written by a script that knows
+//! FORMAT.md alone, so they hold reader and writer to it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::info::{ShardMeta, TokenizedDocument};
+use crate::reader::ShardReader;
+use crate::writer::ShardWriter;
+
+/// Id, source, bytes of text, tokens, spans.
+type Doc<'a> = (&'a str, &'a str, u64, &'a [u32], &'a [Range<u32>]);
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/shards").join(name)
+}
+
+fn holds(name: &str, meta: &ShardMeta, documents: &[Doc<'_>]) {
+    let reader = ShardReader::open(file(name)).unwrap();
+    reader.verify().unwrap();
+    assert_eq!((reader.bucket(), reader.vocab_size(), reader.eos()), (meta.bucket.as_str(), meta.vocab_size, meta.eos));
+    assert_eq!((reader.tokenizer(), reader.has_loss(), reader.len()), (meta.tokenizer, meta.loss, documents.len() as u64));
+    for (index, (id, source, bytes, tokens, spans)) in (0..).zip(documents) {
+        let document = reader.document(index).unwrap();
+        assert_eq!((document.id, document.source, document.text_bytes), (*id, *source, *bytes));
+        let mut ids = Vec::new();
+        reader.tokens(document.tokens, &mut ids).unwrap();
+        assert_eq!(ids, [*tokens, &[meta.eos]].concat());
+        assert_eq!(reader.loss_spans(index).unwrap(), meta.loss.then(|| spans.to_vec()));
+    }
+    // The writer gives the same bytes.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    let mut writer = ShardWriter::create(&path, meta.clone()).unwrap();
+    for (id, source, text_bytes, tokens, spans) in documents {
+        let document = TokenizedDocument { id, source, text_bytes: *text_bytes, tokens };
+        if meta.loss { writer.push_with_loss(document, spans) } else { writer.push(document) }.unwrap();
+    }
+    writer.finish().unwrap();
+    assert!(std::fs::read(path).unwrap() == std::fs::read(file(name)).unwrap(), "{name}");
+}
+
+#[test]
+fn version_1_0_is_read_and_written() {
+    let meta = |bucket: &str, vocab_size, eos, loss| ShardMeta { bucket: bucket.to_owned(), tokenizer: [7; 32], vocab_size, eos, loss };
+    let hello: Vec<u32> = "안녕".bytes().map(u32::from).collect();
+    let plain: [Doc<'_>; 3] = [("ko-1", "web", 6, &hello, &[]), ("ko-2", "law", 0, &[], &[]), ("문서 3", "web", 3, &[97, 98, 99], &[])];
+    holds("v1.0.shard", &meta("한국어", 257, 256, false), &plain);
+    let one = 9..12;
+    let talk: [Doc<'_>; 3] = [
+        ("talk-1", "talk", 20, &[151_644, 872, 198, 9, 151_645, 198, 151_644, 77_091, 198, 10, 11], std::slice::from_ref(&one)),
+        ("talk-2", "talk", 9, &[1, 2, 3, 4, 5, 6], &[1..2, 4..6]),
+        ("talk-3", "talk", 4, &[8], &[]),
+    ];
+    holds("v1.0-loss.shard", &meta("chat", 151_669, 151_645, true), &talk);
+}
