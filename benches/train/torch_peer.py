@@ -3,16 +3,20 @@
 A Llama/Qwen2-shaped decoder (RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied
 embedding) with AdamW and gradient clipping, on random tokens: speed only, no quality claim.
 Prints one JSON line with tokens/s and MFU = (6 P + 6 L H T) * tokens/s / peak, where P counts the
-parameters once, L layers, H hidden size, T sequence length; peak is given by the caller.
+parameters once, L layers, H hidden size, T sequence length; peak is given by the caller. Under `torchrun` each process
+has a card and the batch is that of one card; tokens/s are those of all.
 """
 
 import argparse
 import json
+import os
 import time
 
 import torch
+import torch.distributed
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 class Block(nn.Module):
@@ -71,9 +75,15 @@ def main():
     p.add_argument("--compile", action="store_true", help="torch.compile")
     a = p.parse_args()
     torch.manual_seed(0)
+    cards = int(os.environ.get("WORLD_SIZE", 1))
+    if cards > 1:
+        a.device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(a.device)
+        torch.distributed.init_process_group("nccl")
     model = Decoder(a).to(a.device, torch.bfloat16 if a.pure else torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=a.device.startswith("cuda"))
-    run = torch.compile(model) if a.compile else model
+    run = DistributedDataParallel(model) if cards > 1 else model
+    run = torch.compile(run) if a.compile else run
     ids = torch.randint(0, a.vocab, (a.batch, a.seq + 1), device=a.device)
 
     def step():
@@ -93,12 +103,19 @@ def main():
     for _ in range(a.steps):
         step()
     wait()
-    rate = a.steps * a.batch * a.seq / (time.perf_counter() - start)
+    rate = cards * a.steps * a.batch * a.seq / (time.perf_counter() - start)
     params = sum(x.numel() for x in model.parameters())
     flops = 6 * params + 6 * a.layers * a.hidden * a.seq
-    print(json.dumps(dict(tool="torch " + torch.__version__, device=a.device, format="bf16 weights" if a.pure else "bf16" if a.bf16 else "f32",
+    if a.device == "cuda:0" and cards > 1 or cards == 1:
+        report(a, cards, params, rate, flops)
+    if cards > 1:
+        torch.distributed.destroy_process_group()
+
+
+def report(a, cards, params, rate, flops):
+    print(json.dumps(dict(tool="torch " + torch.__version__, device=a.device, cards=cards, format="bf16 weights" if a.pure else "bf16" if a.bf16 else "f32",
                           compiled=a.compile, batch=a.batch, seq=a.seq, parameters=params,
-                          tokens_per_second=round(rate), mfu=round(flops * rate / (a.peak_tflops * 1e12), 5),
+                          tokens_per_second=round(rate), mfu=round(flops * rate / (a.peak_tflops * 1e12 * cards), 5),
                           peak_memory_gb=round(torch.cuda.max_memory_allocated() / 1e9, 2) if a.device.startswith("cuda") else None)))
 
 

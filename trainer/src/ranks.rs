@@ -114,6 +114,10 @@ fn on_each<T: Send, U: Send>(each: Vec<T>, work: impl Fn(usize, T) -> Result<U> 
     if each.len() == 1 {
         return each.into_iter().map(|one| work(0, one)).collect();
     }
+    #[cfg(feature = "cuda")]
+    let streams = crate::kernels::gpu::Streams::current();
+    #[cfg(feature = "cuda")]
+    let work = |rank, one| streams.with(|| work(rank, one));
     std::thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> = each.into_iter().enumerate().map(|(rank, one)| scope.spawn(move || work(rank, one))).collect();

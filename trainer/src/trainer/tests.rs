@@ -412,7 +412,8 @@ fn gpu_two_cards_go_the_way_of_one() {
         eprintln!("skipped: {error}");
         return;
     }
-    for (precision, close) in [(Precision::F32, 1e-4), (Precision::Bf16, 2e-2)] {
+    // Of the first step only the order of additions differs; what it changes grows from step to step.
+    for (precision, first, close) in [(Precision::F32, 1e-5, 1e-3), (Precision::Bf16, 1e-2, 3e-2)] {
         let config = TrainConfig {
             precision: Some(precision),
             learning_rate: 1e-3,
@@ -427,8 +428,9 @@ fn gpu_two_cards_go_the_way_of_one() {
             steps.map(|step| [step.loss, step.grad_norm]).collect::<Vec<_>>()
         });
         assert_eq!(one.len(), both.len());
-        for (step, (a, b)) in one.iter().flatten().zip(both.iter().flatten()).enumerate() {
-            assert!((a - b).abs() <= close * a.abs().max(1.0), "{precision}, number {step}: {a} {b}");
+        for (number, (a, b)) in one.iter().flatten().zip(both.iter().flatten()).enumerate() {
+            let close = if number < 2 { first } else { close };
+            assert!((a - b).abs() <= close * a.abs().max(1.0), "{precision}, number {number}: {a} {b}");
         }
     }
 }

@@ -157,6 +157,16 @@ impl Queue {
         self.jobs.push(Box::new(move |engine, all| work(engine, all.get(from..to).ok_or("addresses are missing")?)));
     }
 
+    /// The same, and sees to it that the card's thread begins: it waits for some tasks to come together otherwise,
+    /// or for someone to read a result.
+    pub(super) fn submit_now(self) {
+        let device = self.buffers.first().map(|buffer| buffer.device.clone());
+        self.submit();
+        if let Some(Device::Cuda(device)) = device {
+            DeviceHandle::<Server>::new(Device::Cuda(device).to_id()).flush_queue();
+        }
+    }
+
     /// Sends everything to the card, to run after all that was submitted before.
     pub(super) fn submit(self) {
         let Some(first) = self.buffers.first() else { return };

@@ -4,20 +4,44 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::sync::{Arc, Barrier};
 
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::environment::stream::StreamId;
+use cudarc::nccl::result::NcclError;
 use cudarc::nccl::{result, sys};
 
 use super::engine::{Engine, Queue, Work};
 use super::tape::{Input, tensor};
 
 /// A card's place in a group.
-#[derive(Clone, Copy)]
-pub(super) struct Seat(sys::ncclComm_t);
+#[derive(Clone)]
+pub(super) struct Seat {
+    communicator: sys::ncclComm_t,
+    /// Where the cards' threads wait for each other.
+    meeting: Arc<Barrier>,
+}
 
 // SAFETY: a communicator is not bound to a thread; it is used under the lock of its card's engine only.
 unsafe impl Send for Seat {}
+
+/// The streams of a thread. cubecl makes streams and memory pools for every thread that it sees; what is done for
+/// this thread on another one is to use those that are there.
+#[derive(Clone, Copy)]
+pub(crate) struct Streams(StreamId);
+
+impl Streams {
+    /// Those of this thread.
+    pub(crate) fn current() -> Self {
+        Self(StreamId::current())
+    }
+
+    /// Does `work` with them, on whatever thread this is.
+    pub(crate) fn with<T>(self, work: impl FnOnce() -> T) -> T {
+        self.0.executes(work)
+    }
+}
 
 /// Makes one group of these cards, which have consecutive numbers. What was a group before is none any more.
 pub(crate) fn join(first: usize, cards: &[Device]) -> Result<(), String> {
@@ -32,7 +56,9 @@ pub(crate) fn join(first: usize, cards: &[Device]) -> Result<(), String> {
         Ok(Err(error)) => return Err(format!("NCCL cannot join cards {numbers:?}: {:?}", error.0)),
         Err(_) => return Err("NCCL (libnccl.so) could not be loaded; it is needed to train on several cards".to_owned()),
     }
-    for (device, seat) in cards.iter().zip(seats.into_iter().map(Seat)) {
+    let meeting = Arc::new(Barrier::new(cards.len()));
+    for (device, communicator) in cards.iter().zip(seats) {
+        let seat = Seat { communicator, meeting: meeting.clone() };
         let buffer = Input::of(Tensor::<1>::zeros([1], device)).data;
         let mut queue = Queue::default();
         queue.add([&buffer], move |engine, _| {
@@ -51,20 +77,29 @@ pub(crate) fn add_up(tensors: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
     let sums = tensors.iter().map(|sum| tensor(sum.clone())).collect();
     let counts: Vec<usize> = tensors.iter().map(|tensor| tensor.meta.shape().num_elements()).collect();
     let mut queue = Queue::default();
-    queue.add_all(tensors, move |engine, at| {
-        engine.marked(|| "all-reduce".to_owned(), |engine| at.iter().zip(&counts).try_for_each(|(&at, &count)| engine.add_up(at, count)))
-    });
-    queue.submit();
+    queue.add_all(tensors, move |engine, at| engine.marked(|| "all-reduce".to_owned(), |engine| engine.add_up(at, &counts)));
+    queue.submit_now(); // another card's thread waits for this one's
     sums
 }
 
 impl Engine {
-    fn add_up(&mut self, at: u64, count: usize) -> Work {
-        let Some(Seat(seat)) = self.seat else { return Err("this card is in no group".to_owned()) };
+    /// The cards' threads meet before and after: a sum that waits for another card must not run while that card's
+    /// thread asks for memory, which the driver gives only when cards that see each other's memory are idle.
+    fn add_up(&mut self, at: &[u64], counts: &[usize]) -> Work {
+        let Some(Seat { communicator, meeting }) = self.seat.clone() else { return Err("this card is in no group".to_owned()) };
         let (float, sum) = (sys::ncclDataType_t::ncclFloat32, sys::ncclRedOp_t::ncclSum);
-        // SAFETY: the buffer at the address has `count` floats; group and stream live as long as the program.
-        unsafe { result::all_reduce(at as *const c_void, at as *mut c_void, count, float, sum, seat, self.stream.cast()) }
-            .map(drop)
-            .map_err(|error| format!("NCCL all-reduce: {:?}", error.0))
+        let tried = |error: NcclError| format!("NCCL all-reduce: {:?}", error.0);
+        meeting.wait();
+        let done = result::group_start().map_err(tried).and_then(|_| {
+            let added = at.iter().zip(counts).try_for_each(|(&at, &count)| {
+                // SAFETY: the buffer at the address has `count` floats; group and stream live as long as the program.
+                unsafe { result::all_reduce(at as *const c_void, at as *mut c_void, count, float, sum, communicator, self.stream.cast()) }
+                    .map(drop)
+                    .map_err(tried)
+            });
+            result::group_end().map_err(tried).and(added)
+        });
+        meeting.wait();
+        done
     }
 }
