@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench gpu-test gpu-bench clean
+.PHONY: help setup build demo test check bench verify-export gpu-test gpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ check: ## Format and lints
 
 bench: build ## Throughput of clean + dedup + tokenize, beside peers where they are installed
 	sh benches/pipeline/run
+
+verify-export: build ## Open exported models with transformers and llama.cpp, which are installed for it (5 GB)
+	sh trainer/testdata/verify
 
 gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computation (needs a card)
 	$(CARGO) test --release --locked -p malmoi-trainer --features cuda --lib -- gpu --test-threads 1

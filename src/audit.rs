@@ -14,10 +14,10 @@ use crate::error::{Context, Error, Result};
 use crate::layout;
 use crate::lock::Snapshot;
 use crate::recipe::Recipe;
-use crate::record::{Count, Duplicate, Kept, PartStats, Rejected};
+use crate::record::{Count, Duplicate, Kept, PartStats, Rejected, Trimmed};
 use crate::report::Ui;
 use crate::stage;
-use crate::stage::tokenize::{PartShards, Unique};
+use crate::stage::tokenize::{EMPTIED, PartShards, Unique};
 
 /// Without `--deep`, every this many documents of a part are encoded again and compared.
 const SAMPLE_EVERY: usize = 97;
@@ -63,6 +63,7 @@ struct Totals {
     duplicate: Count,
     unreadable: u64,
     encoded: Count,
+    imported: Count,
     tokens: u64,
     held_out_tokens: u64,
     /// By part, the rows that are encoded. One bit for each record of the input.
@@ -88,6 +89,11 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
             ledger.fault(error.message);
         }
     }
+    for unit in stage::import::Unit::all(&recipe) {
+        if let Err(error) = import_ledger(folder, &unit, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
+            ledger.fault(error.message);
+        }
+    }
     if let Err(error) = token_ledger(folder, &recipe, tokenizer.as_ref(), &totals, &mut ledger) {
         ledger.fault(error.message);
     }
@@ -110,6 +116,9 @@ fn summary(totals: &Totals, ledger: &Ledger<'_>) {
     documents("+ duplicate", totals.duplicate);
     documents("+ rejected", totals.rejected);
     ui.data(format!("+ unreadable {:>12} records", totals.unreadable));
+    if totals.imported.documents > 0 {
+        documents("imported", totals.imported);
+    }
     ui.data(format!("tokens       {:>12} to train on, {} held out", totals.tokens, totals.held_out_tokens));
     ui.data(format!("{} checks, {} faults", ledger.checks, ledger.faults.len()));
 }
@@ -188,9 +197,18 @@ fn part_ledger(
         duplicates += 1;
     }
     let left: PartShards = layout::read_json(folder, &layout::shard_info(&stats.bucket, name))?;
-    ledger.equal(&format!("{name}: duplicates"), &duplicates, &left.duplicate().documents);
-    ledger.equal(&format!("{name}: kept = encoded + duplicate documents"), &kept.documents, &(left.encoded.documents + duplicates));
-    ledger.equal(&format!("{name}: kept = encoded + duplicate bytes"), &kept.bytes, &(left.encoded.bytes + left.duplicate().bytes));
+    let emptied = trimmed_ledger(folder, name, &kept_rows, &left, ledger)?;
+    ledger.equal(&format!("{name}: duplicates"), &(duplicates + emptied), &left.duplicate().documents);
+    ledger.equal(
+        &format!("{name}: kept = encoded + duplicate documents"),
+        &kept.documents,
+        &(left.encoded.documents + duplicates + emptied),
+    );
+    ledger.equal(
+        &format!("{name}: kept = encoded + duplicate + trimmed bytes"),
+        &kept.bytes,
+        &(left.encoded.bytes + left.duplicate().bytes + left.trimmed.bytes),
+    );
     shards_ledger(folder, name, &left, tokenizer, deep, totals, ledger)?;
     totals.input.merge(stats.input);
     totals.kept.merge(kept);
@@ -202,11 +220,36 @@ fn part_ledger(
     Ok(())
 }
 
+/// Each document that lost lines is one that is no duplicate, and what it lost is what `tokenize` left
+/// out; gives the number of those that lost everything.
+fn trimmed_ledger(folder: &Path, name: &str, kept_rows: &Rows, left: &PartShards, ledger: &mut Ledger<'_>) -> Result<u64> {
+    let mut unique = Unique::open(folder, name)?;
+    unique.by_ref().try_for_each(|document| document.map(drop))?;
+    ledger.equal(&format!("{name}: bytes of duplicates by kind"), &unique.duplicates, &left.duplicates);
+    ledger.equal(&format!("{name}: bytes of trimmed lines"), &unique.trimmed, &left.trimmed);
+    let emptied = left.duplicates.get(EMPTIED).map_or(0, |count| count.documents);
+    let path = folder.join(layout::trimmed(name));
+    let mut rows = 0;
+    if path.exists() {
+        for line in JsonlReader::<Trimmed>::open(&path)? {
+            let Trimmed { row, .. } = line?;
+            rows += 1;
+            ledger.check(kept_rows.contains(row), || format!("{name}: row {row} lost lines, but is no row that is encoded"));
+        }
+    }
+    ledger.equal(&format!("{name}: documents that lost lines"), &rows, &(left.trimmed.documents + emptied));
+    Ok(emptied)
+}
+
 /// Each duplicate of a part is one of a document that is encoded: nothing is dropped in favour of
 /// something that is not there.
 fn survivors(folder: &Path, part: &Part, totals: &Totals, ledger: &mut Ledger<'_>) -> Result<()> {
     for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(&part.name)))? {
-        let Duplicate { row, of, of_part, of_row, .. } = line?;
+        let Duplicate { row, of, of_part, of_row, of_run, .. } = line?;
+        // What is there already is not encoded here.
+        if of_run.is_some() {
+            continue;
+        }
         ledger.check(totals.encoded_rows.get(&of_part).is_some_and(|rows| rows.contains(of_row)), || {
             format!("{}: row {row} is a duplicate of `{of}`, row {of_row} of {of_part}, which is not encoded", part.name)
         });
@@ -268,6 +311,39 @@ fn shards_ledger(
     for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
         ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
         ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());
+    }
+    Ok(())
+}
+
+/// The shards of an imported file: checksums and counts, with `--deep` also every token of the file.
+fn import_ledger(
+    folder: &Path,
+    unit: &stage::import::Unit<'_>,
+    tokenizer: Option<&Tokenizer>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let left = unit.left(folder)?;
+    let mut documents = 0;
+    for shard in &left.shards {
+        let reader = ShardReader::open(folder.join(&shard.path))?;
+        reader.verify()?;
+        ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
+        ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
+        match shard.split {
+            Split::Train => totals.tokens += reader.token_count(),
+            Split::HeldOut => totals.held_out_tokens += reader.token_count(),
+        }
+        documents += reader.len();
+    }
+    ledger.equal(&format!("{}: documents", unit.name()), &documents, &left.encoded.documents);
+    totals.imported.merge(left.encoded);
+    if let (true, Some(tokenizer)) = (deep, tokenizer) {
+        let differs = unit.compare(folder, &left, tokenizer)?;
+        ledger.check(differs.is_none(), || {
+            format!("{}: document `{}` is not as in {}", unit.name(), differs.unwrap_or_default(), unit.path().display())
+        });
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Count, PartStats};
 use crate::report::{Ui, grouped};
+use crate::stage::import;
 
 /// `malmoi card RUN`: the card on stdout.
 pub(crate) fn card(folder: &Path, lang: Language, ui: &Ui) -> Result<()> {
@@ -96,6 +97,13 @@ fn sources(text: &mut String, folder: &Path, recipe: &Recipe, parts: &[Part], la
         let licence = source.licence.as_deref().map_or_else(|| lang.pick("not stated", "밝히지 않음").to_owned(), cell);
         let numbers = [input.documents, input.bytes, kept].map(grouped);
         row(text, &[[cell(&source.name), cell(&source.bucket), source.format.name().to_owned(), licence].as_slice(), &numbers].concat());
+    }
+    for unit in import::Unit::all(recipe) {
+        let left = unit.left(folder)?;
+        let numbers = [left.encoded.documents, left.encoded.bytes, left.encoded.documents].map(grouped);
+        let layout = unit.import.layout.or_else(|| shards::Layout::of(unit.path())).map_or("", shards::Layout::name);
+        let licence = unit.import.licence.as_deref().map_or_else(|| lang.pick("not stated", "밝히지 않음").to_owned(), cell);
+        row(text, &[[cell(&unit.import.part(unit.index)), cell(&left.bucket), layout.to_owned(), licence].as_slice(), &numbers].concat());
     }
     Ok(())
 }

@@ -125,6 +125,8 @@ pub(crate) enum Command {
     Estimate(Estimate),
     /// Write a model for other programs: a Hugging Face folder, whole or in four bits, or a GGUF file.
     Export(Export),
+    /// Continue a text with a model: one prompt, a file of prompts, or what is typed.
+    Generate(Generate),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.
@@ -159,7 +161,16 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', value_name = "N", default_value_t = 5)]
         examples: u16,
     },
-    /// Train, extend and compare tokenizers, on texts and without a recipe.
+    /// Train what filters need.
+    #[command(subcommand)]
+    Filters(FiltersCommand),
+    /// Answer questions about what a training sees.
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Bring token shards to and from the layouts of other trainers.
+    #[command(subcommand)]
+    Shards(ShardsCommand),
+    /// Train, extend, compare and convert tokenizers, on texts and without a recipe.
     #[command(subcommand)]
     Tokenizer(TokenizerCommand),
     /// Say what machine this is, which backends it has, and what is missing.
@@ -253,9 +264,9 @@ pub(crate) struct Export {
     /// Type of the numbers that are not quantized in hf formats: bf16, f16 or f32 [default: bf16; of adapters f32].
     #[arg(long, value_name = "TYPE")]
     pub(crate) dtype: Option<String>,
-    /// The run's checkpoint of this step [default: the latest].
-    #[arg(long, value_name = "N")]
-    pub(crate) step: Option<u64>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
     /// Most bytes of one file of weights in hf formats.
     #[arg(long, value_name = "BYTES", default_value_t = 5_000_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) file_bytes: u64,
@@ -293,6 +304,85 @@ pub(crate) struct Check {
     pub(crate) force: bool,
 }
 
+/// What is continued, with which model and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Generate {
+    /// A run folder, a Hugging Face folder or a .gguf file.
+    pub(crate) model: PathBuf,
+    /// The text to continue [default: stdin; on a terminal each line typed].
+    pub(crate) prompt: Option<String>,
+    /// A file of JSON lines, each with a `prompt` and, if wanted, an `id`: writes JSON lines in their order.
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    pub(crate) prompts: Option<PathBuf>,
+    /// Continuations of each prompt.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
+    pub(crate) samples: u32,
+    /// New tokens of a continuation, at most.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    pub(crate) tokens: u32,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Text that ends a continuation and is no part of it; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) stop: Vec<String>,
+    /// Another seed gives other draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Continuations made at a time, at most.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) batch: u32,
+    /// Tokens of a prompt and its continuation together [default: what the model is made for, at most 32768].
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<u32>,
+    /// Memory for keys and values [default: what is needed, at most 1 GiB].
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) cache_bytes: Option<u64>,
+    /// The tokenizer.json or SentencePiece model [default: the one beside the model].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
+}
+
+/// How tokens are drawn.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct SamplingArgs {
+    /// 0 takes the likeliest token, 1 draws as the model says, more is wilder.
+    #[arg(long, default_value_t = 0.8)]
+    pub(crate) temperature: f64,
+    /// Draw among this many likeliest tokens; 0: among all.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) top_k: u32,
+    /// Draw among the fewest tokens that are this likely together.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub(crate) top_p: f64,
+    /// Draw among tokens at least this share as likely as the likeliest.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) min_p: f64,
+    /// Make tokens that are there already less likely; 1 changes nothing.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub(crate) repetition_penalty: f64,
+}
+
+/// Which checkpoint of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Number(u64),
+    Best,
+}
+
+impl std::str::FromStr for Step {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            _ => text.parse().map(Self::Number).map_err(|_| "neither a number nor `best`".to_owned()),
+        }
+    }
+}
+
 /// Form of an exported model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -317,16 +407,122 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum FiltersCommand {
+    /// Train the model of the filter `classifier`, and say how good it is on texts it never saw.
+    Train(ClassifierTraining),
+}
+
+/// What a classifier is trained on.
+#[derive(Args, Debug)]
+pub(crate) struct ClassifierTraining {
+    /// Texts to be kept: files, folders, globs or run folders.
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) positive: Vec<String>,
+    /// Texts to be told from them.
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) negative: Vec<String>,
+    /// Where to write the model.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Share of the texts, by hash, to measure on and not to learn from.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) held_out: f64,
+    /// Times that every text is learnt from.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) epochs: u32,
+    /// The model has 2^BITS weights of four bytes.
+    #[arg(long, value_name = "BITS", default_value_t = 22)]
+    pub(crate) bits: u32,
+    /// Learning rate at the beginning.
+    #[arg(long, value_name = "RATE", default_value_t = 4.0)]
+    pub(crate) rate: f64,
+    /// Another seed gives another order of the texts.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Name the documents that a step trains on, in the order of its rows.
+    Order {
+        /// The run folder.
+        run: PathBuf,
+        /// The step, as metrics.jsonl counts it: from 1.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        step: u64,
+    },
+}
+
+/// The layouts of other trainers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LayoutName {
+    /// Megatron-LM, GPT-NeoX: NAME.bin and NAME.idx
+    Megatron,
+    /// datatrove, nanotron: NAME.ds, .ds.index, .ds.loss and .ds.metadata
+    Datatrove,
+    /// OLMo, dolma: NAME.npy without a header, and NAME.csv.gz
+    Olmo,
+    /// llm.c: NAME.bin with a header of 1024 bytes
+    LlmC,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShardsCommand {
+    /// Write every shard of a run in another trainer's layout.
+    Export {
+        /// The run folder.
+        run: PathBuf,
+        /// The folder to write; files of the same names are replaced.
+        folder: PathBuf,
+        /// The layout.
+        #[arg(long, value_enum, value_name = "LAYOUT")]
+        to: LayoutName,
+        /// Leave out the end token that every document of a shard has.
+        #[arg(long)]
+        without_end_tokens: bool,
+        /// The tokenizer's name in datatrove's .metadata [default: its fingerprint].
+        #[arg(long, value_name = "NAME")]
+        tokenizer_name: Option<String>,
+    },
+    /// Make a run folder from files that another program tokenized.
+    ///
+    /// A recipe does the same with `[[imports]]`; this writes the recipe too.
+    Import {
+        /// Files: NAME.bin (with NAME.idx: Megatron, else llm.c), NAME.ds, NAME.npy.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// The run folder to make.
+        folder: PathBuf,
+        /// The tokenizer that made the ids.
+        #[arg(long, short, value_name = "FILE")]
+        tokenizer: PathBuf,
+        /// Name of the end token [default: the usual names].
+        #[arg(long, value_name = "TOKEN")]
+        eos: Option<String>,
+        /// The bucket that the documents go into.
+        #[arg(long, value_name = "NAME", default_value = "imported")]
+        bucket: String,
+        /// The layout [default: what the name of each file says].
+        #[arg(long, value_enum, value_name = "LAYOUT")]
+        from: Option<LayoutName>,
+        /// Bytes of a token, for .npy and for .ds without .index and .metadata [default: 2 up to 65,536 ids, else 4].
+        #[arg(long, value_name = "2|4", value_parser = clap::value_parser!(u32).range(2..=4))]
+        token_bytes: Option<u32>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum TokenizerCommand {
-    /// Train a byte-level BPE: the merges and ids of Hugging Face's trainer.
+    /// Train a byte-level BPE (the merges and ids of Hugging Face's trainer) or a SentencePiece model.
     ///
     /// All options of a recipe's `[tokenizer] train` can be set, for example
-    /// `--set tokenizer.train.pattern=llama3`.
+    /// `--set tokenizer.train.pattern=llama3`. A name that ends in .model asks for SentencePiece, whose
+    /// options are set by `--set tokenizer.sentencepiece.KEY=VALUE`.
     Train {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
         texts: Vec<String>,
-        /// Where to write the tokenizer.json.
+        /// Where to write the tokenizer.json or SentencePiece .model.
         #[arg(long, short, value_name = "FILE")]
         out: PathBuf,
         /// Ids in all [default: 32000].
@@ -355,12 +551,31 @@ pub(crate) enum TokenizerCommand {
         #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
         held_out: f64,
     },
+    /// Convert between tokenizer formats, where the ids stay the same to the last one.
+    ///
+    /// Reads a tokenizer.json, tekken.json, .tiktoken, .gguf or SentencePiece .model; writes what the name
+    /// of the new file says: .json, .tiktoken or .model.
+    Convert {
+        /// The file to convert.
+        tokenizer: PathBuf,
+        /// The file to write.
+        out: PathBuf,
+        /// How a .tiktoken file's text is split: gpt2, qwen2, llama3, qwen3.5, o200k or tekken [default: known by the number of ranks].
+        #[arg(long, value_name = "PATTERN")]
+        pattern: Option<String>,
+        /// A special token that a .tiktoken file lacks; may be given several times.
+        #[arg(long, value_name = "TOKEN=ID")]
+        special: Vec<String>,
+        /// Name of the end token [default: the usual names].
+        #[arg(long, value_name = "TOKEN")]
+        eos: Option<String>,
+    },
     /// Compare tokenizers on texts: length, fertility, partial characters, unused ids, Hangul.
     Report {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
         texts: Vec<String>,
-        /// A tokenizer.json or SentencePiece model; may be given several times.
+        /// A tokenizer.json, SentencePiece model, .tiktoken, tekken.json or .gguf file; may be given several times.
         #[arg(long, short, required = true, value_name = "[NAME=]FILE")]
         tokenizer: Vec<String>,
     },

@@ -176,6 +176,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
     let vocab = match (&train.init, recipe.tokenizer.source()) {
         (Some(init), _) => Pretrained::open(init).map_err(Error::new)?.vocab_size(),
         (None, TokenizerSource::Train(train)) => train.vocab_size as usize,
+        (None, TokenizerSource::SentencePiece(config)) => config.vocab_size as usize,
         (None, TokenizerSource::Load(_) | TokenizerSource::Bytes) => {
             let tokenizer = Tokenizer::build(&recipe.tokenizer, Path::new("."), std::iter::empty::<String>())
                 .context(|| "cannot open the tokenizer".to_owned())?;

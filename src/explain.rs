@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use corpora::{JsonlReader, Part};
+use filters::Finding;
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::record::{Duplicate, Kept, Rejected};
+use crate::record::{Duplicate, Kept, Rejected, Trimmed};
 use crate::report::Ui;
 
 /// `malmoi explain [FILTER]`.
@@ -46,27 +47,40 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
             found = true;
             let duplicate = find::<Duplicate>(folder, &layout::duplicates(&part.name), |duplicate| duplicate.row == kept.row)?;
             match &duplicate {
-                Some(duplicate) => ui.data(format!(
-                    "{id}: duplicate ({}, similarity {:.3}) of {}, which stays",
-                    duplicate.kind, duplicate.similarity, duplicate.of
-                )),
+                Some(duplicate) => {
+                    let place = duplicate.of_run.as_ref().map(|run| format!(" in {run}")).unwrap_or_default();
+                    ui.data(format!(
+                        "{id}: duplicate ({}, similarity {:.3}) of {}{place}, which stays",
+                        duplicate.kind, duplicate.similarity, duplicate.of
+                    ));
+                }
                 None if folder.join(layout::duplicates(&part.name)).exists() => ui.data(format!("{id}: kept")),
                 None => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
             }
+            let trimmed = find::<Trimmed>(folder, &layout::trimmed(&part.name), |trimmed| trimmed.row == kept.row)?;
+            if let Some(trimmed) = &trimmed {
+                ui.data(format!("  lost       {} lines of {} bytes that stand in many documents", trimmed.lines, trimmed.bytes));
+                for (start, end) in &trimmed.cut {
+                    let cut = kept.text.get(*start as usize..*end as usize).unwrap_or_default();
+                    ui.data(format!("  -          {}", super::inspect::excerpt(cut.trim(), 100)));
+                }
+            }
             place(part, kept.row, &kept.source, &kept.bucket, ui);
             metrics(&kept.metrics, ui);
-            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "document": kept }));
+            findings(&kept.findings, ui);
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "trimmed": trimmed, "document": kept }));
         }
         let rejected = find::<Rejected>(
             folder,
             &layout::rejects(&part.name),
             |line| matches!(line, Rejected::Dropped { id: other, .. } if other == id),
         )?;
-        if let Some(Rejected::Dropped { row, why, source, bucket, metrics: values, text, .. }) = &rejected {
+        if let Some(Rejected::Dropped { row, why, source, bucket, metrics: values, text, findings: items, .. }) = &rejected {
             found = true;
             ui.data(format!("{id}: dropped by {why}"));
             place(part, *row, source, bucket, ui);
             metrics(values, ui);
+            findings(items, ui);
             ui.data(format!("  text       {}", super::inspect::excerpt(text, 200)));
             ui.event("document", &json!({ "id": id, "part": part.name, "outcome": "dropped", "document": rejected }));
         }
@@ -85,6 +99,13 @@ fn place(part: &Part, row: u64, source: &str, bucket: &str, ui: &Ui) {
 fn metrics(values: &std::collections::BTreeMap<String, f64>, ui: &Ui) {
     for (name, value) in values {
         ui.data(format!("  {name:<34} {value:.4}"));
+    }
+}
+
+/// Items of evaluation sets in the document.
+fn findings(items: &[Finding], ui: &Ui) {
+    for Finding { item, field, overlap, start, end, excerpt, .. } in items {
+        ui.data(format!("  holds {:.1}% of {item} {field}, bytes {start}..{end}: {excerpt}", 100.0 * overlap));
     }
 }
 

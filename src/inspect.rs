@@ -54,7 +54,7 @@ fn folder(path: &Path, records: usize, ui: &Ui) -> Result<()> {
 
 /// The files of a run folder with what each is for.
 fn run(path: &Path, ui: &Ui) -> Result<()> {
-    const WHAT: [(&str, &str); 14] = [
+    const WHAT: [(&str, &str); 15] = [
         ("recipe.toml", "the recipe, every default and path filled in"),
         ("recipe.lock", "what is current"),
         ("plan.json", "the parts"),
@@ -63,6 +63,7 @@ fn run(path: &Path, ui: &Ui) -> Result<()> {
         ("signatures", "what deduplication compares"),
         ("stats", "one row for each input document, and counts"),
         ("duplicates", "rows that are duplicates, and of what"),
+        ("lines", "lines that documents lost because many have them"),
         ("tokenizer", "the tokenizer"),
         ("shards", "token shards"),
         ("manifest.json", "all shards"),

@@ -32,6 +32,14 @@ pub(crate) fn duplicates(part: &str) -> String {
     format!("duplicates/{part}.jsonl.zst")
 }
 
+/// Lines that a part's documents lost because they stand in many documents.
+pub(crate) fn trimmed(part: &str) -> String {
+    format!("{LINES}/{part}.jsonl.zst")
+}
+
+/// Folder of [`trimmed`].
+pub(crate) const LINES: &str = "lines";
+
 /// Summary of the deduplication.
 pub(crate) const DEDUP: &str = "duplicates/summary.json";
 
@@ -62,6 +70,10 @@ pub(crate) const STATS: &str = "stats.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const SAMPLES: &str = "samples.jsonl";
+/// Event files of TensorBoard.
+pub(crate) const TENSORBOARD: &str = trainer::TENSORBOARD_FOLDER;
+/// The documents of a step whose loss or gradient was no number.
+pub(crate) const NON_FINITE: &str = "non-finite.jsonl";
 pub(crate) const TRAINING: &str = "training.json";
 pub(crate) const TIMINGS: &str = "timings.json";
 pub(crate) const REPORT: &str = "report.html";

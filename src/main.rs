@@ -7,17 +7,22 @@
 mod adapted;
 mod audit;
 mod card;
+mod classify;
 mod cli;
 mod compare;
+mod data;
 mod doctor;
 mod error;
 mod estimate;
 mod explain;
 mod export;
+mod generate;
 mod init;
 mod inspect;
+mod interchange;
 mod layout;
 mod lock;
+mod model;
 mod plan;
 mod recipe;
 mod record;
@@ -60,7 +65,10 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
-    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. }) {
+    if matches!(
+        cli.command,
+        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_)
+    ) {
         listen()?;
     }
     match &cli.command {
@@ -68,6 +76,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Plan { recipe } => {
             let mut recipe = recipe::Recipe::load(recipe, &common.set)?;
             stage::train::take_init(&mut recipe)?;
+            recipe.notes().iter().for_each(|note| ui.warn(note));
             plan::show(&recipe, ui)
         }
         Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
@@ -85,6 +94,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, &cli.common, ui),
+        Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),
@@ -93,6 +103,9 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Card { run } => card::card(run, common.lang, ui),
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
+        Command::Filters(cli::FiltersCommand::Train(training)) => classify::train(training, ui),
+        Command::Data(command) => data::run(command, ui),
+        Command::Shards(command) => interchange::run(command, common, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),
     }

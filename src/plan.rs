@@ -1,12 +1,13 @@
 //! The plan: the parts that a recipe's input is cut into, and what of the run is current.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use corpora::Part;
 use filters::FilterSpec;
 use serde_json::{Value, json};
-use shards::{Manifest, MixtureConfig, TokenizerConfig, TokenizerSource};
+use shards::{Balance, Manifest, MixtureConfig, MixtureStage, TokenizerConfig, TokenizerSource};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
@@ -29,7 +30,10 @@ impl Plan {
         let lists = recipe.filters.iter().map(lists).collect::<Result<Vec<_>>>()?;
         let clean = parts.iter().map(|part| clean_fingerprint(recipe, &lists, part)).collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean }))?;
+        let dedup = fingerprint(
+            "dedup",
+            &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": stage::dedup::identities(&recipe.dedup)? }),
+        )?;
         Ok(Self { parts, clean, dedup })
     }
 
@@ -45,7 +49,7 @@ impl Plan {
                 json!(blake3::hash(&bytes).to_hex().as_str())
             }
             // Trained on what deduplication left.
-            TokenizerSource::Train(_) => json!(self.dedup),
+            TokenizerSource::Train(_) | TokenizerSource::SentencePiece(_) => json!(self.dedup),
             TokenizerSource::Bytes => Value::Null,
         };
         fingerprint("tokenizer", &json!({ "tokenizer": recipe.tokenizer, "content": content }))
@@ -56,7 +60,15 @@ impl Plan {
     pub(crate) fn tokenize(&self, folder: &Path, recipe: &Recipe, index: usize, tokenizer: &str) -> Result<Fingerprint> {
         let path = folder.join(layout::duplicates(&self.parts[index].name));
         let duplicates = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+        let path = folder.join(layout::trimmed(&self.parts[index].name));
+        let trimmed = if recipe.dedup.lines.is_some() {
+            let lines = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+            Some(blake3::hash(&lines).to_hex().to_string())
+        } else {
+            None
+        };
         let facts = json!({
+            "trimmed": trimmed,
             "clean": self.clean[index],
             "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
             "tokenizer": tokenizer,
@@ -90,15 +102,14 @@ fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Res
 
 /// Hashes of the files that a filter reads: what they hold matters, not only where they lie.
 fn lists(filter: &FilterSpec) -> Result<Vec<String>> {
-    let mut filter = filter.clone();
     let name = filter.name();
-    let hash = |path: &mut String| {
+    let hash = |path: &String| {
         let mut hasher = blake3::Hasher::new();
-        let hashed = std::fs::File::open(&*path).and_then(|file| hasher.update_reader(file).map(|_| ()));
-        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the list {path}: {cause}")))?;
+        let hashed = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the file {path}: {cause}")))?;
         Ok(hasher.finalize().to_hex().to_string())
     };
-    filter.files_mut().into_iter().map(hash).collect()
+    filter.files().map_err(Error::new)?.iter().map(hash).collect()
 }
 
 /// `malmoi plan`: the tree of what a run would do.
@@ -147,6 +158,17 @@ pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
     }
     let _ = writeln!(text, "├─ tokenize: {} parts, {done} current", plan.parts.len());
     ui.event("plan", &json!({ "stage": "tokenize", "parts": plan.parts.len(), "current-parts": done }));
+    let imports = stage::import::Unit::all(recipe);
+    for unit in &imports {
+        let print = unit.fingerprint(recipe, &tokenizer)?;
+        let state = have && current(&unit.name(), &print);
+        let name = unit.name();
+        let _ = writeln!(text, "├─ {name} → {}: {} {} {}", unit.import.bucket, bytes(unit.bytes()), short(&print), word(state));
+        ui.event(
+            "plan",
+            &json!({ "stage": "import", "part": unit.import.part(unit.index), "bucket": unit.import.bucket, "bytes": unit.bytes(), "fingerprint": print, "current": state }),
+        );
+    }
     let _ = writeln!(text, "├─ mix: {}", mixture_words(&recipe.mixture));
     if done == plan.parts.len() {
         preview(recipe, &mut text, ui)?;
@@ -202,13 +224,28 @@ pub(crate) fn applies(filter: &FilterSpec, bucket: &str) -> bool {
 fn tokenizer_words(config: &TokenizerConfig) -> String {
     match config.source() {
         TokenizerSource::Train(train) => format!("to train, {} tokens", train.vocab_size),
+        TokenizerSource::SentencePiece(config) => format!("SentencePiece to train, {} pieces", config.vocab_size),
         TokenizerSource::Load(path) => path.display().to_string(),
         TokenizerSource::Bytes => "bytes".to_owned(),
     }
 }
 
 fn mixture_words(config: &MixtureConfig) -> String {
-    config.ratios.iter().map(|(bucket, ratio)| format!("{bucket} {:.4}%", 100.0 * ratio)).collect::<Vec<_>>().join(", ")
+    let words = |ratios: &BTreeMap<String, f64>| {
+        ratios.iter().map(|(bucket, ratio)| format!("{bucket} {:.4}%", 100.0 * ratio)).collect::<Vec<_>>().join(", ")
+    };
+    match config.balance {
+        Balance::Temperature(temperature) => format!("by size, temperature {temperature}"),
+        Balance::UniMax => "UniMax: evenly, within the epochs".to_owned(),
+        Balance::Ratios if config.stages.is_empty() => words(&config.ratios),
+        Balance::Ratios => {
+            let stage = |stage: &MixtureStage| {
+                let until = stage.until.map_or_else(|| "to the end".to_owned(), |until| format!("up to {until} tokens"));
+                format!("{until} {}", words(&stage.ratios))
+            };
+            config.stages.iter().map(stage).collect::<Vec<_>>().join("; ")
+        }
+    }
 }
 
 fn short(fingerprint: &str) -> &str {

@@ -3,20 +3,23 @@
 //! Loading is three steps that a reader can follow: the text is parsed, `--set` overrides are put
 //! in, and the result is checked as a whole. An error at any step points at the line.
 
+mod import;
 mod locate;
 mod overrides;
 mod paths;
+mod preset;
 
 use std::path::{Path, PathBuf};
 
 use corpora::Source;
+use filters::FilterSpec;
 use filters::dedup::DedupConfig;
-use filters::{Chain, FilterSpec};
 use serde::{Deserialize, Serialize};
 use shards::{MixtureConfig, TokenizerConfig};
-use trainer::TrainConfig;
+use trainer::{Preset, TrainConfig};
 
 use crate::error::{Context, Error, Result};
+pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
 
@@ -38,8 +41,12 @@ pub(crate) struct Recipe {
     /// Share of the documents of every bucket that is never trained on. Default 0.01.
     #[serde(default = "default_held_out")]
     pub(crate) held_out: f64,
-    /// Where text comes from.
+    /// Where text comes from. May be empty where there are `imports`.
+    #[serde(default)]
     pub(crate) sources: Vec<Source>,
+    /// Token files that another program made. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) imports: Vec<Import>,
     /// What every document passes, in this order.
     #[serde(default)]
     pub(crate) filters: Vec<FilterSpec>,
@@ -54,6 +61,9 @@ pub(crate) struct Recipe {
     /// What is trained; absent: the run ends with the shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) train: Option<TrainConfig>,
+    /// The preset whose values are in `train` already.
+    #[serde(skip)]
+    pub(crate) preset: Option<Preset>,
 }
 
 fn default_part_bytes() -> u64 {
@@ -95,13 +105,14 @@ impl Recipe {
 
     fn parse(text: &str, name: &str, folder: &Path, set: &[String]) -> Result<Self> {
         let places = Places::new(text, name);
-        let mut recipe: Self = if set.is_empty() {
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
+        for assignment in set {
+            overrides::apply(&mut table, assignment)?;
+        }
+        let preset = preset::expand(&mut table);
+        let mut recipe: Self = if set.is_empty() && preset.is_none() {
             toml::from_str(text).map_err(|error| places.parse_error(&error))?
         } else {
-            let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
-            for assignment in set {
-                overrides::apply(&mut table, assignment)?;
-            }
             toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
                 // A wrong key that stands in the file is shown there; else an override is at fault.
                 match toml::from_str::<Self>(text) {
@@ -110,9 +121,37 @@ impl Recipe {
                 }
             })?
         };
+        recipe.preset = preset;
         recipe.resolve_lists(folder).map_err(|problem| places.problem(&problem))?;
         recipe.check().map_err(|problem| places.problem(&problem))?;
         recipe.resolve(folder).map_err(|problem| places.problem(&problem))?;
+        Ok(recipe)
+    }
+
+    /// What is to be said about the recipe's preset; for people.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        let notes = |preset: Preset| preset.notes().iter().map(move |note| format!("preset {}: {note}", preset.name()));
+        self.preset.into_iter().flat_map(notes).collect()
+    }
+
+    /// A recipe of nothing but imports, in full and with absolute paths.
+    pub(crate) fn of_imports(output: PathBuf, imports: Vec<Import>, tokenizer: TokenizerConfig, mixture: MixtureConfig) -> Result<Self> {
+        let recipe = Self {
+            output,
+            seed: 0,
+            part_bytes: default_part_bytes(),
+            max_bad_rows: default_max_bad_rows(),
+            held_out: default_held_out(),
+            sources: Vec::new(),
+            imports,
+            filters: Vec::new(),
+            dedup: DedupConfig::default(),
+            tokenizer,
+            mixture,
+            train: None,
+            preset: None,
+        };
+        recipe.check().map_err(|problem| Error::new(problem.message))?;
         Ok(recipe)
     }
 
@@ -126,22 +165,39 @@ impl Recipe {
         Self::load(&path, &[])
     }
 
-    /// Names of the buckets that the sources fill, sorted.
+    /// Names of the buckets that sources and imports fill, sorted.
     pub(crate) fn buckets(&self) -> Vec<&str> {
-        let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).collect();
+        let imported = self.imports.iter().map(|import| import.bucket.as_str());
+        let mut buckets: Vec<&str> = self.sources.iter().map(|source| source.bucket.as_str()).chain(imported).collect();
         buckets.sort_unstable();
         buckets.dedup();
         buckets
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if self.sources.is_empty() {
+        if self.sources.is_empty() && self.imports.is_empty() {
             return Err(Problem::new("sources", "a recipe needs at least one source"));
+        }
+        if self.sources.is_empty() && (self.tokenizer.train.is_some() || self.tokenizer.sentencepiece.is_some()) {
+            return Err(Problem::new(
+                "tokenizer.train",
+                "without sources there is no text to train a tokenizer on; `load` the imports' own",
+            ));
         }
         for (index, source) in self.sources.iter().enumerate() {
             source.validate().map_err(|cause| Problem::new(format!("sources.{index}"), cause))?;
             if self.sources[..index].iter().any(|earlier| earlier.name == source.name) {
                 return Err(Problem::new(format!("sources.{index}.name"), format!("two sources are named `{}`", source.name)));
+            }
+        }
+        for (index, import) in self.imports.iter().enumerate() {
+            import.validate().map_err(|cause| Problem::new(format!("imports.{index}"), cause))?;
+            let mut earlier = self.sources.iter().map(|source| &source.name).chain(self.imports[..index].iter().map(|import| &import.name));
+            if earlier.any(|name| *name == import.name) {
+                return Err(Problem::new(
+                    format!("imports.{index}.name"),
+                    format!("`{}` is the name of another source or import", import.name),
+                ));
             }
         }
         let buckets = self.buckets();
@@ -153,9 +209,20 @@ impl Recipe {
             })?;
         }
         self.dedup.validate().map_err(|cause| Problem::new("dedup", cause))?;
+        for bucket in self.dedup.lines.iter().flat_map(|lines| lines.buckets.keys()) {
+            if !buckets.contains(&bucket.as_str()) {
+                return Err(Problem {
+                    place: format!("dedup.lines.buckets.{bucket}"),
+                    message: format!("`lines.buckets` names `{bucket}`, which no source fills"),
+                    hint: Some(format!("the sources fill: {}", buckets.join(", "))),
+                });
+            }
+        }
         if let Some(metric) = &self.dedup.prefer {
-            let chain = Chain::new(&self.filters).map_err(|cause| Problem::new("filters", cause))?;
-            let names = chain.metric_names();
+            let names = self.filters.iter().map(FilterSpec::metric_names).collect::<Result<Vec<_>, _>>();
+            let mut names = names.map_err(|cause| Problem::new("filters", cause))?.concat();
+            names.sort_unstable();
+            names.dedup();
             if !names.contains(&metric.as_str()) {
                 return Err(Problem {
                     place: "dedup.prefer".to_owned(),
@@ -172,7 +239,13 @@ impl Recipe {
             return Err(Problem::new("held-out", format!("`held-out` is a share from 0 to 0.5, not {}", self.held_out)));
         }
         if let Some(train) = &self.train {
-            train.validate().map_err(|cause| Problem::new("train", cause))?;
+            train.validate().map_err(|cause| {
+                let place = match &cause {
+                    trainer::Error::Setting { option, .. } => format!("train.{option}"),
+                    _ => "train".to_owned(),
+                };
+                Problem::new(place, cause)
+            })?;
         }
         for bucket in self.tokenizer.train.iter().flat_map(|train| train.shares.keys()) {
             if !buckets.contains(&bucket.as_str()) {
@@ -185,8 +258,8 @@ impl Recipe {
         }
         if self.train.is_some() || self.mixture != MixtureConfig::default() {
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
-            for bucket in self.mixture.ratios.keys() {
-                if !buckets.contains(&bucket.as_str()) {
+            for bucket in self.mixture.named() {
+                if !buckets.contains(&bucket) {
                     return Err(Problem {
                         place: format!("mixture.{bucket}"),
                         message: format!("the mixture asks for bucket `{bucket}`, which no source fills"),
@@ -203,6 +276,17 @@ impl Recipe {
         for (index, source) in self.sources.iter_mut().enumerate() {
             for pattern in source.files.iter_mut() {
                 *pattern = paths::resolve(folder, pattern).map_err(|cause| Problem::new(format!("sources.{index}.files"), cause))?;
+            }
+        }
+        for run in &mut self.dedup.against {
+            *run = paths::resolve(folder, run).map_err(|cause| Problem::new("dedup.against", cause))?;
+            if Path::new(run) == self.output {
+                return Err(Problem::new("dedup.against", "`against` names the run's own `output`"));
+            }
+        }
+        for (index, import) in self.imports.iter_mut().enumerate() {
+            for file in &mut import.files {
+                *file = paths::resolve(folder, file).map_err(|cause| Problem::new(format!("imports.{index}.files"), cause))?;
             }
         }
         if let Some(load) = &mut self.tokenizer.load {

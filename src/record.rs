@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use filters::Reason;
+use filters::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -22,7 +22,13 @@ pub(crate) struct Kept {
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) meta: Map<String, Value>,
     pub(crate) metrics: BTreeMap<String, f64>,
+    /// Items of evaluation sets that stand or stood in it, the surest [`FINDINGS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) findings: Vec<Finding>,
 }
+
+/// Most items of evaluation sets that are told of one document; all are counted.
+pub(crate) const FINDINGS: usize = 20;
 
 /// A line of `rejects/`: a document that a filter dropped, or a record that could not be read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +50,8 @@ pub(crate) enum Rejected {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         url: Option<String>,
         metrics: BTreeMap<String, f64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        findings: Vec<Finding>,
     },
     /// Quarantined: not a document at all.
     Unreadable { row: u64, unreadable: String },
@@ -93,6 +101,22 @@ pub(crate) struct PartStats {
     /// row group.
     #[serde(default)]
     pub(crate) broken: u64,
+    /// Evaluation sets that were looked for, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) contamination: BTreeMap<String, Contamination>,
+}
+
+/// What was found of an evaluation set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Contamination {
+    /// Items of the set.
+    pub(crate) items: u64,
+    /// Those that are long enough to be looked for.
+    pub(crate) searchable: u64,
+    /// Documents with at least one item.
+    pub(crate) documents: u64,
+    /// Documents in which each item was found.
+    pub(crate) found: BTreeMap<String, u64>,
 }
 
 impl PartStats {
@@ -107,3 +131,6 @@ impl PartStats {
 
 /// A line of `duplicates/`, as written by the deduplication.
 pub(crate) use filters::dedup::Duplicate;
+
+/// A line of `lines/`, as written by the deduplication.
+pub(crate) use filters::dedup::Trimmed;

@@ -4,23 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use filters::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shards::{Manifest, MixturePlan, Tokenizer};
 use trainer::DeviceSpec;
 
 use crate::cli::{Common, Language, StageName};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::lock::{Access, Lock};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::record::PartStats;
-use crate::report::{Ui, Unit, bytes};
+use crate::report::{self, Ui, bytes};
 use crate::stage::clean::Cleaner;
+use crate::stage::import::Unit;
 use crate::stage::tokenize::Encoder;
 use crate::stage::train::Training;
 use crate::stage::{self, for_each};
-use crate::{CANCEL, layout, plan, report};
+use crate::{CANCEL, layout, plan};
 
 /// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,6 +48,7 @@ impl<'a> Run<'a> {
     pub(crate) fn open(recipe: &Path, common: &Common, access: Access, ui: &'a Ui) -> Result<Self> {
         let mut recipe = Recipe::load(recipe, &common.set)?;
         stage::train::take_init(&mut recipe)?;
+        recipe.notes().iter().for_each(|note| ui.warn(note));
         let device: DeviceSpec = common.device.parse().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
         if recipe.train.is_some() {
             device.open().map_err(|error| Error::new(error).hint("`malmoi doctor` lists the devices"))?;
@@ -103,6 +106,11 @@ impl<'a> Run<'a> {
                 return Ok(false);
             }
         }
+        for unit in Unit::all(&self.recipe) {
+            if !self.lock.is_current(&unit.name(), &unit.fingerprint(&self.recipe, &tokenizer)?) {
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 
@@ -135,6 +143,7 @@ impl<'a> Run<'a> {
         self.dedup()?;
         let tokenizer = self.tokenizer()?;
         self.tokenize(&parts, &tokenizer)?;
+        self.import(&tokenizer)?;
         let (manifest, mixture) = self.mix(&tokenizer)?;
         Ok((tokenizer, manifest, mixture))
     }
@@ -142,16 +151,13 @@ impl<'a> Run<'a> {
     fn clean(&self, parts: &[usize]) -> Result<()> {
         let todo: Vec<usize> =
             parts.iter().copied().filter(|at| !self.lock.is_current(&self.unit("clean", *at), &self.plan.clean[*at])).collect();
-        let buckets = self.recipe.buckets();
-        let cleaners = self
-            .recipe
-            .sources
-            .iter()
-            .map(|source| Cleaner::new(source, &buckets, &self.recipe.filters, &self.recipe.dedup))
-            .collect::<Result<Vec<_>>>()?;
+        let chain = if todo.is_empty() { Chain::new(&[]) } else { Chain::new(&self.recipe.filters) };
+        let chain = chain.context(|| "cannot build the filters".to_owned())?;
+        let cleaners: Vec<Cleaner<'_>> =
+            self.recipe.sources.iter().map(|source| Cleaner::new(source, &chain, &self.recipe.dedup)).collect();
         let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
         self.timed("clean", todo.len(), parts.len(), |text| {
-            let progress = self.ui.progress("clean", Unit::Bytes, total);
+            let progress = self.ui.progress("clean", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
                 let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
@@ -246,7 +252,7 @@ impl<'a> Run<'a> {
         }
         let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
         self.timed("tokenize", todo.len(), parts.len(), |text| {
-            let progress = self.ui.progress("tokenize", Unit::Bytes, total);
+            let progress = self.ui.progress("tokenize", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
                 let part = &self.plan.parts[*at];
                 let source = &self.recipe.sources[part.source];
@@ -254,6 +260,32 @@ impl<'a> Run<'a> {
                 self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
                 text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
                 self.ui.event("tokenize", &left);
+                Ok(())
+            })
+        })
+    }
+
+    fn import(&self, tokenizer: &Tokenizer) -> Result<()> {
+        let units = Unit::all(&self.recipe);
+        if units.is_empty() {
+            return Ok(());
+        }
+        let print = self.plan.tokenizer(&self.recipe)?;
+        let mut todo = Vec::new();
+        for unit in &units {
+            let fingerprint = unit.fingerprint(&self.recipe, &print)?;
+            if !self.lock.is_current(&unit.name(), &fingerprint) {
+                todo.push((unit, fingerprint));
+            }
+        }
+        let encoder = Encoder { tokenizer, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        self.timed("import", todo.len(), units.len(), |text| {
+            let progress = self.ui.progress("import", report::Unit::Bytes, todo.iter().map(|(unit, _)| unit.bytes()).sum());
+            for_each(&todo, rayon::current_num_threads(), &CANCEL, |(unit, fingerprint)| {
+                let (left, files) = unit.run(&self.folder, &encoder, &CANCEL, &progress, self.ui)?;
+                self.lock.record(&unit.name(), fingerprint, &files)?;
+                text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
+                self.ui.event("import", &left);
                 Ok(())
             })
         })

@@ -2,6 +2,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod dedup;
+pub(crate) mod import;
 pub(crate) mod mix;
 pub(crate) mod tokenize;
 pub(crate) mod tokenizer;

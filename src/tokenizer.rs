@@ -1,7 +1,8 @@
-//! `tokenizer`: train one, extend one, compare several, on texts named on the command line.
+//! `tokenizer`: train one, extend one, convert one, compare several.
 
+mod convert;
 mod measure;
-mod texts;
+pub(crate) mod texts;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use toml::{Table, Value};
 
 use crate::cli::{Common, TokenizerCommand};
 use crate::error::{Context, Error, Result};
-use crate::recipe;
 use crate::report::{Ui, bytes};
+use crate::{recipe, stage};
 use measure::{Measured, show};
 use texts::{Bad, Texts};
 
@@ -25,6 +26,9 @@ pub(crate) fn run(command: &TokenizerCommand, common: &Common, ui: &Ui) -> Resul
         TokenizerCommand::Extend { tokenizer, texts, out, tokens, rows, held_out } => {
             let config = ExtendConfig { new_tokens: *tokens, ..ExtendConfig::default() };
             extend(tokenizer, texts, out, &config, *rows, *held_out, ui)
+        }
+        TokenizerCommand::Convert { tokenizer, out, pattern, special, eos } => {
+            convert::convert(tokenizer, out, &convert::hints(pattern.as_deref(), special)?, eos.as_deref(), ui)
         }
         TokenizerCommand::Report { texts, tokenizer } => report(texts, tokenizer, ui),
     }
@@ -39,26 +43,38 @@ struct Settings {
 
 fn train(texts: &[String], out: &Path, vocab_size: Option<u32>, common: &Common, ui: &Ui) -> Result<()> {
     let mut settings = Table::new();
-    // All the text that is named, unless `--set` says otherwise.
-    recipe::set(&mut settings, &format!("tokenizer.train.sample-bytes={}", i64::MAX))?;
+    let sentencepiece = out.extension().is_some_and(|name| name == "model");
+    let kind = if sentencepiece { "sentencepiece" } else { "train" };
+    if sentencepiece {
+        recipe::set(&mut settings, "tokenizer.sentencepiece.model-type=bpe")?;
+    } else {
+        // All the text that is named, unless `--set` says otherwise.
+        recipe::set(&mut settings, &format!("tokenizer.train.sample-bytes={}", i64::MAX))?;
+    }
     if let Some(size) = vocab_size {
-        recipe::set(&mut settings, &format!("tokenizer.train.vocab-size={size}"))?;
+        recipe::set(&mut settings, &format!("tokenizer.{kind}.vocab-size={size}"))?;
     }
     common.set.iter().try_for_each(|assignment| recipe::set(&mut settings, assignment))?;
     let Settings { tokenizer } = Settings::deserialize(Value::Table(settings)).map_err(|error| {
         Error::new(format!("cannot train: {}", error.message()))
-            .hint("options of `[tokenizer] train` are set by --set tokenizer.train.KEY=VALUE")
+            .hint(format!("options of `[tokenizer] {kind}` are set by --set tokenizer.{kind}.KEY=VALUE"))
     })?;
-    let TokenizerSource::Train(config) = tokenizer.source() else {
-        return Err(Error::new("`tokenizer train` trains; `tokenizer.load` and `tokenizer.bytes` have no place here"));
-    };
     tokenizer.check()?;
     let texts = Texts::open(texts)?;
     let bad = Bad::default();
     let eos = tokenizer.eos.as_deref();
     let buckets: Vec<Arc<str>> = texts.buckets().iter().map(|bucket| bucket.as_str().into()).collect();
     let read = texts.iter(&bad).map(|(bucket, text)| (buckets[bucket].clone(), text));
-    let trained = Tokenizer::train(config, eos, &folder_of(out)?, read).context(|| "cannot train the tokenizer".to_owned())?;
+    let folder = folder_of(out)?;
+    let trained = match tokenizer.source() {
+        TokenizerSource::Train(config) => Tokenizer::train(config, eos, &folder, read),
+        TokenizerSource::SentencePiece(config) => Tokenizer::train_sentencepiece(config, eos, read).map(|(trained, lines)| {
+            stage::tokenizer::tell(lines, config, ui);
+            trained
+        }),
+        _ => return Err(Error::new("`tokenizer train` trains; `tokenizer.load` and `tokenizer.bytes` have no place here")),
+    };
+    let trained = trained.context(|| "cannot train the tokenizer".to_owned())?;
     bad.tell(ui);
     trained.save(out)?;
     ui.data(format!("{}: {} tokens, ends documents with {}", out.display(), trained.vocab_size(), trained.eos_token()));

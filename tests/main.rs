@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
 mod adapters;
+mod contamination;
 mod corpus;
+mod dedup;
 mod determinism;
 mod errors;
 mod formats;
+mod interchange;
 mod malmoi;
 mod models;
 mod outputs;
@@ -13,3 +16,4 @@ mod reference;
 mod resume;
 mod run;
 mod tokenizer;
+mod training;

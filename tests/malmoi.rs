@@ -64,7 +64,16 @@ pub(crate) fn outputs(run: &Path) -> BTreeMap<String, Vec<u8>> {
         let top = name.split('/').next().unwrap();
         matches!(
             top,
-            "documents" | "rejects" | "signatures" | "stats" | "duplicates" | "tokenizer" | "shards" | "manifest.json" | "mixture.json"
+            "documents"
+                | "rejects"
+                | "signatures"
+                | "stats"
+                | "duplicates"
+                | "lines"
+                | "tokenizer"
+                | "shards"
+                | "manifest.json"
+                | "mixture.json"
         )
     })
 }

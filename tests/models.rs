@@ -81,6 +81,58 @@ fn a_trained_model_is_exported_and_trained_on() {
     assert!(lost.code == 2 && lost.stderr.contains("train.init: cannot open"), "{}", lost.stderr);
 }
 
+/// The forms that other programs run, with what is known of the model beside it.
+#[test]
+fn quantized_forms_tell_what_they_are() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml"]);
+    let read = |name: &str| fs::read(corpus.path().join(name)).unwrap();
+    let exported = |target: &str, format: &str| done(corpus.path(), &["export", "out/run", target, "--format", format, "--name", "tiny"]);
+
+    // A file alone, or a folder with the file and its card. Rows of 32 numbers are no blocks of 256.
+    let alone = exported("tiny.gguf", "gguf-q4_k_m");
+    assert!(alone.stderr.contains("13 F32") && alone.stderr.contains("Q5_0"), "{}", alone.stderr);
+    exported("folder", "gguf-q4_k_m");
+    assert_eq!(read("folder/tiny-Q4_K_M.gguf"), read("tiny.gguf"));
+    let info: Value = serde_json::from_slice(&read("folder/model_info.json")).unwrap();
+    let stage = &info["training_stages"][0];
+    assert_eq!((&info["model_name"], &info["architecture"], &info["format"]), (&"tiny".into(), &"qwen2".into(), &"gguf-q4_k_m".into()));
+    assert_eq!((&stage["objective"], &stage["step"], &stage["planned_steps"]), (&"cpt".into(), &16.into(), &16.into()));
+    assert_eq!(stage["tokens"].as_u64().unwrap(), stage["tokens_in_loss"].as_u64().unwrap() + stage["tokens_masked"].as_u64().unwrap());
+    assert!(stage["last_loss"].as_f64().unwrap() > 0.0 && info["trainable_parameters"] == info["parameters"]);
+    let card = String::from_utf8(read("folder/README.md")).unwrap();
+    for part in ["# tiny", "## Training", "| steps | 16 |", "## Sources", "## Mixture", "licence", "random weights"] {
+        assert!(card.contains(part), "{part}: {card}");
+    }
+
+    // The same numbers in 32 bits, there and back; and in four.
+    exported("f32.gguf", "gguf-f32");
+    done(corpus.path(), &["export", "f32.gguf", "back", "--dtype", "f32"]);
+    done(corpus.path(), &["export", "out/run", "model", "--dtype", "f32"]);
+    assert_eq!(read("back/model.safetensors"), read("model/model.safetensors"));
+    exported("nf4", "hf-nf4");
+    let config: Value = serde_json::from_slice(&read("nf4/config.json")).unwrap();
+    assert_eq!(config["quantization_config"]["quant_method"], "bitsandbytes");
+    exported("int4", "hf-w4a16");
+    let config: Value = serde_json::from_slice(&read("int4/config.json")).unwrap();
+    assert_eq!(config["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"], 32);
+    // A model in files keeps its card.
+    done(corpus.path(), &["export", "model", "again"]);
+    assert_eq!(read("again/README.md"), read("model/README.md"));
+
+    let refused = |arguments: &[&str]| {
+        let outcome = call(corpus.path(), arguments);
+        assert_eq!(outcome.code, 2, "{}", outcome.stderr);
+        outcome.stderr
+    };
+    assert!(refused(&["export", "out/run", "x.gguf"]).contains("gguf-q4_k_m"));
+    assert!(refused(&["export", "out/run", "x.gguf", "--format", "gguf-f16", "--dtype", "f32"]).contains("--dtype is for hf formats"));
+    assert!(refused(&["export", "out/run", "tiny.gguf", "--format", "gguf-f16"]).contains("is there already"));
+    fs::remove_file(corpus.path().join("model/tokenizer.json")).unwrap();
+    assert!(refused(&["export", "model", "x.gguf", "--format", "gguf-f16"]).contains("no tokenizer.json"));
+    assert!(!corpus.path().join("x.gguf").exists());
+}
+
 /// More rows than ids: padding stays, is never drawn, and is there again after a restart.
 #[test]
 fn padding_rows_are_kept() {

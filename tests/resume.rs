@@ -54,20 +54,25 @@ fn killed_in_every_stage_and_continued_gives_the_same_bytes_and_curve() {
 }
 
 #[test]
-fn ctrl_c_while_training_writes_a_checkpoint_and_continues_exactly() {
+fn signals_while_training_write_a_checkpoint_and_it_continues_exactly() {
     let corpus = Corpus::new();
     let longer = ["--set", "train.tokens=40960", "--set", "mixture.on-shortage=repeat", "--set", "train.checkpoint-every=1000"];
     done(corpus.path(), &[["run", "recipe.toml", "--set", "output=out/unbroken"].as_slice(), &longer].concat());
-    let broken = corpus.out("broken");
-    let arguments = [["run", "recipe.toml", "--set", "output=out/broken"].as_slice(), &longer].concat();
-    let metrics = broken.join("metrics.jsonl");
-    let code = interrupt(&corpus, &arguments, "-INT", &|| std::fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() > 5));
-    assert_eq!(code, Some(130), "an interrupted run ends with 130");
-    let checkpoints = std::fs::read_dir(broken.join("checkpoints")).unwrap().count();
-    assert_eq!(checkpoints, 1, "Ctrl-C leaves a checkpoint although none was due");
-    let rest = done(corpus.path(), &arguments);
-    assert!(rest.stderr.contains("continuing at step"), "{}", rest.stderr);
-    assert_same_run(&corpus.out("unbroken"), &broken);
+    // Ctrl-C, and what a cluster or a container sends before it kills.
+    for signal in ["-INT", "-TERM"] {
+        let output = format!("output=out/broken{signal}");
+        let broken = corpus.out(&format!("broken{signal}"));
+        let arguments = [["run", "recipe.toml", "--set", &output].as_slice(), &longer].concat();
+        let metrics = broken.join("metrics.jsonl");
+        let reached = || std::fs::read_to_string(&metrics).is_ok_and(|text| text.lines().count() > 5);
+        let code = interrupt(&corpus, &arguments, signal, &reached);
+        assert_eq!(code, Some(130), "an interrupted run ends with 130");
+        let checkpoints = std::fs::read_dir(broken.join("checkpoints")).unwrap().count();
+        assert_eq!(checkpoints, 1, "{signal} leaves a checkpoint although none was due");
+        let rest = done(corpus.path(), &arguments);
+        assert!(rest.stderr.contains("continuing at step"), "{}", rest.stderr);
+        assert_same_run(&corpus.out("unbroken"), &broken);
+    }
 }
 
 #[test]

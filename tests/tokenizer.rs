@@ -131,3 +131,40 @@ fn mistakes_are_named() {
         assert!(!corpus.path().join("t.json").exists());
     }
 }
+
+#[test]
+fn converts_what_keeps_its_ids_and_refuses_the_rest() {
+    let corpus = texts();
+    let folder = corpus.path();
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shards/testdata/vocabularies");
+    let fixture = |name: &str| data.join(name).to_str().unwrap().to_owned();
+    let (ranks, tekken, gguf) = (fixture("small.tiktoken"), fixture("tekken.json"), fixture("llama.gguf"));
+    let special = ["--pattern", "llama3", "--special", "<|endoftext|>=425"];
+    let converted = done(folder, &[&["tokenizer", "convert", &ranks, "new/a.json"], &special[..]].concat());
+    assert_eq!(converted.stdout, "new/a.json: 426 ids, ends documents with <|endoftext|>, encoded by malmoi\n");
+    let back = done(folder, &["tokenizer", "convert", "new/a.json", "back.tiktoken"]);
+    assert!(back.stderr.contains("what it cannot hold: the splitting pattern"), "{}", back.stderr);
+    assert_eq!(std::fs::read(folder.join("back.tiktoken")).unwrap(), std::fs::read(&ranks).unwrap());
+    done(folder, &["tokenizer", "convert", &tekken, "tekken-hf.json"]);
+    done(folder, &["tokenizer", "convert", &gguf, "llama.model"]);
+    let report = done(folder, &["tokenizer", "report", "k.jsonl", "-t", "tekken-hf.json", "-t", &tekken, "-t", "llama.model", "--json"]);
+    let rows = objects(&report.stdout, "bucket");
+    assert!(rows.len() == 3 && rows[0]["tokens"] == rows[1]["tokens"], "{rows:?}");
+
+    done(folder, &["tokenizer", "train", "e.jsonl", "-o", "own.json", "--vocab-size", "300"]);
+    for (arguments, message) in [
+        (vec!["own.json", "x.tiktoken"], "ranks would not give the same ids: id 0 is no token"),
+        (vec!["llama.model", "x.json"], "is a SentencePiece model"),
+        (vec!["llama.model", "x.tiktoken"], "not a byte-level BPE"),
+        (vec!["own.json", "x.model"], "is a byte-level BPE"),
+        (vec!["own.json", "x.txt"], "the name says no format"),
+        (vec![&ranks, "x.json"], "--pattern"),
+        (vec![&ranks, "x.json", "--pattern", "gpt9"], "--pattern gpt9"),
+        (vec![&ranks, "x.json", "--pattern", "gpt2", "--special", "a"], "not TOKEN=ID"),
+        (vec!["own.json", "x.json", "--pattern", "gpt2"], "has its own pattern"),
+    ] {
+        let outcome = call(folder, &[&["tokenizer", "convert"], &arguments[..]].concat());
+        assert!(outcome.code == 2 && outcome.stderr.contains(message), "{arguments:?}: {}", outcome.stderr);
+        assert!(!folder.join("x.json").exists() && !folder.join("x.tiktoken").exists());
+    }
+}

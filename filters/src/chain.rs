@@ -2,7 +2,7 @@
 
 use corpora::Document;
 
-use crate::{Filter, FilterSpec, Metrics, Reason, SpecError, Verdict};
+use crate::{EvalSet, Filter, FilterSpec, Metrics, Reason, SpecError, Verdict};
 
 /// Largest text a chain looks at, 16 MiB; a larger one is dropped as `document/bytes`.
 ///
@@ -60,6 +60,11 @@ impl Chain {
             }
         }
         (Verdict::Keep, metrics)
+    }
+
+    /// The evaluation sets that are looked for in documents of this bucket.
+    pub fn eval_sets<'a>(&'a self, bucket: &'a str) -> impl Iterator<Item = &'a EvalSet> {
+        self.steps.iter().filter(move |step| step.concerns(bucket)).flat_map(|step| step.filter.eval_sets())
     }
 
     /// Every metric name the chain can emit, sorted, each once: what `dedup.prefer` can name. A
@@ -127,8 +132,8 @@ mod tests {
         let mut emitted: Vec<_> = metrics.iter().map(|(name, _)| name).collect();
         emitted.sort_unstable();
         assert_eq!(emitted, chain.metric_names());
-        // `url` alone needs a list and is not among them.
-        assert_eq!(format!("{chain:?}").matches('"').count(), 2 * (NAMES.len() - 1));
+        // `url`, `decontaminate` and `classifier` need a file and are not among them.
+        assert_eq!(format!("{chain:?}").matches('"').count(), 2 * (NAMES.len() - 3));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
-use crate::Metrics;
+use crate::{EvalSet, Metrics};
 
 /// A pure decision about one document, callable from any thread.
 ///
@@ -19,6 +19,11 @@ pub trait Filter: Send + Sync {
     ///
     /// A kept document gets all of them; a dropped one those measured up to the failing rule.
     fn metric_names(&self) -> Vec<&'static str>;
+
+    /// The evaluation sets it looks for. Default: none.
+    fn eval_sets(&self) -> &[EvalSet] {
+        &[]
+    }
 
     /// Measures the document, may rewrite its text or set its language, and decides.
     ///

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::Segmentation;
 use crate::lexicon::Stream;
 use crate::words::{Lines, Words};
+use crate::{Finding, Segmentation};
 
 /// Measured numbers by name, in the order they were first inserted, with the word and line tables
 /// of the text they were measured on.
@@ -21,6 +21,7 @@ pub struct Metrics {
     lines: Option<Arc<Lines>>,
     chars: Option<usize>,
     letters: Option<Arc<Stream>>,
+    findings: Vec<Finding>,
 }
 
 impl Metrics {
@@ -99,6 +100,17 @@ impl Metrics {
     /// The letters of the text as lists of words are looked for in them, shared until it changes.
     pub(crate) fn letters(&mut self, text: &str) -> Arc<Stream> {
         Arc::clone(self.letters.get_or_insert_with(|| Arc::new(Stream::new(text))))
+    }
+
+    /// Stores an item of an evaluation set that stands in the document.
+    pub(crate) fn found(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Items of evaluation sets that were found, the surest first.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Forgets the tables: every filter that rewrites the text calls this. Numbers stay.

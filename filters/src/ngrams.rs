@@ -44,6 +44,18 @@ fn power(length: usize) -> u64 {
     result
 }
 
+/// The hash of a run that is followed by one more unit, itself hashed below 2^61.
+pub(crate) fn append(before: u64, unit: u64) -> u64 {
+    reduce(u128::from(before) * u128::from(BASE) + u128::from(unit))
+}
+
+/// The hash of the last `length` units of a run, from the hashes of all of it and of what stands before
+/// them, as [`append`] gives them.
+pub(crate) fn run_hash(before: u64, all: u64, length: usize) -> u64 {
+    let hash = all + PRIME - reduce(u128::from(before) * u128::from(power(length)));
+    if hash >= PRIME { hash - PRIME } else { hash }
+}
+
 /// The polynomial hash of some bytes, eight of them a step.
 pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
     let mut hash = 0;

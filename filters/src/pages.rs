@@ -17,6 +17,8 @@ pub const NAMES: &[&str] = &[
     "fineweb-quality",
     "code-quality",
     "url",
+    "decontaminate",
+    "classifier",
 ];
 
 /// The page of a filter in Markdown: what it does, why, options, cases, references.
@@ -38,6 +40,8 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "fineweb-quality" => include_str!("../cases/fineweb-quality.md"),
         "code-quality" => include_str!("../cases/code-quality.md"),
         "url" => include_str!("../cases/url.md"),
+        "decontaminate" => include_str!("../cases/decontaminate.md"),
+        "classifier" => include_str!("../cases/classifier.md"),
         _ => return None,
     })
 }
@@ -61,6 +65,8 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "fineweb" => "fineweb-quality",
         "code" => "code-quality",
         "url" => "url",
+        "decontaminate" => "decontaminate",
+        "classifier" => "classifier",
         _ => return None,
     })
 }

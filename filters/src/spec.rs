@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::{Effect, Rule};
 use crate::{
-    C4QualityConfig, CodeQualityConfig, EncodingConfig, Filter, FinewebQualityConfig, GopherQualityConfig, GopherRepetitionConfig,
-    HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
+    C4QualityConfig, ClassifierConfig, CodeQualityConfig, DecontaminateConfig, EncodingConfig, Filter, FinewebQualityConfig,
+    GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, PiiConfig,
+    ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -42,6 +43,10 @@ pub enum FilterSpec {
     CodeQuality(CodeQualityConfig),
     /// Lists of domains and addresses.
     Url(UrlConfig),
+    /// Items of evaluation sets.
+    Decontaminate(DecontaminateConfig),
+    /// Score of a trained classifier.
+    Classifier(ClassifierConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -58,9 +63,16 @@ pub(crate) trait Options {
     fn load(&self) -> Result<Box<dyn Filter>, SpecError> {
         Ok(self.build())
     }
-    /// Paths of the files that options name.
+    /// Paths of the files that options name, which can be patterns.
     fn files_mut(&mut self) -> Vec<&mut String> {
         Vec::new()
+    }
+    /// The files that are read. Default: those that options name.
+    fn files(&self) -> Result<Vec<String>, SpecError>
+    where
+        Self: Clone,
+    {
+        Ok(self.clone().files_mut().into_iter().map(|path| path.clone()).collect())
     }
     /// The limits, in the order in which the filter looks at them. Default: it has none.
     fn rules(&self) -> Vec<Rule> {
@@ -193,6 +205,8 @@ macro_rules! each {
             FilterSpec::FinewebQuality($options) => $body,
             FilterSpec::CodeQuality($options) => $body,
             FilterSpec::Url($options) => $body,
+            FilterSpec::Decontaminate($options) => $body,
+            FilterSpec::Classifier($options) => $body,
         }
     };
 }
@@ -253,8 +267,25 @@ impl FilterSpec {
         each!(self, options => options.load())
     }
 
+    /// Every metric name that the filter can emit.
+    ///
+    /// # Errors
+    /// [`SpecError`] for options that make no sense. No file is read.
+    pub fn metric_names(&self) -> Result<Vec<&'static str>, SpecError> {
+        self.check()?;
+        Ok(each!(self, options => options.build().metric_names()))
+    }
+
+    /// The files that the filter reads: part of what a result depends on.
+    ///
+    /// # Errors
+    /// [`SpecError`] when a pattern finds none.
+    pub fn files(&self) -> Result<Vec<String>, SpecError> {
+        each!(self, options => options.files())
+    }
+
     /// Paths of the files that options name, such as block lists: to be made absolute before the
-    /// filter is built, and part of what a result depends on.
+    /// filter is built.
     pub fn files_mut(&mut self) -> Vec<&mut String> {
         each!(self, options => options.files_mut())
     }
@@ -314,6 +345,13 @@ mod tests {
             ("code-quality = { preset = 'starcoder', min-data-chars = 9000 }", "min-data-chars"),
             ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
             ("url = {}", "domains"),
+            ("decontaminate = {}", "files"),
+            ("decontaminate = { files = ['a.txt'] }", "files"),
+            ("decontaminate = { files = ['a.csv'], ngram = 0 }", "ngram"),
+            ("decontaminate = { files = ['a.csv'], ngram = 5 }", "min-words"),
+            ("decontaminate = { files = [{ path = 'a.csv', fields = [] }] }", "files"),
+            ("classifier = { min-score = 0.5 }", "model"),
+            ("classifier = { model = 'a', min-score = 2 }", "min-score"),
             ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
             ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
         ];
@@ -351,6 +389,8 @@ mod tests {
                 "language" => "language = { keep = ['ko'], except-buckets = ['code'] }".to_owned(),
                 "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
                 "url" => "url = { require = true }".to_owned(),
+                "decontaminate" => "decontaminate = { files = ['a.jsonl', { path = 'b.csv', fields = ['q', 'a'] }] }".to_owned(),
+                "classifier" => "classifier = { model = 'a.bin' }".to_owned(),
                 name => format!("{name} = {{}}"),
             };
             let spec: FilterSpec = toml::from_str(&entry).unwrap();

@@ -132,7 +132,7 @@ impl Filter for Url {
 }
 
 /// The address without scheme, user and `www.`, its host in lower case and without a final point.
-fn bare(address: &str) -> String {
+pub(crate) fn bare(address: &str) -> String {
     let address = address.trim();
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -145,7 +145,7 @@ fn bare(address: &str) -> String {
 }
 
 /// The host of a bare address.
-fn host(address: &str) -> &str {
+pub(crate) fn host(address: &str) -> &str {
     &address[..address.find([':', '/', '?', '#', '\\']).unwrap_or(address.len())]
 }
 

@@ -9,6 +9,8 @@
 //! 4. [`MixturePlan`] says how much of each bucket is drawn, and what is repeated.
 //! 5. [`TokenStream`] gives the batch of any step, without state.
 //!
+//! [`Foreign`] reads token files of other trainers, [`export`] writes them.
+//!
 //! ```
 //! use shards::{
 //!     Manifest, MixtureConfig, MixturePlan, ShardEntry, ShardMeta, ShardWriter, Split,
@@ -47,6 +49,7 @@ mod error;
 mod header;
 mod info;
 mod layout;
+mod layouts;
 mod manifest;
 #[cfg(test)]
 mod manifest_tests;
@@ -65,9 +68,18 @@ mod writer;
 pub use digest::{Digest, NotADigest};
 pub use error::{Error, Result};
 pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
+pub use layouts::{Foreign, ForeignDocument, ForeignOptions, Layout, export};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
-pub use mixture::{BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, OnShortage, Shortage};
+pub use mixture::{
+    Balance, BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, MixtureStage, OnShortage,
+    Shortage, StagePlan,
+};
 pub use reader::{ShardDocument, ShardReader};
-pub use stream::{Account, Batch, BucketAccount, HeldOut, PADDING_ROW, StreamConfig, TokenStream, World};
-pub use tokenizer::{ExtendConfig, Extended, Pattern, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText};
+pub use stream::{
+    Account, Batch, BucketAccount, DrawnDocument, DrawnWindow, HeldOut, OrderRow, PADDING_ROW, StreamConfig, TokenStream, World,
+};
+pub use tokenizer::{
+    ExtendConfig, Extended, LineCounts, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, TextSize, Tokenizer,
+    TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText, VocabularyHints,
+};
 pub use writer::ShardWriter;

@@ -13,6 +13,7 @@ use crate::error::{Context, Result};
 use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::PartStats;
+use crate::stage::tokenize::{EMPTIED, PartShards};
 
 /// What is compared of a run besides its documents.
 #[derive(Debug, Serialize)]
@@ -44,8 +45,15 @@ impl Facts {
             passed: 0,
             tokens: None,
         };
+        // Of documents that lose all their lines, only who reads the texts knows.
+        let mut emptied = 0;
         for part in parts {
             let stats: PartStats = layout::read_json(folder, &layout::stats(&part.name))?;
+            let shards = layout::shard_info(&stats.bucket, &part.name);
+            if folder.join(&shards).exists() {
+                let left: PartShards = layout::read_json(folder, &shards)?;
+                emptied += left.duplicates.get(EMPTIED).map_or(0, |count| count.documents);
+            }
             facts.input += stats.input.documents;
             facts.unreadable += stats.unreadable;
             facts.passed += stats.kept.documents;
@@ -55,7 +63,13 @@ impl Facts {
         }
         if folder.join(layout::DEDUP).exists() {
             let summary: Summary = layout::read_json(folder, layout::DEDUP)?;
-            let kinds = [("exact", summary.exact), ("minhash", summary.minhash), ("simhash", summary.simhash)];
+            let kinds = [
+                ("exact", summary.exact),
+                ("minhash", summary.minhash),
+                ("simhash", summary.simhash),
+                ("url", summary.url),
+                (EMPTIED, emptied),
+            ];
             facts.duplicates =
                 Some(kinds.into_iter().filter(|(_, removed)| *removed > 0).map(|(kind, removed)| (kind.to_owned(), removed)).collect());
         }

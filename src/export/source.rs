@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use shards::{Digest, Tokenizer};
-use trainer::{Checkpoint, MergeBase, Pretrained, State, Texts};
+use trainer::{MergeBase, Pretrained, State, Texts};
 
 use crate::adapted::Adapted;
+use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
 use crate::report::Ui;
-use crate::{layout, stage};
+use crate::{layout, model, stage};
 
 /// What stands beside a tokenizer's file and belongs to it.
 const BESIDE: [&str; 6] =
@@ -44,7 +45,7 @@ pub(super) struct Run {
 
 impl Model {
     /// A run folder, or a model in files; `step` is a checkpoint of a run, the latest where none is named.
-    pub(super) fn open(source: &Path, step: Option<u64>, into: MergeBase, ui: &Ui) -> Result<Self> {
+    pub(super) fn open(source: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Self> {
         match source.join(layout::RECIPE).exists() {
             true => of_run(source, step, into, ui),
             false if step.is_some() => Err(Error::new(format!("--step is for run folders, which {} is not", source.display()))),
@@ -73,24 +74,17 @@ impl Model {
 }
 
 /// A checkpoint of a run, with the run's tokenizer.
-fn of_run(run: &Path, step: Option<u64>, into: MergeBase, ui: &Ui) -> Result<Model> {
+fn of_run(run: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Model> {
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
     let Some(train) = &recipe.train else { return Err(Error::new(format!("{} has no training", run.display()))) };
-    let root = run.join(layout::CHECKPOINTS);
-    let path = match step {
-        Some(step) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
-        None => Checkpoint::latest(&root).map_err(Error::new)?,
-    };
-    let Some(path) = path else {
-        return Err(
-            Error::new(format!("{} has no such checkpoint", root.display())).hint("`malmoi run` makes one; `keep-checkpoints` are kept")
-        );
-    };
-    let checkpoint = Checkpoint::open(&path).map_err(Error::new)?;
+    let checkpoint = model::checkpoint(run, step)?;
     let tokenizer = stage::tokenizer::open(run, &recipe.tokenizer)?;
     if checkpoint.state().tokenizer != Digest(tokenizer.fingerprint()) {
-        return Err(Error::new(format!("{} was trained with another tokenizer than the one in the run folder", path.display()))
-            .hint("run the recipe again, then export"));
+        return Err(Error::new(format!(
+            "{} was trained with another tokenizer than the one in the run folder",
+            checkpoint.folder().display()
+        ))
+        .hint("run the recipe again, then export"));
     }
     let adapted = Adapted::of_run(run, &recipe, &checkpoint, stage::tokenizer::open(run, &recipe.tokenizer)?)?;
     let weights = match &adapted {

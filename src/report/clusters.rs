@@ -25,7 +25,10 @@ pub(super) fn duplicates(folder: &Path, parts: &[Part], shards: &[PartShards]) -
     }
     let largest = &summary.largest[..summary.largest.len().min(CLUSTERS)];
     let texts = texts(folder, parts, largest.iter().flat_map(|cluster| cluster.removed.iter().chain([&cluster.kept])))?;
-    let text = |member: &ClusterMember| texts.get(&(member.part.as_str(), member.row)).cloned().unwrap_or_default();
+    let text = |member: &ClusterMember| match &member.run {
+        Some(run) => (run.clone(), String::new()),
+        None => texts.get(&(member.part.as_str(), member.row)).cloned().unwrap_or_default(),
+    };
     let largest = largest
         .iter()
         .map(|cluster| {
@@ -57,7 +60,8 @@ pub(super) fn duplicates(folder: &Path, parts: &[Part], shards: &[PartShards]) -
 type Texts<'a> = BTreeMap<(&'a str, u64), (String, String)>;
 
 fn texts<'a>(folder: &Path, parts: &'a [Part], members: impl Iterator<Item = &'a ClusterMember>) -> Result<Texts<'a>> {
-    let wanted: BTreeSet<(&str, u64)> = members.map(|member| (member.part.as_str(), member.row)).collect();
+    let wanted: BTreeSet<(&str, u64)> =
+        members.filter(|member| member.run.is_none()).map(|member| (member.part.as_str(), member.row)).collect();
     let mut found = BTreeMap::new();
     for part in parts {
         let mut rows: BTreeSet<u64> = wanted.iter().filter(|(name, _)| *name == part.name).map(|(_, row)| *row).collect();

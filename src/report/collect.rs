@@ -9,8 +9,8 @@ use shards::{Manifest, MixturePlan, Split};
 
 use super::aggregate::{self, Aggregates};
 use super::html::{
-    Amount, DropReason, DropSample, Lengths, ReportData, SourceFunnel, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts,
-    Tokens,
+    Amount, ContaminatedSet, DropReason, DropSample, Lengths, ReportData, SourceFunnel, Timing, TokenBucket, TokenPlan, TokenizerBucket,
+    TokenizerFacts, Tokens,
 };
 use super::{clusters, curve};
 use crate::error::{Context, Result};
@@ -19,6 +19,7 @@ use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Count, PartStats, Rejected};
 use crate::run::Timings;
+use crate::stage::import;
 use crate::stage::tokenize::PartShards;
 
 /// Dropped documents shown for each rule, and unreadable records shown in all.
@@ -51,9 +52,16 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     let tables = aggregate::aggregate(folder, &parts)?;
     let shards = every::<PartShards>(folder, parts.iter().zip(&stats).map(|(part, stats)| layout::shard_info(&stats.bucket, &part.name)))?;
     funnel(&mut data, &recipe, &stats, shards.as_deref());
+    let imports = import::Unit::all(&recipe);
+    let imported =
+        every::<PartShards>(folder, imports.iter().map(|unit| layout::shard_info(&unit.import.bucket, &unit.import.part(unit.index))))?;
+    for (unit, left) in imports.iter().zip(imported.iter().flatten()) {
+        data.sources.push(import_funnel(unit, left));
+    }
     let (samples, unreadable) = reject_samples(folder, &parts, &stats)?;
     data.unreadable = unreadable;
     data.reasons = Some(reasons(&stats, &tables, samples));
+    data.contamination = contamination(&stats);
     if stats.iter().any(|part| part.unreadable > 0) {
         data.warnings
             .push(format!("{} records could not be read and are quarantined", stats.iter().map(|part| part.unreadable).sum::<u64>()));
@@ -62,7 +70,7 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
     data.lengths = Some(Lengths { edges: aggregate::LENGTH_EDGES.to_vec(), buckets: tables.lengths });
     if let Some(shards) = &shards {
         data.duplicates = clusters::duplicates(folder, &parts, shards)?;
-        tokens(&mut data, folder, shards)?;
+        tokens(&mut data, folder, shards.iter().chain(imported.iter().flatten()))?;
     }
     data.training = curve::training(folder, &recipe)?;
     Ok(data)
@@ -85,7 +93,7 @@ fn amount(count: Count) -> Amount {
 fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: Option<&[PartShards]>) {
     for source in &recipe.sources {
         let mut funnel = SourceFunnel { source: source.name.clone(), bucket: source.bucket.clone(), ..SourceFunnel::default() };
-        let (mut duplicates, mut kept, mut tokens) = (Count::default(), Count::default(), 0);
+        let (mut duplicates, mut kept, mut trimmed, mut tokens) = (Count::default(), Count::default(), Count::default(), 0);
         let (mut input, mut rejected) = (Count::default(), Count::default());
         for (index, part) in stats.iter().enumerate().filter(|(_, part)| part.source == source.name) {
             input.merge(part.input);
@@ -97,6 +105,7 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
             if let Some(shards) = shards.and_then(|shards| shards.get(index)) {
                 duplicates.merge(shards.duplicate());
                 kept.merge(shards.encoded);
+                trimmed.merge(shards.trimmed);
                 tokens += shards.shards.iter().map(|shard| shard.tokens).sum::<u64>();
             }
         }
@@ -104,9 +113,25 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
         if shards.is_some() {
             funnel.duplicates = Some(amount(duplicates));
             funnel.kept = Some(amount(kept));
+            funnel.trimmed = amount(trimmed);
             funnel.tokens = Some(tokens);
         }
         data.sources.push(funnel);
+    }
+}
+
+/// A file of another program: all its documents are kept.
+fn import_funnel(unit: &import::Unit<'_>, left: &PartShards) -> SourceFunnel {
+    let all = amount(left.encoded);
+    SourceFunnel {
+        source: unit.import.part(unit.index),
+        bucket: left.bucket.clone(),
+        input: all,
+        passed: all,
+        duplicates: Some(Amount::default()),
+        kept: Some(all),
+        tokens: Some(left.shards.iter().map(|shard| shard.tokens).sum()),
+        ..SourceFunnel::default()
     }
 }
 
@@ -167,7 +192,25 @@ fn reasons(stats: &[PartStats], tables: &Aggregates, mut samples: Samples) -> Ve
         .collect()
 }
 
-fn tokens(data: &mut ReportData, folder: &Path, shards: &[PartShards]) -> Result<()> {
+/// Evaluation sets over all parts; none where no filter looks for any.
+fn contamination(stats: &[PartStats]) -> Option<Vec<ContaminatedSet>> {
+    let mut sets: BTreeMap<&str, ContaminatedSet> = BTreeMap::new();
+    for (name, part) in stats.iter().flat_map(|part| &part.contamination) {
+        let set = sets.entry(name).or_default();
+        set.items = set.items.max(part.items);
+        set.searchable = set.searchable.max(part.searchable);
+        set.documents += part.documents;
+        for (item, documents) in &part.found {
+            *set.found.entry(item.clone()).or_default() += documents;
+        }
+    }
+    if sets.is_empty() {
+        return None;
+    }
+    Some(sets.into_iter().map(|(name, set)| ContaminatedSet { set: name.to_owned(), ..set }).collect())
+}
+
+fn tokens<'a>(data: &mut ReportData, folder: &Path, shards: impl Iterator<Item = &'a PartShards>) -> Result<()> {
     if !folder.join(layout::MANIFEST).exists() {
         return Ok(());
     }

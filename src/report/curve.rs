@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use trainer::{EvalEvent, SampleEvent, StepEvent};
+use trainer::{EvalEvent, RowsEvent, SampleEvent, StepEvent};
 
 use super::collect::optional;
-use super::html::{EvalPoint, Generation, StepPoint, Training};
+use super::html::{EvalPoint, Generation, StepPoint, Training, Untrained};
 use crate::error::{Context, Result};
 use crate::layout;
 use crate::recipe::Recipe;
@@ -32,6 +32,9 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
         device: facts.device,
         parameters: facts.parameters,
         planned_steps: facts.steps,
+        best: facts.best.map(|best| (best.step, best.bits_per_byte)),
+        stopped: facts.stopped,
+        untrained: facts.rows.map(untrained),
         ..Training::default()
     };
     let finite = |value: f64| value.is_finite().then_some(value);
@@ -50,6 +53,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
                     step: step.step,
                     loss: finite(step.loss),
                     learning_rate: finite(step.learning_rate),
+                    grad_norm: finite(step.grad_norm),
                     tokens_per_second: finite(step.tokens_per_second),
                 });
             }
@@ -67,6 +71,12 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
     Ok(Some(training))
 }
 
+fn untrained(rows: RowsEvent) -> Untrained {
+    let examples = rows.new.as_ref().map_or(&rows.examples, |new| &new.examples);
+    let examples = examples.iter().map(|example| format!("{} {}", example.id, example.text)).collect();
+    Untrained { ids: rows.ids, untrained: rows.untrained, new: rows.new.as_ref().map(|new| (new.ids, new.untrained)), examples }
+}
+
 fn samples(folder: &Path) -> Result<Vec<Generation>> {
     let path = folder.join(layout::SAMPLES);
     if !path.exists() {
@@ -77,7 +87,7 @@ fn samples(folder: &Path) -> Result<Vec<Generation>> {
         .enumerate()
         .map(|(number, line)| {
             let sample: SampleEvent = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
-            Ok(Generation { prompt: sample.prompt, text: sample.text })
+            Ok(Generation { step: sample.step, prompt: sample.prompt, text: sample.text })
         })
         .collect()
 }

@@ -38,6 +38,18 @@ impl Ui {
         }
     }
 
+    /// A part of a line of data, as it is made; silent under `--json`.
+    pub(crate) fn piece(&self, text: &str) {
+        if !self.json && !text.is_empty() {
+            write_out(text);
+        }
+    }
+
+    /// Whether machines read what is printed.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// An object for machines: `{"reason": .., "version": 1, ..fields}`; silent without `--json`.
     pub(crate) fn event(&self, reason: &str, fields: &impl Serialize) {
         if !self.json {

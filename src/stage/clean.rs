@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use corpora::table::{Outcome, StatsRow, StatsWriter};
 use corpora::{Document, JsonlWriter, Part, Source};
-use filters::dedup::{DedupConfig, Signature, SignatureWriter, Signer};
-use filters::{Chain, FilterSpec, Metrics, Reason, Verdict};
+use filters::dedup::{DedupConfig, Signature, SignatureWriter, Signer, bucket_number};
+use filters::{Chain, Finding, Metrics, Reason, Verdict};
 use rayon::prelude::*;
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
-use crate::record::{Kept, PartStats, Rejected};
+use crate::record::{Contamination, FINDINGS, Kept, PartStats, Rejected};
 use crate::report::Progress;
 
 /// A chunk ends at this many records or bytes of text, whichever comes first.
@@ -27,8 +27,8 @@ const CHUNK_BYTES: usize = 8 << 20;
 /// What cleaning a part needs to know; the same for every part of a source.
 pub(crate) struct Cleaner<'a> {
     source: &'a Source,
-    bucket_index: u32,
-    chain: Chain,
+    bucket_number: u32,
+    chain: &'a Chain,
     signer: Signer,
     dedup: &'a DedupConfig,
 }
@@ -41,16 +41,9 @@ enum Outgoing {
 }
 
 impl<'a> Cleaner<'a> {
-    /// Builds the filters that apply to the source's bucket.
-    pub(crate) fn new(source: &'a Source, buckets: &[&str], filters: &[FilterSpec], dedup: &'a DedupConfig) -> Result<Self> {
-        let bucket_index = buckets.iter().position(|bucket| *bucket == source.bucket).unwrap_or_default();
-        Ok(Self {
-            source,
-            bucket_index: u32::try_from(bucket_index).context(|| "too many buckets".to_owned())?,
-            chain: Chain::new(filters).context(|| "cannot build the filters".to_owned())?,
-            signer: Signer::new(dedup),
-            dedup,
-        })
+    /// A cleaner of one source; the filters are shared, since some hold large tables.
+    pub(crate) fn new(source: &'a Source, chain: &'a Chain, dedup: &'a DedupConfig) -> Self {
+        Self { source, bucket_number: bucket_number(&source.bucket), chain, signer: Signer::new(dedup), dedup }
     }
 
     /// Cleans one part into the run folder; gives its counts and the files written.
@@ -60,6 +53,7 @@ impl<'a> Cleaner<'a> {
             part: part.name.clone(),
             source: self.source.name.clone(),
             bucket: self.source.bucket.clone(),
+            contamination: self.looked_for(),
             ..PartStats::default()
         };
         let read = Arc::new(AtomicU64::new(0));
@@ -74,7 +68,7 @@ impl<'a> Cleaner<'a> {
             }
             let outgoing: Vec<Outgoing> = chunk.into_par_iter().map(|record| self.judge(record)).collect();
             for record in outgoing {
-                writers.write(row, record, self.bucket_index, self.source.priority, self.dedup, &mut stats)?;
+                writers.write(row, record, self.bucket_number, self.source.priority, self.dedup, &mut stats)?;
                 row += 1;
             }
             // A file is read a little beyond the part; the bar must not pass the part's size.
@@ -88,6 +82,17 @@ impl<'a> Cleaner<'a> {
         layout::write_json(folder, &file, &stats)?;
         files.push(file);
         Ok((stats, files))
+    }
+
+    /// The evaluation sets that the filters look for in this source, with nothing found yet.
+    fn looked_for(&self) -> BTreeMap<String, Contamination> {
+        let mut sets: BTreeMap<String, Contamination> = BTreeMap::new();
+        for set in self.chain.eval_sets(&self.source.bucket) {
+            let entry = sets.entry(set.name.clone()).or_default();
+            entry.items = entry.items.max(set.items);
+            entry.searchable = entry.searchable.max(set.searchable);
+        }
+        sets
     }
 
     fn judge(&self, record: Result<Document, corpora::Error>) -> Outgoing {
@@ -161,6 +166,7 @@ impl Writers {
             Outgoing::Dropped { document, bytes, metrics, reason } => {
                 stats.input.bytes += bytes;
                 stats.rejected.entry(reason.rule.clone()).or_default().add(bytes);
+                let findings = tell(&metrics, stats);
                 let metrics = named(&metrics);
                 self.table.push(&StatsRow {
                     id: &document.id,
@@ -177,13 +183,14 @@ impl Writers {
                 let why = reason.to_string();
                 let Document { id, text, lang, url, .. } = document;
                 let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
-                self.rejects.push(&Rejected::Dropped { row, reason, why, id, text, source, bucket, lang, url, metrics })?;
+                self.rejects.push(&Rejected::Dropped { row, reason, why, id, text, source, bucket, lang, url, metrics, findings })?;
             }
             Outgoing::Kept { document, bytes, metrics, signature } => {
                 stats.input.bytes += bytes;
                 stats.kept.add(bytes);
                 let text_bytes = document.text.len() as u64;
                 stats.text_bytes += text_bytes;
+                let findings = tell(&metrics, stats);
                 let metrics = named(&metrics);
                 // A document that lacks the metric comes last, after those with the lowest value.
                 let quality = dedup.prefer.as_ref().map_or(0.0, |name| metrics.get(name).copied().unwrap_or(f64::NAN));
@@ -201,7 +208,7 @@ impl Writers {
                     .context(|| "cannot write signatures".to_owned())?;
                 let Document { id, text, lang, url, meta, .. } = document;
                 let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
-                self.documents.push(&Kept { row, id, text, source, bucket, lang, url, meta, metrics })?;
+                self.documents.push(&Kept { row, id, text, source, bucket, lang, url, meta, metrics, findings })?;
             }
         }
         Ok(())
@@ -214,6 +221,17 @@ impl Writers {
         self.table.finish()?;
         Ok(self.files)
     }
+}
+
+/// Counts the items of evaluation sets that a document holds; gives those that its record names.
+fn tell(metrics: &Metrics, stats: &mut PartStats) -> Vec<Finding> {
+    let findings = metrics.findings();
+    for (number, finding) in findings.iter().enumerate() {
+        let set = stats.contamination.entry(finding.set.clone()).or_default();
+        set.documents += u64::from(findings[..number].iter().all(|earlier| earlier.set != finding.set));
+        *set.found.entry(finding.item.clone()).or_default() += 1;
+    }
+    findings.iter().take(FINDINGS).cloned().collect()
 }
 
 fn empty_row<'a>(row: u64, stats: &'a PartStats) -> StatsRow<'a> {

@@ -1,41 +1,89 @@
-//! `dedup`: the signatures of all parts → for each part, which rows are duplicates of what.
+//! `dedup`: the signatures of all parts → for each part, which rows are duplicates of what, and which
+//! lines of the others stand in many documents.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use corpora::Part;
-use filters::dedup::{self, DedupConfig, PartSignatures, Summary};
+use filters::dedup::{self, DedupConfig, PartSignatures, SignatureReader, Summary, TextIter};
 
+use super::tokenize::Unique;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::report::{Ui, Unit};
 
 /// Finds duplicates over all parts; gives the summary and the files written.
 pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel: &AtomicBool, ui: &Ui) -> Result<(Summary, Vec<String>)> {
-    let signatures: Vec<PartSignatures> =
-        parts.iter().map(|part| PartSignatures { name: part.name.clone(), path: folder.join(layout::signatures(&part.name)) }).collect();
+    let mut signatures = signatures(folder, parts, None);
+    signatures.extend(against(config)?);
     let shuffle = folder.join(layout::SHUFFLE);
     let out = layout::prepare(folder, layout::DEDUP)?;
     let out = out.parent().unwrap_or(folder);
     let progress = ui.progress("dedup", Unit::Tasks, 0);
-    let summary = dedup::run(&signatures, &shuffle, out, config, cancel, &|done, total| {
+    let heard = |done, total| {
         progress.set_total(total);
         progress.set(done);
-    });
-    let summary = match summary {
-        Ok(summary) => summary,
-        Err(dedup::Error::Cancelled) => return Err(Error::interrupted()),
-        Err(error) => return Err(Error::new(error)),
     };
-    // The shuffle is as large as the signatures and of no use to anyone afterwards.
-    match std::fs::remove_dir_all(&shuffle) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::new(format!("cannot remove {}: {cause}", shuffle.display())));
-        }
-        _ => {}
-    }
-    layout::write_json(folder, layout::DEDUP, &summary)?;
+    let mut summary = dedup::run(&signatures, &shuffle, out, config, cancel, &heard).map_err(told)?;
     let mut files: Vec<String> = parts.iter().map(|part| layout::duplicates(&part.name)).collect();
+    let lines = folder.join(layout::LINES);
+    if config.lines.is_some() {
+        let texts = |part: &str| -> std::result::Result<TextIter<'_>, String> {
+            let documents = Unique::untrimmed(folder, part).map_err(|error| error.message)?;
+            Ok(Box::new(documents.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
+        };
+        dedup::run_lines(&signatures, &texts, &shuffle, &lines, config, cancel, &mut summary, &heard).map_err(told)?;
+        files.extend(parts.iter().map(|part| layout::trimmed(&part.name)));
+    } else {
+        // Of an earlier recipe: documents would still lose these lines.
+        remove(&lines)?;
+    }
+    // The shuffle is as large as the signatures and of no use to anyone afterwards.
+    remove(&shuffle)?;
+    layout::write_json(folder, layout::DEDUP, &summary)?;
     files.push(layout::DEDUP.to_owned());
     Ok((summary, files))
+}
+
+/// What the signatures of the runs of `against` hold, as hashes: a result depends on them.
+pub(crate) fn identities(config: &DedupConfig) -> Result<Vec<u64>> {
+    let open = |part: PartSignatures| match SignatureReader::open_lazily(&part.path) {
+        Ok(reader) if reader.is_of(config) => Ok(reader.identity()),
+        Ok(_) => Err(Error::new(format!("{}: the signatures were made with other settings than this recipe's", part.path.display()))
+            .hint("a run and those of `dedup.against` need the same `minhash`, `simhash` and `prefer`")),
+        Err(error) => Err(Error::new(error).hint("`dedup.against` names run folders; `malmoi build` makes their signatures")),
+    };
+    against(config)?.into_iter().map(open).collect()
+}
+
+/// The parts of the runs of `against`.
+fn against(config: &DedupConfig) -> Result<Vec<PartSignatures>> {
+    let mut all = Vec::new();
+    for run in &config.against {
+        let parts: Vec<Part> = layout::read_json(Path::new(run), layout::PLAN)
+            .map_err(|error| error.hint("`dedup.against` names run folders, the `output` of other recipes"))?;
+        all.extend(signatures(Path::new(run), &parts, Some(run)));
+    }
+    Ok(all)
+}
+
+fn signatures(folder: &Path, parts: &[Part], run: Option<&String>) -> Vec<PartSignatures> {
+    let of = |part: &Part| PartSignatures { name: part.name.clone(), path: folder.join(layout::signatures(&part.name)), run: run.cloned() };
+    parts.iter().map(of).collect()
+}
+
+fn told(error: dedup::Error) -> Error {
+    match error {
+        dedup::Error::Cancelled => Error::interrupted(),
+        error => Error::new(error),
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::new(format!("cannot remove {}: {cause}", folder.display())))
+        }
+        _ => Ok(()),
+    }
 }

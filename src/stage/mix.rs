@@ -5,6 +5,7 @@ use std::path::Path;
 use corpora::Part;
 use shards::{Manifest, MixturePlan, Split, Tokenizer};
 
+use super::import;
 use super::tokenize::PartShards;
 use crate::error::{Error, Result};
 use crate::layout;
@@ -19,6 +20,9 @@ pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer
         let left: PartShards = layout::read_json(folder, &layout::shard_info(bucket, &part.name))?;
         shards.extend(left.shards.into_iter().filter(|shard| shard.documents > 0));
     }
+    for unit in import::Unit::all(recipe) {
+        shards.extend(unit.left(folder)?.shards.into_iter().filter(|shard| shard.documents > 0));
+    }
     let manifest = Manifest::new(tokenizer, shards);
     manifest.save(layout::prepare(folder, layout::MANIFEST)?)?;
     Ok(manifest)
@@ -31,10 +35,19 @@ pub(crate) fn planned(recipe: &Recipe, manifest: &Manifest) -> Result<Option<Mix
         manifest.shards.iter().filter(|shard| shard.split == Split::Train && shard.bucket == bucket).map(|shard| shard.tokens).sum()
     };
     let available: Vec<(String, u64)> = recipe.buckets().into_iter().map(|bucket| (bucket.to_owned(), tokens_of(bucket))).collect();
-    let plan = MixturePlan::new(&recipe.mixture, &available, train.tokens, train.sequence_length).map_err(|error| {
-        Error::new(error).hint("lower `train.tokens`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\"")
-    })?;
-    Ok(Some(plan))
+    let plan = |tokens| {
+        MixturePlan::new(&recipe.mixture, &available, tokens, train.sequence_length).map_err(|error| {
+            let less = if train.epochs.is_some() { "epochs" } else { "tokens" };
+            Error::new(error)
+                .hint(format!("lower `train.{less}`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\""))
+        })
+    };
+    let tokens = match train.epochs {
+        // Without a count of tokens, the scarcest bucket is drawn once.
+        Some(epochs) => Some(((plan(None)?.windows as f64 * epochs).ceil() as u64).saturating_mul(train.sequence_length.into())),
+        None => train.tokens,
+    };
+    plan(tokens).map(Some)
 }
 
 /// Plans the mixture and writes it; says what repeats, what is left out, and what was reduced.

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use corpora::{JsonlReader, Part};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shards::{ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
 use crate::layout;
-use crate::record::{Count, Duplicate, KeptText};
+use crate::record::{Count, Duplicate, KeptText, Trimmed};
 use crate::report::Progress;
 
 /// Documents encoded at a time.
@@ -29,6 +30,9 @@ pub(crate) struct PartShards {
     pub(crate) bucket: String,
     /// Kept documents that were duplicates and so were not encoded, by kind.
     pub(crate) duplicates: BTreeMap<String, Count>,
+    /// Encoded documents that lost lines, and the bytes of these lines.
+    #[serde(default)]
+    pub(crate) trimmed: Count,
     /// Encoded documents and their bytes.
     pub(crate) encoded: Count,
     /// Characters of the encoded documents.
@@ -95,61 +99,85 @@ impl Encoder<'_> {
                 writers[split].push(TokenizedDocument { id: &document.id, source, text_bytes, tokens })?;
             }
         }
-        progress.add(total(&unique.duplicates).bytes);
+        progress.add(total(&unique.duplicates).bytes + unique.trimmed.bytes);
         let mut shards = Vec::new();
         for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
             shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
         }
-        let left = PartShards { part: part.name.clone(), bucket: bucket.to_owned(), duplicates: unique.duplicates, encoded, chars, shards };
+        let left = PartShards {
+            part: part.name.clone(),
+            bucket: bucket.to_owned(),
+            duplicates: unique.duplicates,
+            trimmed: unique.trimmed,
+            encoded,
+            chars,
+            shards,
+        };
         let file = layout::shard_info(bucket, &part.name);
         layout::write_json(folder, &file, &left)?;
         Ok((left, names.into_iter().chain([file]).collect()))
     }
 
-    fn is_held_out(&self, id: &str) -> bool {
+    /// Whether a document is never trained on.
+    pub(crate) fn is_held_out(&self, id: &str) -> bool {
         // 53 bits: what a float holds exactly.
         let draw = (xxh3_64_with_seed(id.as_bytes(), self.seed) >> 11) as f64 / (1u64 << 53) as f64;
         draw < self.held_out
     }
 }
 
-/// The kept documents of a part that are no duplicates, in row order.
+/// The kind of a document that is left out because all its lines stand in many documents.
+pub(crate) const EMPTIED: &str = "lines";
+
+/// The kept documents of a part that are no duplicates, in row order, without the lines that they lost.
 pub(crate) struct Unique {
     documents: JsonlReader<KeptText>,
     duplicates_rows: Peekable<JsonlReader<Duplicate>>,
+    trimmed_rows: Option<Peekable<JsonlReader<Trimmed>>>,
     /// Duplicates passed over so far, by kind.
-    duplicates: BTreeMap<String, Count>,
+    pub(crate) duplicates: BTreeMap<String, Count>,
+    /// Documents given out so far that lost lines, and the bytes of these.
+    pub(crate) trimmed: Count,
 }
 
 impl Unique {
     pub(crate) fn open(folder: &Path, part: &str) -> Result<Self> {
+        let trimmed = folder.join(layout::trimmed(part));
+        let trimmed_rows = if trimmed.exists() { Some(JsonlReader::open(&trimmed)?.peekable()) } else { None };
+        Ok(Self { trimmed_rows, ..Self::untrimmed(folder, part)? })
+    }
+
+    /// With all their lines.
+    pub(crate) fn untrimmed(folder: &Path, part: &str) -> Result<Self> {
         Ok(Self {
             documents: JsonlReader::open(&folder.join(layout::documents(part)))?,
             duplicates_rows: JsonlReader::open(&folder.join(layout::duplicates(part)))?.peekable(),
+            trimmed_rows: None,
             duplicates: BTreeMap::new(),
+            trimmed: Count::default(),
         })
     }
 
     fn step(&mut self) -> Result<Option<KeptText>> {
         for document in self.documents.by_ref() {
             let document = document?;
-            match self.duplicates_rows.peek() {
-                Some(Ok(duplicate)) if duplicate.row == document.row => {
-                    let kind = duplicate.kind.to_string();
-                    self.duplicates.entry(kind).or_default().add(document.text.len() as u64);
-                    self.duplicates_rows.next();
-                }
-                Some(Ok(duplicate)) if duplicate.row < document.row => {
-                    return Err(Error::new(format!("row {} is listed as a duplicate but is not among the kept documents", duplicate.row))
-                        .hint("the run folder was changed by hand; remove `duplicates/` and run again"));
-                }
-                Some(Err(_)) => {
-                    if let Some(Err(error)) = self.duplicates_rows.next() {
-                        return Err(error.into());
-                    }
-                }
-                _ => return Ok(Some(document)),
+            let duplicate = row_of(Some(&mut self.duplicates_rows), document.row, |duplicate| duplicate.row)?;
+            if let Some(duplicate) = duplicate {
+                self.duplicates.entry(duplicate.kind.to_string()).or_default().add(document.text.len() as u64);
+                continue;
             }
+            let Some(trimmed) = row_of(self.trimmed_rows.as_mut(), document.row, |trimmed| trimmed.row)? else {
+                return Ok(Some(document));
+            };
+            let text = trimmed.apply(&document.text).ok_or_else(|| {
+                Error::new(format!("row {} has no such lines as are listed for it", document.row)).hint("remove `lines/` and run again")
+            })?;
+            if text.trim().is_empty() {
+                self.duplicates.entry(EMPTIED.to_owned()).or_default().add(document.text.len() as u64);
+                continue;
+            }
+            self.trimmed.add(trimmed.bytes);
+            return Ok(Some(KeptText { text, ..document }));
         }
         Ok(None)
     }
@@ -163,6 +191,19 @@ impl Unique {
             chunk.push(document);
         }
         Ok(chunk)
+    }
+}
+
+/// The line about this row, if the next one is.
+fn row_of<T: DeserializeOwned>(lines: Option<&mut Peekable<JsonlReader<T>>>, row: u64, row_of: impl Fn(&T) -> u64) -> Result<Option<T>> {
+    let Some(lines) = lines else { return Ok(None) };
+    match lines.peek() {
+        Some(Ok(line)) if row_of(line) > row => Ok(None),
+        Some(Ok(line)) if row_of(line) < row => {
+            Err(Error::new(format!("row {} is listed as a duplicate but is not among the kept documents", row_of(line)))
+                .hint("the run folder was changed by hand; remove `duplicates/` and run again"))
+        }
+        _ => Ok(lines.next().transpose()?),
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use corpora::Part;
-use shards::{Tokenizer, TokenizerConfig, TokenizerSource};
+use serde_json::json;
+use shards::{LineCounts, SentencePieceConfig, Tokenizer, TokenizerConfig, TokenizerSource};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::tokenize::Unique;
@@ -36,6 +37,26 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
             }
             trained.context(|| "cannot train the tokenizer".to_owned())?
         }
+        TokenizerSource::SentencePiece(sentencepiece) => {
+            let progress = ui.progress("tokenizer", Unit::Bytes, total_text(folder, parts)?);
+            let failed = Mutex::new(None);
+            let texts = Texts {
+                folder,
+                parts: parts.iter(),
+                current: None,
+                share: 1.0,
+                cancel,
+                failed: &failed,
+                seen: &|bytes| progress.add(bytes),
+            };
+            let trained = Tokenizer::train_sentencepiece(sentencepiece, config.eos.as_deref(), texts);
+            if let Some(error) = failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                return Err(error);
+            }
+            let (tokenizer, lines) = trained.context(|| "cannot train the tokenizer".to_owned())?;
+            tell(lines, sentencepiece, ui);
+            tokenizer
+        }
         TokenizerSource::Load(_) | TokenizerSource::Bytes => Tokenizer::build(config, folder, std::iter::empty::<String>())?,
     };
     let path = layout::prepare(folder, &format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()))?;
@@ -50,6 +71,19 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
     }
     tokenizer.save(&path)?;
     Ok(tokenizer)
+}
+
+/// Says what became of the lines that a SentencePiece model was trained on.
+pub(crate) fn tell(counts: LineCounts, config: &SentencePieceConfig, ui: &Ui) {
+    let LineCounts { lines, cut, reserved, used } = counts;
+    ui.say(format!("tokenizer: trained on {used} lines, of {lines}"));
+    if cut > 0 {
+        ui.warn(format!("{cut} lines were longer than `max-sentence-length` = {} bytes and were cut", config.max_sentence_length));
+    }
+    if reserved > 0 {
+        ui.warn(format!("{reserved} lines hold the reserved character U+2585 and were left out"));
+    }
+    ui.event("tokenizer-lines", &json!({ "lines": lines, "cut": cut, "reserved": reserved, "used": used }));
 }
 
 /// What a tokenizer's file can be called.

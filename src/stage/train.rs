@@ -1,19 +1,21 @@
 //! `train`: shards and mixture → steps, checkpoints and curves.
 
-use std::io::Write;
+mod console;
+
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shards::{Digest, Manifest, MixturePlan, StreamConfig, TokenStream, Tokenizer};
-use trainer::{AdapterFile, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, TrainConfig, Trainer};
+use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
+use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::layout;
 use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
+use console::Console;
 
 /// The model that the recipe's training starts from, if it starts from one: its shape becomes the
 /// recipe's. Reads headers only.
@@ -139,12 +141,15 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
             config.sequence_length
         ));
     }
-    let facts = Facts {
+    let mut facts = Facts {
         device: device.to_string(),
         parameters: trainer.num_params(),
         steps: stream.steps(),
         init: start.init,
         adapters: start.adapters,
+        best: None,
+        stopped: None,
+        rows: None,
     };
     layout::write_json(folder, layout::TRAINING, &facts)?;
     ui.say(format!(
@@ -156,43 +161,24 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         trainer.model().precision(),
         if trainer.step_number() > 0 { format!(", continuing at step {}", trainer.step_number()) } else { String::new() },
     ));
+    forget(folder)?;
     let progress = ui.progress("train", Unit::Steps, stream.steps());
     progress.set_before(trainer.step_number());
-    let mut samples = Vec::new();
+    let mut console = Console::new(stream.steps());
     trainer
         .run(cancel, &mut |event| {
             match &event {
-                Event::Step(step) => {
-                    progress.set(step.step);
-                    ui.detail(format!(
-                        "train: step {} loss {:.4} lr {:.2e} grad-norm {:.3} {:.0} tokens/s",
-                        step.step, step.loss, step.learning_rate, step.grad_norm, step.tokens_per_second
-                    ));
-                }
-                Event::Eval(eval) => ui.say(format!(
-                    "train: step {} held-out bits per byte {}",
-                    eval.step,
-                    eval.buckets
-                        .iter()
-                        .map(|bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte))
-                        .collect::<Vec<_>>()
-                        .join("  ")
-                )),
-                Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
-                Event::Sample(sample) => {
-                    ui.say(format!("sample: {:?} → {:?}", sample.prompt, sample.text));
-                    samples.push(sample.clone());
-                }
+                Event::Step(step) => progress.set(step.step),
+                Event::Stopped(stop) => facts.stopped = Some(stop.step),
+                Event::Rows(rows) => facts.rows = Some(rows.clone()),
+                Event::Eval(_) | Event::Checkpoint(_) | Event::Sample(_) => {}
             }
+            console.tell(&event, ui);
             ui.event("train", &event);
         })
-        .map_err(train_error)?;
-    let mut lines = Vec::new();
-    for sample in &samples {
-        serde_json::to_writer(&mut lines, sample).context(|| "cannot write a sample".to_owned())?;
-        lines.write_all(b"\n").context(|| "cannot write a sample".to_owned())?;
-    }
-    layout::write(folder, layout::SAMPLES, &lines)?;
+        .map_err(|error| failed(error, folder))?;
+    facts.best = trainer.best();
+    layout::write_json(folder, layout::TRAINING, &facts)?;
     let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()];
     // Without its last checkpoint a training is not done, whatever the journal says.
     if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(train_error)? {
@@ -211,6 +197,15 @@ pub(crate) struct Facts {
     /// Hash of the weights that training started from; none where they were random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) init: Option<Digest>,
+    /// The best evaluation; none where nothing was evaluated, or before the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best: Option<Best>,
+    /// The step at which early stopping ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stopped: Option<u64>,
+    /// Which ids no text of the training has reached; none before the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<RowsEvent>,
     /// Hash of the adapters that training went on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) adapters: Option<Digest>,
@@ -225,11 +220,12 @@ impl Facts {
 
 /// What a training leaves, and its name while another recipe's training is in the run folder. The
 /// checkpoints come last: as long as they are in their place, a move that was cut short is repeated.
-fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 3] {
+fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 4] {
     let short: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     [
         (layout::METRICS, format!("metrics.{short}.jsonl")),
         (layout::SAMPLES, format!("samples.{short}.jsonl")),
+        (layout::TENSORBOARD, format!("{}.{short}", layout::TENSORBOARD)),
         (layout::CHECKPOINTS, format!("checkpoints.{short}")),
     ]
 }
@@ -282,9 +278,44 @@ fn damaged(error: shards::Error) -> Error {
 fn train_error(error: trainer::Error) -> Error {
     match error {
         trainer::Error::Interrupted => Error::interrupted(),
-        error @ trainer::Error::NonFinite { .. } => {
-            Error::bad_result(error).hint("lower `train.learning-rate`, or look at the step's batch")
-        }
+        error @ trainer::Error::NonFinite { .. } => Error::bad_result(error).hint("lower `train.learning-rate`"),
         error => Error::new(error),
+    }
+}
+
+/// The error of a training that has begun. Where a step gave no number, its documents are left in a
+/// file, for whoever looks for the cause among them.
+fn failed(error: trainer::Error, folder: &Path) -> Error {
+    let lines = match &error {
+        trainer::Error::NonFinite { rows, .. } if !rows.is_empty() => rows.iter().flat_map(lines).collect::<String>(),
+        _ => return train_error(error),
+    };
+    match layout::write(folder, layout::NON_FINITE, lines.as_bytes()) {
+        Ok(()) => train_error(error).hint(format!(
+            "lower `train.learning-rate`, or look at the step's documents: {} lists them, `malmoi explain --doc ID --run {}` shows one",
+            folder.join(layout::NON_FINITE).display(),
+            folder.display()
+        )),
+        Err(unwritten) => train_error(error).hint(format!("its documents could not be written down: {}", unwritten.message)),
+    }
+}
+
+/// A line of JSON for each document of a row.
+fn lines(row: &OrderRow) -> impl Iterator<Item = String> {
+    row.drawn.iter().flat_map(|window| {
+        window.documents.iter().map(|document| {
+            let (bucket, tokens) = (&window.bucket, document.tokens.end - document.tokens.start);
+            format!("{}\n", json!({ "row": row.row, "bucket": bucket, "source": document.source, "id": document.id, "tokens": tokens }))
+        })
+    })
+}
+
+/// Removes the list of an earlier failure.
+fn forget(folder: &Path) -> Result<()> {
+    match std::fs::remove_file(folder.join(layout::NON_FINITE)) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::new(format!("cannot remove the outdated {}: {cause}", layout::NON_FINITE)))
+        }
+        _ => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use filters::{Chain, FilterSpec, Rule};
+use filters::{FilterSpec, Rule};
 use toml::{Table, Value};
 
 use crate::error::{Context, Error, Result};
@@ -155,7 +155,7 @@ fn with(filter: &FilterSpec, option: &str, value: Value) -> Result<FilterSpec> {
 }
 
 fn metrics_of(filter: &FilterSpec) -> Vec<&'static str> {
-    Chain::new(std::slice::from_ref(filter)).map(|chain| chain.metric_names()).unwrap_or_default()
+    filter.metric_names().unwrap_or_default()
 }
 
 /// Refuses a limit that is switched on now and whose metric the run did not compute.

@@ -10,9 +10,8 @@
 use std::error::Error;
 use std::time::Instant;
 
-use burn::tensor::Tensor;
 use shards::Batch;
-use trainer::{AdamW, Base, Cpt, DeviceSpec, Gradients, LoraConfig, Model, ModelConfig, Objective, Precision, TrainConfig};
+use trainer::{AdamW, Base, Cpt, DeviceSpec, LoraConfig, ModelConfig, Precision, Ranks, Replica, TrainConfig, Update};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -52,42 +51,43 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..LoraConfig::default()
     };
     let flops = if lora.rank > 0 { flops * 2.0 / 3.0 } else { flops }; // no gradients of frozen weights
-    let model = match lora.rank {
-        0 => model.init(&opened, vocab, 1)?.with_precision(precision)?,
-        _ => model.init_lora(&opened, vocab, 1, &lora, precision)?,
-    };
-    let mut model = model.with_recompute(arguments.iter().any(|argument| argument == "--recompute"))?;
+    let recompute = arguments.iter().any(|argument| argument == "--recompute");
     let config = TrainConfig::default();
-    let mut optimizer = AdamW::new(&config, &model);
+    let mut ranks = Ranks::open(device, |device| {
+        let model = match lora.rank {
+            0 => model.init(device, vocab, 1)?.with_precision(precision)?,
+            _ => model.init_lora(device, vocab, 1, &lora, precision)?,
+        };
+        let model = model.with_recompute(recompute)?;
+        let optimizer = AdamW::new(&config, &model, 0)?;
+        Ok(Replica { model, optimizer })
+    })?;
+    let micro_batch = number("micro-batch", &batch.to_string())?;
+    let cards = if let DeviceSpec::Cards { count, .. } = device { count } else { 1 };
     let batch = random(batch, seq, vocab);
+    let update = Update { micro_batch, learning_rate: config.learning_rate, clip_norm: config.clip_norm, noise: 0 };
 
-    let mut step = |model: &mut Model| -> trainer::Result<Tensor<1>> {
-        let mut gradients = Gradients::new(model);
-        gradients.add(model, Cpt.loss(model, &batch)?, batch.trainable())?;
-        gradients.clip(config.clip_norm);
-        optimizer.step(model, &gradients, config.learning_rate);
-        Ok(gradients.loss())
-    };
+    let step = |ranks: &mut Ranks| ranks.step(&Cpt::default(), &batch, &update).map(|made| made.loss);
     let start = Instant::now();
-    step(&mut model)?.try_into_scalar::<f32>()?;
+    step(&mut ranks)?.try_into_scalar::<f32>()?;
     let first = start.elapsed().as_secs_f64();
     for _ in 0..3 {
-        step(&mut model)?.try_into_scalar::<f32>()?;
+        step(&mut ranks)?.try_into_scalar::<f32>()?;
     }
     let start = Instant::now();
     for _ in 1..steps {
-        step(&mut model)?;
+        step(&mut ranks)?;
     }
-    let last = step(&mut model)?.try_into_scalar::<f32>()? / batch.mask.len() as f32;
-    model.parameters()[0].to_vec()?; // waits for the last update
+    let last = step(&mut ranks)?.try_into_scalar::<f32>()? / batch.mask.len() as f32;
+    ranks.model().parameters()[0].to_vec()?; // waits for the last update
     let rate = (steps * batch.mask.len()) as f64 / start.elapsed().as_secs_f64();
     #[cfg(feature = "cuda")]
     if arguments.iter().any(|argument| argument == "--profile") {
         let start = Instant::now();
         let (host, mut kernels) = trainer::profile(|| -> trainer::Result<f64> {
-            step(&mut model)?;
+            step(&mut ranks)?;
             let host = start.elapsed().as_secs_f64() * 1e3;
-            model.parameters()[0].to_vec().map(|_| host)
+            ranks.model().parameters()[0].to_vec().map(|_| host)
         });
         let host = host?;
         kernels.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -104,9 +104,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         r#"{{"tool":"malmoi","device":"{device}","format":"{}","batch":{},"seq":{seq},"parameters":{},"trained":{},"tokens_per_second":{rate:.0},"mfu":{:.5},"first_step_seconds":{first:.2},"loss":{last:.4}}}"#,
         if precision == Precision::Bf16 { "bf16" } else { "f32" },
         batch.rows,
-        model.size(),
-        model.num_params(),
-        flops * rate / (peak * 1e12),
+        ranks.model().size(),
+        ranks.model().num_params(),
+        flops * rate / (peak * 1e12 * cards as f64),
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Checkpoints: a folder that holds all that training needs to go on as if it had never stopped.
 //!
 //! `step-000123/` has `model.safetensors` (names and shapes of Hugging Face), `optimizer.safetensors`
-//! (each name with `.exp_avg` and `.exp_avg_sq`), `state.json`, and `BLAKE3SUMS` over these, in the
+//! (each name with `.exp_avg` and `.exp_avg_sq`; of 8-bit moments the codes, with `.absmax` the scales), `state.json`, and `BLAKE3SUMS` over these, in the
 //! form that `b3sum --check` reads. The folder is written under another name, synced, and renamed.
 
 use std::collections::BTreeMap;
@@ -17,9 +17,10 @@ use crate::error::{Error, Result};
 use crate::load::Pretrained;
 use crate::lora::{AdapterFile, Base, LoraConfig};
 use crate::model::{Model, ModelConfig, Parameter, Precision};
-use crate::optimizer::AdamW;
-use crate::tensors::{self, Entry, Tensors, read_at_most};
+use crate::optimizer::{AdamW, Codes, Moments};
+use crate::tensors::{self, Data, Entry, Tensors, read_at_most};
 use crate::trainer::Position;
+use crate::watch::Best;
 
 /// Version of the folder's layout; another one is refused.
 pub const CHECKPOINT_VERSION: u32 = 1;
@@ -31,6 +32,8 @@ const SUMS: &str = "BLAKE3SUMS";
 /// What follows a parameter's name in the optimizer's file, as in PyTorch.
 const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
+/// What follows that for the scales of codes.
+const SCALES: &str = "absmax";
 /// Longest text file of a checkpoint.
 const MAX_TEXT: u64 = 1 << 20;
 
@@ -59,6 +62,16 @@ pub struct State {
     /// The adapters that the weights belong to; without, they are a whole model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<LoraConfig>,
+    /// The best evaluation so far; none before the first one, or in a checkpoint of an older program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// Evaluations since the last progress, as `early-stop` counts them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stale: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl State {
@@ -119,10 +132,19 @@ impl Checkpoint {
         Ok(list(root)?.pop().map(|(_, path)| path))
     }
 
-    /// Removes all but the `keep` latest ones, and what a killed run left half written.
-    pub(crate) fn prune(root: &Path, keep: usize) -> Result<()> {
+    /// The checkpoint of the best evaluation that the latest one knows of; none where it is not kept.
+    pub fn best(root: &Path) -> Result<Option<PathBuf>> {
+        let Some(latest) = Self::latest(root)? else { return Ok(None) };
+        let best = Self::open(&latest)?.state.best.map(|best| root.join(name(best.step)));
+        Ok(best.filter(|path| path.is_dir()))
+    }
+
+    /// Removes all but the `keep` latest ones and that of step `best`, and what a killed run left half
+    /// written.
+    pub(crate) fn prune(root: &Path, keep: usize, best: Option<u64>) -> Result<()> {
         let all = list(root)?;
-        for (_, path) in &all[..all.len().saturating_sub(keep)] {
+        let old = &all[..all.len().saturating_sub(keep)];
+        for (_, path) in old.iter().filter(|(step, _)| Some(*step) != best) {
             // Under the name of an unfinished one first, so that no half removed one is ever read.
             let unfinished = root.join(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()));
             remove(&unfinished)?;
@@ -198,15 +220,25 @@ impl Checkpoint {
     /// Puts the optimizer, new for this model, where it was.
     pub(crate) fn optimizer(&self, model: &Model, optimizer: &mut AdamW) -> Result<()> {
         let device = model.device();
+        let like: Vec<bool> = optimizer.moments().iter().map(|moments| matches!(moments, Moments::Coded(_))).collect();
         let moments = self.read(OPTIMIZER, |file| {
-            let pair = |parameter: &Parameter| {
-                let mut moment = |name| -> Result<Tensor<2>> {
-                    let values = file.take(&format!("{}.{name}", parameter.name()), parameter.shape())?;
+            let of = |(parameter, coded): (&Parameter, bool)| {
+                let name = |moment: &str| format!("{}.{moment}", parameter.name());
+                let mut coded_moment = |moment: &str| -> Result<Codes> {
+                    let codes = file.take_bytes(&name(moment), &[parameter.len()])?;
+                    let scales = file.take(&format!("{}.{SCALES}", name(moment)), &[Codes::blocks(parameter.len())])?;
+                    Ok(Codes { codes, scales })
+                };
+                if coded {
+                    return Ok(Moments::Coded([coded_moment(MEAN)?, coded_moment(SQUARE)?]));
+                }
+                let mut moment = |moment: &str| -> Result<Tensor<2>> {
+                    let values = file.take(&name(moment), parameter.shape())?;
                     Ok(Tensor::from_data(TensorData::new(values, parameter.value().dims()), &device))
                 };
-                Ok((moment(MEAN)?, moment(SQUARE)?))
+                Ok(Moments::Full([moment(MEAN)?, moment(SQUARE)?]))
             };
-            model.parameters().into_iter().map(pair).collect()
+            model.parameters().into_iter().zip(like).map(of).collect()
         })?;
         optimizer.restore(self.state.position.updates, moments);
         Ok(())
@@ -239,23 +271,34 @@ impl Checkpoint {
     }
 }
 
-fn weights(model: &Model) -> Vec<Entry> {
-    let entry = |p: &Parameter| Entry { name: p.name().to_owned(), shape: p.shape().to_vec(), value: p.value() };
+fn weights(model: &Model) -> Vec<Entry<'static>> {
+    let entry = |p: &Parameter| Entry { name: p.name().to_owned(), shape: p.shape().to_vec(), data: Data::Tensor(p.value()) };
     model.parameters().into_iter().map(entry).collect()
 }
 
-/// Two for each parameter: mean gradient, mean square.
-fn moments(model: &Model, optimizer: &AdamW) -> Vec<Entry> {
-    let pairs = model.parameters().into_iter().zip(optimizer.moments());
-    pairs
-        .flat_map(|(parameter, (mean, square))| {
-            [(MEAN, mean), (SQUARE, square)].map(|(moment, value)| Entry {
-                name: format!("{}.{moment}", parameter.name()),
+/// Two for each parameter: mean gradient, mean square. Codes stand at the end of the file, where they
+/// move no float off its alignment, and their scales with the floats.
+fn moments<'a>(model: &Model, optimizer: &'a AdamW) -> Vec<Entry<'a>> {
+    let (mut floats, mut codes) = (Vec::new(), Vec::new());
+    for (parameter, moments) in model.parameters().into_iter().zip(optimizer.moments()) {
+        let name = |moment: &str| format!("{}.{moment}", parameter.name());
+        match moments {
+            Moments::Full(values) => floats.extend([MEAN, SQUARE].into_iter().zip(values).map(|(moment, value)| Entry {
+                name: name(moment),
                 shape: parameter.shape().to_vec(),
-                value: value.clone(),
-            })
-        })
-        .collect()
+                data: Data::Tensor(value.clone()),
+            })),
+            Moments::Coded(coded) => {
+                for (moment, coded) in [MEAN, SQUARE].into_iter().zip(coded) {
+                    let scales = Data::Floats(&coded.scales);
+                    floats.push(Entry { name: format!("{}.{SCALES}", name(moment)), shape: vec![coded.scales.len()], data: scales });
+                    codes.push(Entry { name: name(moment), shape: vec![coded.codes.len()], data: Data::Bytes(&coded.codes) });
+                }
+            }
+        }
+    }
+    floats.extend(codes);
+    floats
 }
 
 fn name(step: u64) -> String {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// A device as the command line names it: `cpu`, `cuda` or `cuda:INDEX`.
+/// A device as the command line names it: `cpu`, `cuda`, `cuda:INDEX`, or `cuda:FIRST-LAST` for several cards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceSpec {
     /// This machine's processor.
@@ -16,17 +16,37 @@ pub enum DeviceSpec {
     Cpu,
     /// An NVIDIA card by number, from 0.
     Cuda(usize),
+    /// Cards of consecutive numbers, each with a share of every batch; at least two.
+    Cards {
+        /// The first one's number.
+        first: usize,
+        /// How many.
+        count: usize,
+    },
 }
+
+/// Most cards of one machine: far above any.
+const MAX_CARDS: usize = 64;
 
 impl FromStr for DeviceSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::Device { device: format!("`{text}`"), detail: "not one of cpu, cuda, cuda:INDEX".to_owned() };
+        let unknown =
+            || Error::Device { device: format!("`{text}`"), detail: "not one of cpu, cuda, cuda:INDEX, cuda:FIRST-LAST".to_owned() };
+        let cards = |text: &str| match text.split_once('-') {
+            None => text.parse().ok().map(Self::Cuda),
+            Some((first, last)) => {
+                let [first, last] = [first, last].map(|index| index.parse::<usize>().ok());
+                let (first, count) = (first?, last?.checked_sub(first?)?.checked_add(1)?);
+                let one = if count == 1 { Self::Cuda(first) } else { Self::Cards { first, count } };
+                (count <= MAX_CARDS).then_some(one)
+            }
+        };
         match text {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
-            _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).map(Self::Cuda).ok_or_else(unknown),
+            _ => text.strip_prefix("cuda:").and_then(cards).ok_or_else(unknown),
         }
     }
 }
@@ -36,22 +56,40 @@ impl fmt::Display for DeviceSpec {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Cards { first, count } => write!(f, "cuda:{first}-{}", first + count - 1),
         }
     }
 }
 
 impl DeviceSpec {
-    /// The device, ready to hold tensors.
+    /// The device, ready to hold tensors; the first of several.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::flex()),
-            Self::Cuda(index) => cuda::open(index).map_err(|detail| Error::Device { device: self.to_string(), detail }),
+            Self::Cuda(index) | Self::Cards { first: index, .. } => self.card(index),
         }
+    }
+
+    /// All devices, ready to hold tensors.
+    pub(crate) fn open_all(self) -> Result<Vec<Device>> {
+        match self {
+            Self::Cards { first, count } => (first..first + count).map(|index| self.card(index)).collect(),
+            one => Ok(vec![one.open()?]),
+        }
+    }
+
+    /// Makes a group of several cards, which can then add up what they have.
+    pub(crate) fn join(self) -> Result<()> {
+        let Self::Cards { first, .. } = self else { return Ok(()) };
+        cuda::join(first, &self.open_all()?).map_err(|detail| Error::Device { device: self.to_string(), detail })
+    }
+
+    fn card(self, index: usize) -> Result<Device> {
+        cuda::open(index).map_err(|detail| Error::Device { device: self.to_string(), detail })
     }
 }
 
 /// Whether a device is an NVIDIA card.
-#[cfg(feature = "cuda")]
 pub(crate) fn is_cuda(device: &Device) -> bool {
     cuda::is(device)
 }
@@ -100,7 +138,15 @@ mod cuda {
         Err(MISSING.to_owned())
     }
 
+    pub(super) fn join(_first: usize, _cards: &[burn::tensor::Device]) -> Result<(), String> {
+        Err(MISSING.to_owned())
+    }
+
     pub(super) fn has_bf16(_device: &burn::tensor::Device) -> bool {
+        false
+    }
+
+    pub(super) fn is(_device: &burn::tensor::Device) -> bool {
         false
     }
 }
@@ -125,6 +171,10 @@ mod cuda {
         crate::kernels::gpu::on_card(&burn::tensor::Tensor::<1>::zeros([1], device))
     }
 
+    pub(super) fn join(first: usize, cards: &[Device]) -> Result<(), String> {
+        crate::kernels::gpu::join(first, cards)
+    }
+
     pub(super) fn count() -> Result<usize, String> {
         match Device::enumerate(DeviceType::Cuda).into_vec().len() {
             0 => Err("no NVIDIA card, or its driver (libcuda.so.1) could not be loaded".to_owned()),
@@ -139,11 +189,29 @@ mod tests {
 
     #[test]
     fn names_and_back() {
-        for (text, device) in [("cpu", DeviceSpec::Cpu), ("cuda", DeviceSpec::Cuda(0)), ("cuda:3", DeviceSpec::Cuda(3))] {
+        for (text, device) in [
+            ("cpu", DeviceSpec::Cpu),
+            ("cuda", DeviceSpec::Cuda(0)),
+            ("cuda:3", DeviceSpec::Cuda(3)),
+            ("cuda:1-4", DeviceSpec::Cards { first: 1, count: 4 }),
+        ] {
             assert_eq!(text.parse::<DeviceSpec>().unwrap(), device);
             assert_eq!(device.to_string().parse::<DeviceSpec>().unwrap(), device);
         }
-        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:99999999999999999999", "cpu:0"] {
+        assert_eq!("cuda:2-2".parse::<DeviceSpec>().unwrap(), DeviceSpec::Cuda(2));
+        for text in [
+            "cuda:1-0",
+            "cuda:-",
+            "cuda:0-",
+            "cuda:0-18446744073709551615",
+            "cuda:0-99",
+            "",
+            "gpu",
+            "cuda:",
+            "cuda:-1",
+            "cuda:99999999999999999999",
+            "cpu:0",
+        ] {
             assert!(text.parse::<DeviceSpec>().is_err(), "{text}");
         }
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use shards::OrderRow;
+
 /// The result of every fallible call in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -47,6 +49,14 @@ pub enum Error {
     /// A batch that does not fit the model.
     #[error("batch: {0}")]
     Batch(String),
+    /// Something to generate or to score that the model cannot take.
+    #[error("request {id}: {detail}")]
+    Request {
+        /// The request's id, or the pair's place.
+        id: u64,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// A checkpoint, a metrics file or a model whose content is refused.
     #[error("{}: {detail}", path.display())]
     Invalid {
@@ -69,14 +79,16 @@ pub enum Error {
         ours: String,
     },
     /// The loss or the gradient is infinite or not a number: the run has failed.
-    #[error("step {step}: the {what} is {value}")]
+    #[error("step {step}: the {what} is {value}{}", named(rows))]
     NonFinite {
         /// The step, from 1.
         step: u64,
-        /// `loss` or `gradient norm`.
+        /// `loss`, `gradient norm` or `held-out loss`.
         what: &'static str,
         /// What it is.
         value: f64,
+        /// What the step's batch is made of; nothing for held-out text.
+        rows: Vec<OrderRow>,
     },
     /// Training was asked to stop. Everything up to the last step is in a checkpoint.
     #[error("interrupted")]
@@ -84,6 +96,20 @@ pub enum Error {
     /// The shards, the stream or the tokenizer failed.
     #[error(transparent)]
     Shards(#[from] shards::Error),
+}
+
+/// The first few documents of a step, for a message.
+fn named(rows: &[OrderRow]) -> String {
+    const NAMED: usize = 3;
+    let drawn = rows.iter().filter_map(|row| row.drawn.as_ref());
+    let documents = drawn.flat_map(|window| window.documents.iter().map(|document| (document, &window.bucket)));
+    let names: Vec<String> =
+        documents.clone().take(NAMED).map(|(document, bucket)| format!("`{}` of {} ({bucket})", document.id, document.source)).collect();
+    match documents.count() {
+        0 => String::new(),
+        all if all <= NAMED => format!("; its batch has {}", names.join(", ")),
+        all => format!("; its batch has {} and {} more documents", names.join(", "), all - NAMED),
+    }
 }
 
 impl Error {

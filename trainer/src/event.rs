@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::BucketLoss;
+use crate::rows::RowsEvent;
+use crate::watch::Best;
 
 /// Something that happened. As JSON: an object whose one key says what.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,6 +20,10 @@ pub enum Event {
     Checkpoint(PathBuf),
     /// The model wrote text.
     Sample(SampleEvent),
+    /// Training ends before its last step: held-out text has not become better for long enough.
+    Stopped(StopEvent),
+    /// Training is over: which rows of the vocabulary it has not reached.
+    Rows(RowsEvent),
 }
 
 /// One optimizer step. All but the last two fields are the same each time the same recipe runs on
@@ -59,10 +65,25 @@ pub struct EvalEvent {
     pub buckets: Vec<BucketLoss>,
 }
 
-/// Text that the trained model wrote.
+/// An early end.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StopEvent {
+    /// Steps made.
+    pub step: u64,
+    /// Evaluations since the last progress.
+    pub stale: u32,
+    /// The best evaluation.
+    pub best: Option<Best>,
+}
+
+/// Text that the model wrote.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct SampleEvent {
+    /// Steps made so far; 0 in files of an older program.
+    #[serde(default)]
+    pub step: u64,
     /// The beginning it was given.
     pub prompt: String,
     /// What it wrote after that.

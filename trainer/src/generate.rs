@@ -1,138 +1,256 @@
-//! Text from a model, one token at a time.
+//! Continuations of many prompts at a time, with a cache of keys and values.
+//!
+//! A [`Generator`] holds sequences of any length. Every [`Generator::step`] takes what is new of each through
+//! the model - a prompt, or a piece of a long one, or the token drawn last - and draws a token for
+//! each that is through. A finished sequence leaves, and the next one that waits takes its place
+//! (Yu et al. 2022). Nothing is padded: the rows of a step are the new tokens alone.
 
-use shards::Batch;
+mod config;
+mod sampling;
+mod score;
+mod sequence;
+mod text;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+pub use config::GenerateConfig;
+pub use sampling::Sampling;
+pub use score::{Score, score};
+pub use sequence::{Completion, FinishReason, Request, Token};
+pub use text::{Piece, TextStream};
 
 use crate::error::{Error, Result};
-use crate::kernels::check;
-use crate::model::{Inputs, Model};
-use crate::rng::Rng;
+use crate::kernels::{check, cpu};
+use crate::model::{KvCache, Model, Span, Step, inputs};
+use sequence::Sequence;
 
-/// How tokens are drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampling {
-    /// Tokens to write at most.
-    pub tokens: u32,
-    /// 0 takes the likeliest token, 1 draws as the model says.
-    pub temperature: f64,
-    /// Draws among this many likeliest tokens; 0: among all.
-    pub top_k: u32,
-    /// Longest context in tokens; earlier ones are forgotten. At least 1.
-    pub context: u32,
-    /// An id that ends the text; it is not in the result.
-    pub end: Option<u32>,
-    /// Draws ids below this one alone: rows after a tokenizer's ids are padding. None: any.
-    pub ids: Option<u32>,
-    /// Seed of the draws.
-    pub seed: u64,
+/// Continues sequences with one model.
+///
+/// What a sequence becomes follows from the model, its request, the seed and the options alone: on the
+/// CPU, to the last bit, not from what else is generated at the same time or in which order it was pushed.
+/// On a card, the products' rounding depends on their size; draws that were almost even may differ.
+///
+/// ```
+/// # use trainer::{DeviceSpec, GenerateConfig, Generator, ModelConfig, Request};
+/// # fn main() -> trainer::Result<()> {
+/// let config = ModelConfig { hidden: 32, layers: 1, heads: 2, kv_heads: 1, intermediate: 64, ..ModelConfig::default() };
+/// let model = config.init(&DeviceSpec::Cpu.open()?, 256, 7)?;
+/// let mut generator = Generator::new(&model, GenerateConfig::default())?;
+/// for id in 0..3 {
+///     generator.push(Request { id, prompt: vec![1, 2, 3], tokens: 5, ..Request::default() })?;
+/// }
+/// let completions = generator.run()?;
+/// assert!(completions.iter().all(|completion| completion.ids.len() == 5 && completion.log_probs.len() == 5));
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Generator {
+    model: Model,
+    config: GenerateConfig,
+    cache: KvCache,
+    /// Whether the CPU's kernels for few rows are used.
+    paged: bool,
+    waiting: VecDeque<Sequence>,
+    live: Vec<Sequence>,
+    ids: BTreeSet<u64>,
 }
 
-/// Continues `prompt` and gives the new ids. The whole context goes through the model for each
-/// token: good for samples, too slow for more.
-pub fn generate(model: &Model, prompt: &[u32], sampling: &Sampling) -> Result<Vec<u32>> {
-    if prompt.is_empty() {
-        return Err(Error::Batch("a prompt without tokens".to_owned()));
+impl Generator {
+    /// Shares the model's weights as they are now: after they have changed, make a new one.
+    pub fn new(model: &Model, config: GenerateConfig) -> Result<Self> {
+        config.validate()?;
+        let model = model.frozen();
+        let cache = KvCache::new(&model, config.blocks(&model)?);
+        let paged = model.on_cpu();
+        Ok(Self { model, config, cache, paged, waiting: VecDeque::new(), live: Vec::new(), ids: BTreeSet::new() })
     }
-    let model = model.frozen();
-    let mut rng = Rng::new(sampling.seed, "generate");
-    let mut ids = prompt.to_vec();
-    for _ in 0..sampling.tokens {
-        let context = &ids[ids.len().saturating_sub(sampling.context.max(1) as usize)..];
-        let x_nh = model.forward(&Inputs::new(&model, &one_row(context))?);
-        let logits = model.logits(x_nh.narrow(0, context.len() - 1, 1));
-        let logits = logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?;
+
+    /// Tokens, prompt and continuation together, that a sequence can have.
+    pub fn longest(&self) -> usize {
+        self.config.context.min(self.cache.blocks() * crate::model::BLOCK)
+    }
+
+    /// Adds a sequence; it begins at the next step at which there is room for it.
+    pub fn push(&mut self, request: Request) -> Result<()> {
+        request.check(self.model.vocab_size(), self.longest())?;
+        if !self.ids.insert(request.id) {
+            return Err(Error::Request { id: request.id, detail: "another request has this id".to_owned() });
+        }
+        let length = self.longest().min(request.prompt.len() + request.tokens as usize);
+        self.waiting.push_back(Sequence::new(request, length));
+        Ok(())
+    }
+
+    /// Sequences that are not finished.
+    pub fn pending(&self) -> usize {
+        self.waiting.len() + self.live.len()
+    }
+
+    /// Ends a sequence because of what it has become; none where no such sequence is being generated.
+    pub fn stop(&mut self, id: u64) -> Option<Completion> {
+        let at = self.live.iter().position(|sequence| sequence.request.id == id)?;
+        let sequence = self.live.remove(at);
+        Some(self.leave(sequence, FinishReason::Stop))
+    }
+
+    /// Takes what is new through the model. Gives the tokens drawn, in the order in which their
+    /// sequences began, and the sequences that ended by them.
+    pub fn step(&mut self) -> Result<(Vec<Token>, Vec<Completion>)> {
+        self.admit();
+        let mut rows = Vec::new();
+        let mut hidden = Vec::new();
+        for group in self.groups() {
+            let (ready, x_nh) = self.forward(&group);
+            for &at in &group {
+                let sequence = &mut self.live[at];
+                sequence.done = sequence.chunk(self.config.prefill).end;
+            }
+            if !ready.is_empty() {
+                rows.extend(ready);
+                hidden.push(x_nh);
+            }
+        }
+        if rows.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let logits = self.logits(Tensor::cat(hidden, 0))?;
+        let vocab = self.model.vocab_size();
+        let known = self.config.ids.map_or(vocab, |ids| vocab.min(ids as usize));
+        let seed = self.config.seed;
+        let mut drawn: Vec<(usize, u32, f32)> = rows
+            .par_iter()
+            .zip(logits.par_chunks_exact(vocab))
+            .map(|(&at, logits)| {
+                let (id, log_prob) = self.live[at].draw(&logits[..known], seed)?;
+                Ok((at, id, log_prob))
+            })
+            .collect::<Result<_>>()?;
+        drawn.sort_unstable_by_key(|&(at, ..)| at);
+        Ok(self.append(drawn))
+    }
+
+    /// Steps until nothing is left; the completions in the order of their ids.
+    pub fn run(&mut self) -> Result<Vec<Completion>> {
+        let mut all = Vec::new();
+        while self.pending() > 0 {
+            all.extend(self.step()?.1);
+        }
+        all.sort_unstable_by_key(|completion| completion.id);
+        Ok(all)
+    }
+
+    /// Sequences that wait get a place, first come first served.
+    fn admit(&mut self) {
+        while self.live.len() < self.config.batch {
+            let Some(next) = self.waiting.front() else { return };
+            let Some(slots) = self.cache.take(next.length) else { return };
+            let Some(mut next) = self.waiting.pop_front() else { return };
+            next.slots = slots;
+            self.live.push(next);
+        }
+    }
+
+    /// Sequences that go through the model together. A piece of a prompt comes with others of its kind:
+    /// whether it is long enough for the backend's products decides it alone, never its company.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let rows = |at: &usize| self.live[*at].chunk(self.config.prefill).len();
+        let few = |at: &usize| self.paged && rows(at) <= cpu::FEW;
+        let (mut short, mut long): (Vec<usize>, Vec<usize>) = (0..self.live.len()).partition(few);
+        // Alike lengths next to each other are one product.
+        short.sort_by_key(|&at| self.live[at].done);
+        long.sort_by_key(|&at| self.live[at].done);
+        let mut groups = Vec::new();
+        // Long pieces beyond what a step takes wait for the next one.
+        let budget = self.config.prefill.max(self.config.batch);
+        groups.extend(cut(&long, budget, rows).into_iter().next());
+        groups.extend(cut(&short, cpu::FEW, rows));
+        groups
+    }
+
+    /// Takes the next piece of each through the model: those whose prompt is through with it, and the
+    /// last hidden state of each, `[R, H]`.
+    fn forward(&mut self, group: &[usize]) -> (Vec<usize>, Tensor<2>) {
+        let (mut ready, mut last, mut rows) = (Vec::new(), Vec::new(), 0);
+        let mut spans = Vec::with_capacity(group.len());
+        for &at in group {
+            let sequence = &self.live[at];
+            let chunk = sequence.chunk(self.config.prefill);
+            rows += chunk.len();
+            if chunk.end == sequence.ids.len() {
+                ready.push(at);
+                last.push(rows as u32 - 1);
+            }
+            spans.push(Span { past: chunk.start, ids: &sequence.ids[chunk], slots: sequence.slots.clone() });
+        }
+        let paged = self.paged && rows <= cpu::FEW;
+        let step = Step::new(&self.model, &spans, paged);
+        let x_nh = self.model.extend(&step, &mut self.cache);
+        let last = inputs::integers(&last, [last.len()], &self.model.device());
+        let x_rh = if ready.is_empty() { x_nh } else { x_nh.select(0, last) };
+        (ready, x_rh)
+    }
+
+    /// The logits of hidden states, row after row.
+    fn logits(&self, x_rh: Tensor<2>) -> Result<Vec<f32>> {
+        let rows = x_rh.dims()[0];
+        let mut all = Vec::with_capacity(rows * self.model.vocab_size());
+        // In groups, so that on the CPU each row's numbers are the same in any company.
+        for first in (0..rows).step_by(cpu::FEW) {
+            let logits = self.model.logits(x_rh.clone().narrow(0, first, cpu::FEW.min(rows - first)));
+            all.extend(logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?);
+        }
         check("read logits")?;
-        let known = sampling.ids.map_or(logits.len(), |ids| logits.len().min(ids as usize));
-        let id = draw(&logits[..known], sampling.temperature, sampling.top_k as usize, &mut rng);
-        if Some(id) == sampling.end {
-            break;
-        }
-        ids.push(id);
+        Ok(all)
     }
-    Ok(ids.split_off(prompt.len()))
+
+    /// Adds drawn tokens to their sequences, and lets those go that end.
+    fn append(&mut self, drawn: Vec<(usize, u32, f32)>) -> (Vec<Token>, Vec<Completion>) {
+        let mut tokens = Vec::with_capacity(drawn.len());
+        let mut ended = Vec::new();
+        for (at, id, log_prob) in drawn {
+            let sequence = &mut self.live[at];
+            sequence.push(id, log_prob);
+            let reason = sequence.reason();
+            tokens.push(Token { request: sequence.request.id, id, log_prob, finish: reason });
+            ended.extend(reason.map(|reason| (at, reason)));
+        }
+        let mut completions: Vec<Completion> = ended
+            .into_iter()
+            .rev()
+            .map(|(at, reason)| {
+                let sequence = self.live.remove(at);
+                self.leave(sequence, reason)
+            })
+            .collect();
+        completions.reverse();
+        (tokens, completions)
+    }
+
+    fn leave(&mut self, sequence: Sequence, finish: FinishReason) -> Completion {
+        self.cache.give_back(&sequence.slots);
+        self.ids.remove(&sequence.request.id);
+        sequence.complete(finish)
+    }
 }
 
-/// A batch of one row that is all one document. Nothing counts as a target.
-fn one_row(ids: &[u32]) -> Batch {
-    Batch {
-        rows: 1,
-        seq_len: ids.len(),
-        inputs: ids.to_vec(),
-        targets: ids.to_vec(),
-        positions: (0..ids.len() as u32).collect(),
-        documents: vec![0; ids.len()],
-        mask: vec![false; ids.len()],
-        buckets: vec![0],
-    }
-}
-
-/// One id. Logits that are not numbers are never drawn.
-fn draw(logits: &[f32], temperature: f64, top_k: usize, rng: &mut Rng) -> u32 {
-    // Likeliest first; of equal ones the lower id.
-    let mut order: Vec<usize> = (0..logits.len()).filter(|&id| !logits[id].is_nan()).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    order.truncate(if temperature <= 0.0 {
-        1
-    } else if top_k == 0 {
-        order.len()
-    } else {
-        top_k
-    });
-    let Some(&first) = order.first() else { return 0 };
-    let highest = f64::from(logits[first]);
-    let weight = |id: usize| ((f64::from(logits[id]) - highest) / temperature).exp();
-    if order.len() == 1 {
-        return first as u32;
-    }
-    let mut left = rng.uniform() * order.iter().map(|&id| weight(id)).sum::<f64>();
-    for &id in &order {
-        left -= weight(id);
-        if left < 0.0 {
-            return id as u32;
+/// Cuts a list into groups of at most `budget` rows each; a single one may have more.
+fn cut(list: &[usize], budget: usize, rows: impl Fn(&usize) -> usize) -> Vec<Vec<usize>> {
+    let mut groups: Vec<(usize, Vec<usize>)> = Vec::new();
+    for at in list {
+        let own = rows(at);
+        match groups.last_mut() {
+            Some((sum, group)) if *sum + own <= budget => {
+                *sum += own;
+                group.push(*at);
+            }
+            _ => groups.push((own, vec![*at])),
         }
     }
-    first as u32 // rounding has left a crumb
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ModelConfig;
-    use burn::tensor::Device;
-
-    #[test]
-    fn draws_as_the_logits_say() {
-        let logits = [0.0, f32::NAN, 2f32.ln(), 0.0, f32::NEG_INFINITY]; // 1 : 2 : 1
-        let mut rng = Rng::new(3, "test");
-        assert_eq!(draw(&logits, 0.0, 0, &mut rng), 2);
-        let mut counts = [0; 5];
-        for _ in 0..8000 {
-            counts[draw(&logits, 1.0, 0, &mut rng) as usize] += 1;
-        }
-        // Expected 2000, 4000, 2000; the standard deviation is at most 45.
-        assert!((1800..2200).contains(&counts[0]) && (3800..4200).contains(&counts[2]), "{counts:?}");
-        assert_eq!(counts[1] + counts[4], 0);
-        assert!((0..1000).all(|_| draw(&logits, 1.0, 2, &mut rng) != 3), "of equal ones the lower id is in");
-        let cold = (0..1000).filter(|_| draw(&logits, 0.1, 0, &mut rng) == 2).count();
-        assert!(cold > 980, "2^10 to 1 for each of the two others: {cold}");
-    }
-
-    #[test]
-    fn forgets_what_is_before_the_context() {
-        let config = ModelConfig { hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, ..Default::default() };
-        let model = config.init(&Device::flex(), 50, 1).unwrap();
-        let sampling = Sampling { tokens: 5, temperature: 1.0, top_k: 0, context: 3, end: None, ids: None, seed: 9 };
-        let text = generate(&model, &[1, 2, 3, 4], &sampling).unwrap();
-        assert_eq!(text.len(), 5);
-        assert_eq!(text, generate(&model, &[9, 2, 3, 4], &sampling).unwrap());
-        assert_ne!(text, generate(&model, &[1, 2, 3, 4], &Sampling { seed: 10, ..sampling }).unwrap());
-        let end = Some(text[2]);
-        assert_eq!(
-            generate(&model, &[1, 2, 3, 4], &Sampling { end, ..sampling }).unwrap().len(),
-            text.iter().position(|&id| Some(id) == end).unwrap()
-        );
-        let few = generate(&model, &[1, 2, 3], &Sampling { ids: Some(2), tokens: 20, ..sampling }).unwrap();
-        assert!(few.iter().all(|&id| id < 2) && few.contains(&0) && few.contains(&1), "{few:?}");
-        assert!(generate(&model, &[], &sampling).is_err());
-        assert!(generate(&model, &[50], &sampling).is_err());
-    }
-}
+mod tests;

@@ -53,6 +53,23 @@ impl Gradients {
         Ok(())
     }
 
+    /// Adds up gradients and losses with those of all other cards of the group; on a card alone there are others.
+    pub(crate) fn add_up(&mut self, model: &Model) {
+        #[cfg(feature = "cuda")]
+        {
+            let all = self.values.iter_mut().zip(model.parameters());
+            let mut all: Vec<_> =
+                all.map(|(value, p)| value.take().unwrap_or_else(|| Tensor::zeros(p.value().dims(), &self.device))).collect();
+            all.push(self.loss.clone().unsqueeze_dim(0));
+            let mut sums = crate::kernels::gpu::add_up(all);
+            if let Some(loss) = sums.pop() {
+                self.loss = loss.squeeze_dim(0);
+            }
+            self.values = sums.into_iter().map(Some).collect();
+        }
+        let _ = model;
+    }
+
     #[cfg(test)]
     pub(crate) fn from_values(model: &Model, values: Vec<Option<Tensor<2>>>) -> Self {
         Self { values, ..Self::new(model) }

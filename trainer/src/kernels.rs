@@ -7,6 +7,8 @@
 //! every run.
 
 mod attention;
+mod cached;
+pub(crate) mod cpu;
 mod embedding;
 #[cfg(feature = "cuda")]
 pub(crate) mod gpu;
@@ -20,6 +22,7 @@ mod swiglu;
 use crate::error::Result;
 
 pub(crate) use attention::attention;
+pub(crate) use cached::cached_attention;
 pub(crate) use embedding::embed;
 pub(crate) use linear::linear;
 pub(crate) use loss::{linear_cross_entropy, token_losses};
@@ -27,6 +30,7 @@ pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use low_rank::noise_limit;
 pub(crate) use low_rank::{Noise, dropout, low_rank};
 pub(crate) use norm::rms_norm;
+pub(crate) use rope::rotate;
 pub(crate) use swiglu::swiglu;
 
 /// Fails if anything failed on a card since the program began. Work there is asynchronous: this is

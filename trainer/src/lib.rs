@@ -4,7 +4,7 @@
 //! 1. [`TrainConfig`] is the recipe's `[train]`: [`ModelConfig`], batch, schedule, optimizer.
 //! 2. [`DeviceSpec`] picks the backend; the CPU is always there.
 //! 3. [`Model`] is a decoder in the shape of Llama, Qwen2 or Qwen3; [`Inputs`] are a batch on its device.
-//!    [`Pretrained`] is one in a Hugging Face folder or GGUF file, [`Export`] writes such a folder.
+//!    [`Pretrained`] is one in a Hugging Face folder or GGUF file; [`Export`] and [`GgufExport`] write these.
 //! 4. [`Objective`] gives a batch's [`Loss`] as a sum and a count, so that splitting a step into
 //!    micro-batches never changes it.
 //! 5. [`AdamW`] moves the weights by a learning rate from [`LearningRate`].
@@ -12,7 +12,8 @@
 //!    adds evaluation, checkpoints and events. On the CPU backend of one machine, a run ends in the
 //!    same bytes on any number of threads, and when it was killed at any step and opened again.
 //!    Nothing is promised between machines, whose processors may add in another order, or on CUDA.
-//! 7. [`evaluate()`] measures held-out bits per byte, [`generate()`] writes text.
+//! 7. [`evaluate()`] measures held-out bits per byte, a [`Generator`] continues many prompts at a time,
+//!    [`score()`] says how likely given continuations are.
 //!
 //! The crate prints nothing and reads no environment; what happens is told by [`Event`]s.
 //!
@@ -32,7 +33,7 @@
 //!     mask: vec![true; 4],
 //!     buckets: vec![0],
 //! };
-//! let loss = Cpt.loss(&model, &batch)?;
+//! let loss = Cpt::default().loss(&model, &batch)?;
 //! let nats_per_token = loss.mean()?;
 //! assert!((nats_per_token - 256f64.ln()).abs() < 0.5); // an untrained model knows nothing
 //! # Ok(()) }
@@ -51,6 +52,7 @@ mod event;
 mod export;
 mod generate;
 mod gradients;
+mod journal;
 mod kernels;
 mod load;
 mod lora;
@@ -62,21 +64,26 @@ mod optimizer;
 #[cfg(feature = "cuda")]
 mod profile;
 mod quant;
+mod ranks;
 mod rng;
+mod rows;
+mod samples;
 mod schedule;
+mod tensorboard;
 mod tensors;
 mod trainer;
+mod watch;
 
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
-pub use config::{ObjectiveKind, SampleConfig, ScheduleKind, TrainConfig};
+pub use config::{DecayShape, EarlyStop, ObjectiveKind, OptimizerStates, Preset, SampleConfig, ScheduleKind, TrainConfig, WeightNumbers};
 pub use device::{Backend, DeviceSpec, backends};
 pub use divergence::{Divergence, Outputs};
 pub use error::{Error, Result};
 pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
 pub use evaluate::{BucketLoss, evaluate};
-pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
+pub use event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{AdapterExport, Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
-pub use generate::{Sampling, generate};
+pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;
 pub use load::{MergeBase, Pretrained, extend_vocabulary};
 pub use lora::{AdapterFile, Base, Full, LoraConfig, Target};
@@ -86,5 +93,10 @@ pub use objective::{Cpt, Loss, Objective};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;
+pub use ranks::{Made, Ranks, Replica, Update};
+pub use rows::{NewRows, RowsEvent, UntrainedId};
+pub use samples::SAMPLES_FILE;
 pub use schedule::LearningRate;
+pub use tensorboard::TENSORBOARD_FOLDER;
 pub use trainer::{CHECKPOINTS_FOLDER, Position, Run, Trainer};
+pub use watch::Best;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::evaluate::BucketLoss;
 use crate::event::{EvalEvent, StepEvent};
 
 /// The file's name in the run folder.
@@ -28,6 +29,9 @@ enum Line<'a> {
 struct Head {
     reason: String,
     step: u64,
+    /// Of an evaluation.
+    #[serde(default)]
+    buckets: Vec<BucketLoss>,
 }
 
 /// The open file. Each step has one line, whatever was interrupted: opening cuts off what came
@@ -36,8 +40,8 @@ struct Head {
 pub(crate) struct Metrics {
     path: PathBuf,
     file: BufWriter<File>,
-    /// Whether the step that it continues after has an evaluation.
-    pub(crate) evaluated: bool,
+    /// Those it continues after.
+    evaluations: Vec<EvalEvent>,
 }
 
 impl Metrics {
@@ -47,9 +51,14 @@ impl Metrics {
         let path = folder.join(METRICS_FILE);
         let mut file =
             OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(Error::io("open", &path))?;
-        let (end, evaluated) = kept(&path, &file, step)?;
+        let (end, evaluations) = kept(&path, &file, step)?;
         file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map_err(Error::io("cut", &path))?;
-        Ok(Self { path, file: BufWriter::new(file), evaluated })
+        Ok(Self { path, file: BufWriter::new(file), evaluations })
+    }
+
+    /// The evaluations before and at the step that it was opened for.
+    pub(crate) fn evaluations(&self) -> &[EvalEvent] {
+        &self.evaluations
     }
 
     pub(crate) fn step(&mut self, event: &StepEvent) -> Result<()> {
@@ -77,12 +86,11 @@ impl Metrics {
     }
 }
 
-/// Bytes of the lines up to `step`, which must be there without a gap, and whether `step` has been
-/// evaluated.
-fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, bool)> {
-    let (mut end, mut steps, mut evaluated) = (0, 0, false);
+/// Bytes of the lines up to `step`, which must be there without a gap, and the evaluations among them.
+fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, Vec<EvalEvent>)> {
+    let (mut end, mut steps, mut evaluations) = (0, 0, Vec::new());
     if step == 0 {
-        return Ok((end, evaluated));
+        return Ok((end, evaluations));
     }
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
@@ -99,14 +107,16 @@ fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, bool)> {
             let detail = format!("a line of step {} after {steps} steps; the curve has been changed", head.step);
             return Err(Error::invalid(path, detail));
         }
-        evaluated |= head.reason == "eval" && head.step == step;
+        if head.reason == "eval" {
+            evaluations.push(EvalEvent { step: head.step, buckets: head.buckets });
+        }
         end += length;
     }
     if steps < step {
         let detail = format!("ends at step {steps}, but the checkpoint is of step {step}; the curve has been changed");
         return Err(Error::invalid(path, detail));
     }
-    Ok((end, evaluated))
+    Ok((end, evaluations))
 }
 
 #[cfg(test)]
@@ -151,8 +161,8 @@ mod tests {
         for from in [0, 2, 4, 5] {
             assert_eq!(write(folder.path(), from, 5).unwrap(), whole);
         }
-        let evaluated = [5, 2, 1].map(|step| Metrics::open(folder.path(), step).unwrap().evaluated);
-        assert_eq!(evaluated, [false, true, false]);
+        let evaluated = [5, 2, 1].map(|step| Metrics::open(folder.path(), step).unwrap().evaluations().len());
+        assert_eq!(evaluated, [1, 1, 0]);
         assert_eq!(write(folder.path(), 0, 5).unwrap(), whole);
         // A torn last line is the mark of a crash and is cut off.
         std::fs::write(folder.path().join(METRICS_FILE), &whole[..whole.len() - 9]).unwrap();

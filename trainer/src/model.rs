@@ -1,7 +1,9 @@
 //! A decoder in the shape of Llama, Qwen2 and Qwen3: what it consists of and how a batch goes through it.
 
 mod adapter;
+mod cache;
 mod config;
+mod extend;
 mod init;
 pub(crate) mod inputs;
 mod linear;
@@ -12,7 +14,9 @@ pub(crate) mod rope;
 use burn::tensor::{DType, Device, Tensor};
 
 pub(crate) use adapter::Adapter;
+pub(crate) use cache::{BLOCK, KvCache, Slots};
 pub use config::ModelConfig;
+pub(crate) use extend::{Reach, Span, Step};
 pub(crate) use init::Adapters;
 #[cfg(test)]
 pub(crate) use init::Wanted;
@@ -25,7 +29,7 @@ use crate::config::refuse;
 use crate::error::Result;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
-use crate::kernels::{attention, embed, linear as project, rms_norm, swiglu};
+use crate::kernels::{Noise, attention, embed, linear as project, rms_norm, swiglu};
 use linear::Linear;
 
 /// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
@@ -180,10 +184,12 @@ impl Layer {
             return self.forward_on_card(x_nh, spans, inputs, config);
         }
         let y_nh = rms_norm(x_nh.clone(), self.attention_norm.value(), config.norm_epsilon);
-        let x_nh = x_nh + self.attend(y_nh, inputs, config);
+        self.feed_forward(x_nh + self.attend(y_nh, inputs, config), config, inputs.noise.as_ref())
+    }
 
+    /// The second half of the layer.
+    fn feed_forward(&self, x_nh: Tensor<2>, config: &ModelConfig, noise: Option<&Noise>) -> Tensor<2> {
         let y_nh = rms_norm(x_nh.clone(), self.mlp_norm.value(), config.norm_epsilon);
-        let noise = inputs.noise.as_ref();
         let y_ni = swiglu(self.gate.forward(y_nh.clone(), noise), self.up.forward(y_nh, noise));
         x_nh + self.down.forward(y_ni, noise)
     }
@@ -215,14 +221,19 @@ impl Layer {
 
     fn attend(&self, x_nh: Tensor<2>, inputs: &Inputs, config: &ModelConfig) -> Tensor<2> {
         let noise = inputs.noise.as_ref();
+        let [q_nq, k_nk, v_nk] = self.project(x_nh, config, noise);
+        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs), noise)
+    }
+
+    /// Queries, keys and values, not yet turned by their positions.
+    fn project(&self, x_nh: Tensor<2>, config: &ModelConfig, noise: Option<&Noise>) -> [Tensor<2>; 3] {
         let q_nq = self.query.forward(x_nh.clone(), noise);
         let k_nk = self.key.forward(x_nh.clone(), noise);
         let v_nk = self.value.forward(x_nh, noise);
-        let (q_nq, k_nk) = match &self.head_norms {
-            Some([q, k]) => (norm_heads(q_nq, q, config), norm_heads(k_nk, k, config)),
-            None => (q_nq, k_nk),
-        };
-        self.output.forward(attention(q_nq, k_nk, v_nk, config.heads, config.kv_heads, inputs), noise)
+        match &self.head_norms {
+            Some([q, k]) => [norm_heads(q_nq, q, config), norm_heads(k_nk, k, config), v_nk],
+            None => [q_nq, k_nk, v_nk],
+        }
     }
 
     fn linears(&self) -> [&Linear; 7] {

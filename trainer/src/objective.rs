@@ -26,14 +26,18 @@ impl Loss {
 }
 
 /// Something to learn from batches.
-pub trait Objective {
+pub trait Objective: Sync {
     /// The loss of one batch. Only `mask` decides what counts.
     fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss>;
 }
 
 /// Continued pretraining: the next token of plain text.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cpt;
+pub struct Cpt {
+    /// Weight of the squared logarithm of the softmax's divisor in what is minimized; the loss that is
+    /// given stays the cross entropy.
+    pub z_loss: f64,
+}
 
 impl Objective for Cpt {
     fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss> {
@@ -44,7 +48,8 @@ impl Objective for Cpt {
         let mask: Vec<f32> = batch.mask.iter().map(|&counts| f32::from(u8::from(counts))).collect();
         let mask_n = Tensor::from_data(TensorData::new(mask, [size]), &device);
         let x_nh = model.forward(&inputs);
-        Ok(Loss { sum: linear_cross_entropy(x_nh, model.head(), targets_n, mask_n), tokens: batch.trainable() })
+        let sum = linear_cross_entropy(x_nh, model.head(), targets_n, mask_n, self.z_loss);
+        Ok(Loss { sum, tokens: batch.trainable() })
     }
 }
 

@@ -1,85 +1,148 @@
 //! AdamW.
 
-use burn::tensor::Tensor;
+mod eight_bit;
+mod rounding;
 
-use crate::config::TrainConfig;
+use burn::tensor::{Tensor, TensorData};
+
+use crate::config::{OptimizerStates, TrainConfig, WeightNumbers, refuse};
+use crate::device::is_cuda;
+use crate::error::{Error, Result};
 use crate::gradients::Gradients;
-use crate::model::Model;
+use crate::load::{EMBEDDING, HEAD};
+use crate::model::{Model, Parameter};
+use crate::rng::Rng;
+pub(crate) use eight_bit::Codes;
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), with 32-bit moments, in the form
-/// of PyTorch's `torch.optim.AdamW`. Matrices decay; vectors (norms and biases) do not.
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), in the form of PyTorch's
+/// `torch.optim.AdamW`. Matrices decay; vectors (norms and biases) do not.
+///
+/// Moments are 32-bit floats; with `optimizer-states` = "8-bit" those of large parameters other than the
+/// embedding are blocks of 8-bit codes. With `weights` = "bf16" each weight is rounded by chance
+/// after each step. Both are computed on the host, and are for the CPU alone.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     weight_decay: f64,
     beta1: f64,
     beta2: f64,
     epsilon: f64,
+    weights: WeightNumbers,
+    /// Of the chances of rounding.
+    seed: u64,
+    /// What the learning rate of each parameter is multiplied by, in the model's order.
+    scales: Vec<f64>,
     /// Updates made.
     step: u64,
-    /// For each parameter, in the model's order, the mean gradient and the mean square.
-    moments: Vec<(Tensor<2>, Tensor<2>)>,
+    /// Those of each parameter, in the model's order.
+    moments: Vec<Moments>,
+}
+
+/// The mean gradient and the mean squared gradient of a parameter.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each parameter, not for each number")]
+pub(crate) enum Moments {
+    Full([Tensor<2>; 2]),
+    Coded([Codes; 2]),
+}
+
+/// The numbers of one parameter's step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rates {
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) epsilon: f64,
+    /// Learning rate ÷ (1 - beta1^t).
+    pub(crate) rate: f64,
+    /// 1 ÷ √(1 - beta2^t).
+    pub(crate) root: f64,
+    /// What is left of a weight that decays.
+    pub(crate) kept: f64,
 }
 
 impl AdamW {
-    /// Before the first step: all moments are 0.
-    pub fn new(config: &TrainConfig, model: &Model) -> Self {
-        let zero = |value: Tensor<2>| value.inner().zeros_like();
-        Self {
+    /// Before the first step: all moments are 0. `seed` is that of the rounding of weights.
+    pub fn new(config: &TrainConfig, model: &Model, seed: u64) -> Result<Self> {
+        let plain = (config.optimizer_states, config.weights) == (OptimizerStates::Full, WeightNumbers::F32);
+        if !plain && is_cuda(&model.device()) {
+            let option = if config.weights == WeightNumbers::F32 { "optimizer-states" } else { "weights" };
+            return refuse(option, "of few bits, which is for training on the CPU so far; leave it out on a card");
+        }
+        Ok(Self {
             weight_decay: config.weight_decay,
             beta1: config.beta1,
             beta2: config.beta2,
             epsilon: config.epsilon,
+            weights: config.weights,
+            seed,
+            scales: model.parameters().into_iter().map(|parameter| scale(config, parameter)).collect(),
             step: 0,
-            moments: model.parameters().iter().map(|p| (zero(p.value()), zero(p.value()))).collect(),
-        }
+            moments: model.parameters().into_iter().map(|parameter| Moments::zeros(config, parameter)).collect(),
+        })
     }
 
-    /// Moves the weights by one step. Parameters without a gradient stay as they are. On a card it
-    /// works in place: copies of the model or of the optimizer that were made before move along.
-    pub fn step(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
+    /// Moves the weights by one step at this learning rate; embedding and output matrix at as many
+    /// times this rate as their own highest rate is of the others'. Parameters without a gradient stay
+    /// as they are. On a card it works in place: copies of the model or of the optimizer that were made
+    /// before move along.
+    pub fn step(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) -> Result<()> {
         self.step += 1;
-        let [bias1, bias2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(self.step as f64));
         #[cfg(feature = "cuda")]
-        if crate::device::is_cuda(gradients.device()) {
-            return self.step_on_card(model, gradients, learning_rate, [bias1, bias2]);
+        if is_cuda(gradients.device()) {
+            self.step_on_card(model, gradients, learning_rate);
+            return Ok(());
         }
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
             let Some(gradient) = gradients.get(index) else { continue };
-            let (mean, square) = &mut self.moments[index];
-            *mean = mean.clone() * self.beta1 + gradient.clone() * (1.0 - self.beta1);
-            *square = square.clone() * self.beta2 + gradient.clone() * gradient * (1.0 - self.beta2);
-
-            let decay = if parameter.is_matrix() { self.weight_decay } else { 0.0 };
-            let kept = parameter.value().inner() * (1.0 - learning_rate * decay);
-            let divisor = square.clone().sqrt() * (1.0 / bias2.sqrt()) + self.epsilon;
-            parameter.set(kept - mean.clone() * (learning_rate / bias1) / divisor);
+            let rates = self.rates(index, parameter, learning_rate);
+            let value = parameter.value().inner();
+            let value = match &mut self.moments[index] {
+                Moments::Full(moments) => plain(value, gradient, moments, &rates),
+                Moments::Coded(moments) => {
+                    let gradient = numbers(gradient)?;
+                    on_host(value, |weights| eight_bit::step(weights, &gradient, moments, &rates))?
+                }
+            };
+            let value = match self.weights {
+                WeightNumbers::F32 => value,
+                WeightNumbers::Bf16 => {
+                    let key = Rng::new(self.seed, &format!("rounding of {} in update {}", parameter.name(), self.step));
+                    on_host(value, |weights| rounding::round(weights, &key))?
+                }
+            };
+            parameter.set(value);
         }
+        Ok(())
     }
 
     /// The same for all parameters together, each in one pass and in place.
     #[cfg(feature = "cuda")]
-    fn step_on_card(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64, [bias1, bias2]: [f64; 2]) {
-        use crate::kernels::gpu::{Rates, Slot, adamw};
+    fn step_on_card(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
+        use crate::kernels::gpu::{Slot, adamw};
         let (mut places, mut slots) = (Vec::new(), Vec::new());
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
-            let Some(gradient) = gradients.get(index) else { continue };
-            let decay = if parameter.is_matrix() { self.weight_decay } else { 0.0 };
-            let rates = Rates {
-                beta1: self.beta1,
-                beta2: self.beta2,
-                epsilon: self.epsilon,
-                rate: learning_rate / bias1,
-                root: 1.0 / bias2.sqrt(),
-                kept: 1.0 - learning_rate * decay,
-            };
-            let (mean, square) = self.moments[index].clone();
+            let (Some(gradient), Moments::Full([mean, square])) = (gradients.get(index), self.moments[index].clone()) else { continue };
+            let rates = self.rates(index, parameter, learning_rate);
             slots.push(Slot { value: parameter.value().inner(), mean, square, gradient, rates });
             places.push((index, parameter));
         }
         let changed = adamw(slots, &gradients.clipped());
         for ((index, parameter), [value, mean, square]) in places.into_iter().zip(changed) {
-            self.moments[index] = (mean, square);
+            self.moments[index] = Moments::Full([mean, square]);
             parameter.set(value);
+        }
+    }
+
+    fn rates(&self, index: usize, parameter: &Parameter, learning_rate: f64) -> Rates {
+        let [bias1, bias2] = [self.beta1, self.beta2].map(|beta| 1.0 - beta.powf(self.step as f64));
+        let rate = learning_rate * self.scales[index];
+        let decay = if parameter.is_matrix() { self.weight_decay } else { 0.0 };
+        Rates {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            rate: rate / bias1,
+            root: 1.0 / bias2.sqrt(),
+            kept: 1.0 - rate * decay,
         }
     }
 
@@ -88,16 +151,59 @@ impl AdamW {
         self.step
     }
 
-    /// Mean gradient and mean square of each parameter, in the model's order.
-    pub(crate) fn moments(&self) -> &[(Tensor<2>, Tensor<2>)] {
+    /// Those of each parameter, in the model's order.
+    pub(crate) fn moments(&self) -> &[Moments] {
         &self.moments
     }
 
-    /// Continues from moments of an earlier run; as many and of the same shapes as before.
-    pub(crate) fn restore(&mut self, step: u64, moments: Vec<(Tensor<2>, Tensor<2>)>) {
+    /// Continues from moments of an earlier run; as many, of the same kinds and shapes as before.
+    pub(crate) fn restore(&mut self, step: u64, moments: Vec<Moments>) {
         self.step = step;
         self.moments = moments;
     }
+}
+
+impl Moments {
+    fn zeros(config: &TrainConfig, parameter: &Parameter) -> Self {
+        let coded = config.optimizer_states == OptimizerStates::EightBit;
+        if coded && parameter.len() >= eight_bit::FEWEST && parameter.name() != EMBEDDING {
+            return Self::Coded([true, false].map(|signed| Codes::zeros(parameter.len(), signed)));
+        }
+        // Two buffers: on a card they are changed in place.
+        let zero = || parameter.value().inner().zeros_like();
+        Self::Full([zero(), zero()])
+    }
+}
+
+/// A parameter's highest learning rate as a multiple of the recipe's `learning-rate`.
+fn scale(config: &TrainConfig, parameter: &Parameter) -> f64 {
+    let own = match parameter.name() {
+        EMBEDDING => config.embedding_learning_rate,
+        HEAD => config.head_learning_rate,
+        _ => None,
+    };
+    own.map_or(1.0, |rate| rate / config.learning_rate)
+}
+
+/// Moves 32-bit moments, and gives the moved weights.
+fn plain(value: Tensor<2>, gradient: Tensor<2>, [mean, square]: &mut [Tensor<2>; 2], rates: &Rates) -> Tensor<2> {
+    let Rates { beta1, beta2, epsilon, rate, root, kept } = *rates;
+    *mean = mean.clone() * beta1 + gradient.clone() * (1.0 - beta1);
+    *square = square.clone() * beta2 + gradient.clone() * gradient * (1.0 - beta2);
+    let divisor = square.clone().sqrt() * root + epsilon;
+    value * kept - mean.clone() * rate / divisor
+}
+
+/// Changes a tensor's numbers on the host.
+fn on_host(value: Tensor<2>, change: impl FnOnce(&mut [f32])) -> Result<Tensor<2>> {
+    let (shape, device) = (value.dims(), value.device());
+    let mut values = numbers(value)?;
+    change(&mut values);
+    Ok(Tensor::from_data(TensorData::new(values, shape), &device))
+}
+
+fn numbers(value: Tensor<2>) -> Result<Vec<f32>> {
+    value.try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
 }
 
 #[cfg(test)]

@@ -27,8 +27,14 @@ impl Rng {
     }
 
     pub(crate) fn next(&mut self) -> u64 {
+        let bits = self.at(0);
         self.state = self.state.wrapping_add(STEP);
-        let mut x = self.state;
+        bits
+    }
+
+    /// The 64 bits at this place of the sequence, 0 being the next; nothing is drawn.
+    pub(crate) fn at(&self, place: u64) -> u64 {
+        let mut x = self.state.wrapping_add(STEP.wrapping_mul(place.wrapping_add(1)));
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^ (x >> 31)
@@ -80,6 +86,13 @@ mod tests {
         let mut rng = Rng::new(1, "a");
         let parts = [rng.normal(PIECE - 2, 1.0), rng.normal(4, 1.0), rng.normal(2 * PIECE + 5, 1.0)];
         assert_eq!(parts.concat(), once);
+    }
+
+    #[test]
+    fn places_are_draws() {
+        let mut rng = Rng::new(1, "a");
+        let ahead: Vec<u64> = (0..5).map(|place| rng.at(place)).collect();
+        assert_eq!((0..5).map(|_| rng.next()).collect::<Vec<_>>(), ahead);
     }
 
     #[test]

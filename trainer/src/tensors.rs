@@ -10,24 +10,38 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use shards::Digest;
 
 use crate::error::{Error, Result};
-use crate::load::{Stored, WeightFile, open_safetensors};
+use crate::load::{Format, Stored, WeightFile, open_safetensors};
 
 /// A tensor's name, its shape in the file, and where its numbers are.
-pub(crate) struct Entry {
+pub(crate) struct Entry<'a> {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
-    pub(crate) value: Tensor<2>,
+    pub(crate) data: Data<'a>,
+}
+
+/// Numbers to be written.
+#[allow(clippy::large_enum_variant, reason = "there is one for each tensor, not for each number")]
+pub(crate) enum Data<'a> {
+    /// As 32-bit floats.
+    Tensor(Tensor<2>),
+    Floats(&'a [f32]),
+    Bytes(&'a [u8]),
 }
 
 /// Writes and syncs a file, one tensor in host memory at a time. Gives the file's BLAKE3 hash.
-pub(crate) fn write(path: &Path, entries: &[Entry]) -> Result<Digest> {
-    let infos = entries.iter().map(|entry| (entry.name.as_str(), Dtype::F32, entry.shape.as_slice()));
+pub(crate) fn write(path: &Path, entries: &[Entry<'_>]) -> Result<Digest> {
+    let infos = entries.iter().map(|entry| {
+        let dtype = if matches!(entry.data, Data::Bytes(_)) { Dtype::U8 } else { Dtype::F32 };
+        (entry.name.as_str(), dtype, entry.shape.as_slice())
+    });
     let mut out = Writer::create(path, infos)?;
     for entry in entries {
-        let values = entry.value.clone().inner().try_into_vec_as::<f32>().map_err(Error::backend("read a tensor"))?;
-        for values in values.chunks(1 << 16) {
-            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            out.put(&bytes)?;
+        match &entry.data {
+            Data::Tensor(value) => {
+                out.put_floats(&value.clone().inner().try_into_vec_as::<f32>().map_err(Error::backend("read a tensor"))?)?;
+            }
+            Data::Floats(values) => out.put_floats(values)?,
+            Data::Bytes(bytes) => out.put(bytes)?,
         }
     }
     out.finish()
@@ -54,6 +68,13 @@ impl<'a> Writer<'a> {
     pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.hasher.update(bytes);
         self.file.write_all(bytes).map_err(Error::io("write", self.path))
+    }
+
+    fn put_floats(&mut self, values: &[f32]) -> Result<()> {
+        values.chunks(1 << 16).try_for_each(|values| {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.put(&bytes)
+        })
     }
 
     /// Syncs the file and gives its BLAKE3 hash.
@@ -93,11 +114,25 @@ pub(crate) struct Tensors {
 impl Tensors {
     /// The numbers of the tensor of this name, which must have this shape.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let stored = self.stored(name, shape, false)?;
+        self.file.values(name, &stored)
+    }
+
+    /// The same of a tensor of bytes.
+    pub(crate) fn take_bytes(&mut self, name: &str, shape: &[usize]) -> Result<Vec<u8>> {
+        let stored = self.stored(name, shape, true)?;
+        self.file.bytes(stored.start, shape.iter().product()) // the header is checked: one byte each
+    }
+
+    fn stored(&mut self, name: &str, shape: &[usize], bytes: bool) -> Result<Stored> {
         let Some(stored) = self.left.remove(name) else { return self.file.refuse(format!("tensor `{name}` is missing")) };
         if stored.shape != shape {
             return self.file.refuse(format!("tensor `{name}` is {:?}, not {shape:?}", stored.shape));
         }
-        self.file.values(name, &stored)
+        if (stored.format == Format::U8) != bytes {
+            return self.file.refuse(format!("tensor `{name}` is of {} where others are wanted", if bytes { "floats" } else { "bytes" }));
+        }
+        Ok(stored)
     }
 }
 
@@ -142,9 +177,9 @@ mod tests {
     use burn::tensor::Device;
     use safetensors::SafeTensors;
 
-    fn entries() -> Vec<Entry> {
+    fn entries() -> Vec<Entry<'static>> {
         let device = Device::flex();
-        let entry = |name: &str, shape: &[usize], value| Entry { name: name.to_owned(), shape: shape.to_vec(), value };
+        let entry = |name: &str, shape: &[usize], value| Entry { name: name.to_owned(), shape: shape.to_vec(), data: Data::Tensor(value) };
         vec![
             entry("b.weight", &[2, 3], Tensor::from_floats([[1.0, 2.0, 3.0], [4.0, 5.0, 6.5]], &device)),
             entry("a.bias", &[2], Tensor::from_floats([[-0.0, 1e-40]], &device)),
@@ -175,6 +210,22 @@ mod tests {
         let file = SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("a.bias").unwrap().shape(), [2]);
         assert_eq!(file.tensor("b.weight").unwrap().data()[20..], 6.5f32.to_le_bytes());
+    }
+
+    #[test]
+    fn bytes_and_floats_are_not_taken_for_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let entry = |name: &str, shape: usize, data| Entry { name: name.to_owned(), shape: vec![shape], data };
+        let digest = write(&path, &[entry("f", 1, Data::Floats(&[0.5])), entry("b", 3, Data::Bytes(&[0, 7, 255]))]).unwrap();
+        let both = read(&path, digest, |file| Ok((file.take("f", &[1])?, file.take_bytes("b", &[3])?))).unwrap();
+        assert_eq!(both, (vec![0.5], vec![0, 7, 255]));
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("b").unwrap().data(), [0, 7, 255]);
+        let error = read(&path, digest, |file| file.take("b", &[3])).unwrap_err().to_string();
+        assert!(error.contains("`b` is of bytes"), "{error}");
+        let error = read(&path, digest, |file| file.take_bytes("f", &[1])).unwrap_err().to_string();
+        assert!(error.contains("`f` is of floats"), "{error}");
     }
 
     #[test]

@@ -1,31 +1,26 @@
 //! The training loop.
 
+mod begin;
+mod run;
 mod step;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
-use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
+use crate::checkpoint::Checkpoint;
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
-use crate::evaluate::evaluate;
-use crate::event::{EvalEvent, Event, SampleEvent, StepEvent};
-use crate::generate::{Sampling, generate};
-use crate::gradients::Gradients;
-use crate::load::Pretrained;
-use crate::lora::{AdapterFile, LoraConfig};
-use crate::metrics::Metrics;
-use crate::micro_batch::split;
-use crate::model::{Adapters, Model, Precision};
+use crate::model::{Model, Precision};
 use crate::objective::{Cpt, Objective};
-use crate::optimizer::AdamW;
+use crate::ranks::{Made, Ranks, Update};
 use crate::rng::Rng;
+use crate::rows::TrainedRows;
 use crate::schedule::LearningRate;
-use step::{Clock, Step};
+use crate::watch::{Best, Watch};
+use step::Step;
 
 /// Where checkpoints lie in the run folder.
 pub const CHECKPOINTS_FOLDER: &str = "checkpoints";
@@ -71,14 +66,19 @@ pub struct Position {
 pub struct Trainer<'a> {
     run: Run<'a>,
     objective: Box<dyn Objective>,
-    model: Model,
-    optimizer: AdamW,
+    ranks: Ranks,
     schedule: LearningRate,
     position: Position,
     /// The held-out text of each bucket; nothing where it is not evaluated.
     held_out: Vec<(&'a str, HeldOut)>,
     /// Steps whose numbers are still on the device.
     unread: Vec<Step>,
+    /// What the evaluations say.
+    watch: Watch,
+    /// The rows of the vocabulary that this process has trained.
+    rows: TrainedRows,
+    /// The first step of this process; those before are not in `rows` yet.
+    began: u64,
 }
 
 impl<'a> Trainer<'a> {
@@ -97,24 +97,7 @@ impl<'a> Trainer<'a> {
         }
         run.config.validate()?;
         let precision = Self::precision(&run, None)?;
-        let model = Self::start(&run, precision)?;
-        Self::with(run, model, precision)
-    }
-
-    /// What a run begins with: the weights of `init` or random ones, with adapters where the config says so.
-    fn start(run: &Run, precision: Precision) -> Result<Model> {
-        let (config, device, vocab) = (run.config, run.device.open()?, run.tokenizer.vocab_size() as usize);
-        let adapters = config.lora.as_ref().map(|lora| Adapters { lora, base: lora.base(precision), seed: run.seed, device: &device });
-        let Some(path) = &config.init else { return config.model.init_with(&device, vocab, run.seed, adapters) };
-        let init = Pretrained::open(path)?;
-        if *init.config() != config.model {
-            return refuse("model", "not that of `init`");
-        }
-        let mut model = init.for_tokenizer(run.tokenizer)?.adapted(adapters, &device)?;
-        if let Some(folder) = config.lora.as_ref().and_then(|lora| lora.init.as_ref()) {
-            AdapterFile::open(folder)?.restore(&mut model)?;
-        }
-        Ok(model)
+        Self::with(run, None, precision)
     }
 
     /// The numbers of activations. A run that was begun in one precision goes on in it, wherever it goes on.
@@ -143,26 +126,18 @@ impl<'a> Trainer<'a> {
         }
         let position = state.position;
         let precision = Self::precision(&run, Some(state.precision.unwrap_or(Precision::F32)))?;
-        let model = match &run.config.lora {
-            None => checkpoint.model(&run.device.open()?)?,
-            Some(_) => {
-                let mut model = Self::start(&run, precision)?;
-                checkpoint.restore(&mut model)?;
-                model
-            }
-        };
-        let mut trainer = Self::with(run, model, precision)?;
-        checkpoint.optimizer(&trainer.model, &mut trainer.optimizer)?;
+        let mut trainer = Self::with(run, Some(&checkpoint), precision)?;
         if position.step > trainer.steps() || position.updates > position.step {
             return Err(Error::invalid(checkpoint.folder(), format!("step {} of {}", position.step, trainer.steps())));
         }
         trainer.position = position;
+        trainer.began = position.step;
         Ok(trainer)
     }
 
     /// Checks that what the run consists of belongs together, and what is used at its end only: at
     /// once, not after days of training.
-    fn with(run: Run<'a>, model: Model, precision: Precision) -> Result<Self> {
+    fn with(run: Run<'a>, checkpoint: Option<&Checkpoint>, precision: Precision) -> Result<Self> {
         let Run { folder, config, tokenizer, manifest, stream, .. } = run;
         config.validate()?;
         if TokenizerEntry::of(tokenizer) != manifest.tokenizer {
@@ -175,7 +150,7 @@ impl<'a> Trainer<'a> {
             }
         }
         let objective = match config.objective {
-            ObjectiveKind::Cpt => Box::new(Cpt),
+            ObjectiveKind::Cpt => Box::new(Cpt { z_loss: config.z_loss }),
         };
         let mut held_out = Vec::new();
         for bucket in stream.buckets().iter().filter(|_| config.eval_tokens > 0) {
@@ -183,162 +158,51 @@ impl<'a> Trainer<'a> {
             shards.verify()?;
             held_out.push((bucket.as_str(), shards));
         }
+        let measured: Vec<&str> = held_out.iter().filter(|(_, shards)| shards.windows() > 0).map(|(bucket, _)| *bucket).collect();
+        if let Some(bucket) = config.best_by.as_deref().filter(|bucket| !measured.contains(bucket)) {
+            return refuse("best-by", format!("\"{bucket}\", which has no held-out text; {} have some", measured.join(", ")));
+        }
+        if (config.keep_best || config.early_stop.is_some()) && measured.is_empty() {
+            return refuse(
+                if config.keep_best { "keep-best" } else { "early-stop" },
+                "set, but no bucket has held-out text: see `held-out`",
+            );
+        }
         for prompt in config.sample.iter().flat_map(|sample| &sample.prompts) {
             if tokenizer.encode(prompt)?.is_empty() {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
-        let model = model.with_precision(precision)?.with_recompute(config.activation_checkpointing)?;
         let schedule = LearningRate::new(config, stream.steps())?;
-        let optimizer = AdamW::new(config, &model);
-        Ok(Self { run, objective, model, optimizer, schedule, position: Position::default(), held_out, unread: Vec::new() })
+        let ranks = Ranks::open(run.device, |device| begin::replica(&run, checkpoint, precision, device))?;
+        let (watch, rows) = (Watch::replay(config, &[]), TrainedRows::new(ranks.model().vocab_size()));
+        let (position, unread) = (Position::default(), Vec::new());
+        Ok(Self { run, objective, ranks, schedule, position, held_out, unread, watch, rows, began: 0 })
     }
 
-    /// One optimizer step, and the one place where everything meets. Its loss stays on the device
+    /// One optimizer step: the batch of this step through [`Ranks::step`]. Its loss stays on the device
     /// until [`Trainer::run`] tells it.
     pub fn step(&mut self) -> Result<()> {
         let batch = self.run.stream.at(self.position.step, World::ONE)?;
         let trained = batch.trainable();
         let learning_rate = self.schedule.at(self.position.step);
 
-        self.model.set_noise(noise_seed(self.run.seed, self.position.step));
-        let mut gradients = Gradients::new(&self.model);
-        for micro_batch in split(&batch, self.run.config.micro_batch() as usize) {
-            let loss = self.objective.loss(&self.model, &micro_batch)?;
-            gradients.add(&self.model, loss, trained)?;
-        }
-        let grad_norm = gradients.clip(self.run.config.clip_norm);
-        if trained > 0 {
-            self.optimizer.step(&mut self.model, &gradients, learning_rate);
-        }
+        let update = Update {
+            micro_batch: self.run.config.micro_batch() as usize,
+            learning_rate,
+            clip_norm: self.run.config.clip_norm,
+            noise: noise_seed(self.run.seed, self.position.step),
+        };
+        let Made { loss, grad_norm } = self.ranks.step(&*self.objective, &batch, &update)?;
+        self.rows.add(&batch);
 
         let drawn = batch.mask.len() as u64;
         self.position.step += 1;
-        self.position.updates = self.optimizer.steps();
+        self.position.updates = self.ranks.optimizer().steps();
         self.position.drawn += drawn;
         self.position.trained += trained;
         self.position.masked += drawn - trained;
-        let loss = gradients.loss();
         self.unread.push(Step { position: self.position, drawn, trained, learning_rate, loss, grad_norm });
-        Ok(())
-    }
-
-    /// Trains to the end of the stream, telling `on` what happens. When `cancel` is set, the step at
-    /// hand is finished, a checkpoint written, and [`Error::Interrupted`] given.
-    pub fn run(&mut self, cancel: &AtomicBool, on: &mut dyn FnMut(Event)) -> Result<()> {
-        let config = self.run.config;
-        let told = self.position.step - self.unread.len() as u64;
-        let mut metrics = Metrics::open(self.run.folder, told)?;
-        let mut clock = Clock::start(self.position);
-        let mut saved = told;
-        if self.unread.is_empty() && told > 0 && self.due(config.eval_every) && !metrics.evaluated {
-            self.evaluate(&mut metrics, on)?; // it failed before the checkpoint was written
-        }
-        while self.position.step < self.steps() {
-            if cancel.load(Ordering::Relaxed) {
-                self.tell(&mut metrics, &mut clock, on)?;
-                if saved < self.position.step {
-                    self.save(&mut metrics, on)?;
-                }
-                return Err(Error::Interrupted);
-            }
-            self.step()?;
-            let [log, eval, save] = [config.log_every, config.eval_every, config.checkpoint_every].map(|every| self.due(every));
-            if log || eval || save {
-                self.tell(&mut metrics, &mut clock, on)?;
-            }
-            let evaluated = if eval { self.evaluate(&mut metrics, on) } else { Ok(()) };
-            // An evaluation that failed costs no step, unless it found the weights to be broken.
-            let broken = matches!(evaluated, Err(Error::NonFinite { .. }));
-            if (save || evaluated.is_err()) && !broken {
-                self.save(&mut metrics, on)?;
-                saved = self.position.step;
-            }
-            evaluated?;
-            if eval || save {
-                clock.skip();
-            }
-        }
-        self.sample(on)
-    }
-
-    /// Whether something that is done every so many steps is due; at the end everything is.
-    fn due(&self, every: u64) -> bool {
-        self.position.step == self.steps() || (every > 0 && self.position.step.is_multiple_of(every))
-    }
-
-    /// Reads the numbers of the steps made since the last time, and tells them.
-    fn tell(&mut self, metrics: &mut Metrics, clock: &mut Clock, on: &mut dyn FnMut(Event)) -> Result<()> {
-        let events: Vec<Result<StepEvent>> = self.unread.drain(..).map(Step::read).collect(); // waits
-        let (seconds, tokens_per_second) = clock.read(self.position);
-        let told = events.into_iter().try_for_each(|event| {
-            let event = StepEvent { seconds, tokens_per_second, ..event? };
-            metrics.step(&event)?;
-            on(Event::Step(event));
-            Ok(())
-        });
-        metrics.flush()?;
-        told
-    }
-
-    /// Measures the held-out text of every bucket of the mixture.
-    fn evaluate(&self, metrics: &mut Metrics, on: &mut dyn FnMut(Event)) -> Result<()> {
-        let config = self.run.config;
-        if config.eval_tokens == 0 {
-            return Ok(());
-        }
-        let mut buckets = Vec::new();
-        for (bucket, held_out) in &self.held_out {
-            buckets.extend(evaluate(&self.model, held_out, bucket, config.micro_batch(), config.eval_tokens)?);
-        }
-        if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
-            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss });
-        }
-        let event = EvalEvent { step: self.position.step, buckets };
-        metrics.eval(&event)?;
-        on(Event::Eval(event));
-        metrics.flush()
-    }
-
-    /// Writes a checkpoint and removes those that are too old. The curve is on the disk before.
-    fn save(&self, metrics: &mut Metrics, on: &mut dyn FnMut(Event)) -> Result<PathBuf> {
-        metrics.sync()?;
-        let root = self.run.folder.join(CHECKPOINTS_FOLDER);
-        let state = State {
-            version: CHECKPOINT_VERSION,
-            position: self.position,
-            seed: self.run.seed,
-            fingerprint: self.run.fingerprint.clone(),
-            tokenizer: Digest(self.run.tokenizer.fingerprint()),
-            vocab_size: self.model.vocab_size(),
-            model: self.model.config().clone(),
-            precision: Some(self.model.precision()),
-            // Where they began is no part of what they are.
-            lora: self.run.config.lora.clone().map(|lora| LoraConfig { init: None, ..lora }),
-        };
-        let path = Checkpoint::save(&root, &state, &self.model, &self.optimizer)?;
-        Checkpoint::prune(&root, self.run.config.keep_checkpoints as usize)?;
-        on(Event::Checkpoint(path.clone()));
-        Ok(path)
-    }
-
-    /// Writes the recipe's samples.
-    fn sample(&self, on: &mut dyn FnMut(Event)) -> Result<()> {
-        let Some(config) = &self.run.config.sample else { return Ok(()) };
-        let tokenizer = self.run.tokenizer;
-        for prompt in &config.prompts {
-            let sampling = Sampling {
-                tokens: config.tokens,
-                temperature: config.temperature,
-                top_k: config.top_k,
-                context: self.run.config.sequence_length,
-                end: Some(tokenizer.eos()),
-                ids: Some(tokenizer.vocab_size()),
-                seed: self.run.seed,
-            };
-            let ids = generate(&self.model, &tokenizer.encode(prompt)?, &sampling)?;
-            on(Event::Sample(SampleEvent { prompt: prompt.clone(), text: tokenizer.decode(&ids)? }));
-        }
         Ok(())
     }
 
@@ -357,14 +221,19 @@ impl<'a> Trainer<'a> {
         self.position
     }
 
+    /// The best evaluation that [`Trainer::run`] knows of.
+    pub fn best(&self) -> Option<Best> {
+        self.watch.best()
+    }
+
     /// The model as it is now.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.ranks.model()
     }
 
     /// Trained numbers in all.
     pub fn num_params(&self) -> u64 {
-        self.model.num_params()
+        self.ranks.model().num_params()
     }
 }
 

@@ -30,14 +30,14 @@ class Batch(C.Structure):
 class LlamaCpp:
     def __init__(self, folder):
         find = lambda name: sorted(glob.glob(os.path.join(folder, name)))[0]
-        os.environ["LD_LIBRARY_PATH"] = folder
         self.base = C.CDLL(find("libggml-base*"), mode=C.RTLD_GLOBAL)
         self.ggml = C.CDLL(find("libggml.*"), mode=C.RTLD_GLOBAL)
         self.lib = C.CDLL(find("libllama.*"), mode=C.RTLD_GLOBAL)
         self.quiet = C.CFUNCTYPE(None, C.c_int, C.c_char_p, C.c_void_p)(lambda level, text, data: None)
         self.lib.llama_log_set(self.quiet, None)
-        self.ggml.ggml_backend_load_all_from_path.argtypes = [C.c_char_p]
-        self.ggml.ggml_backend_load_all_from_path(folder.encode())
+        # The one for any x86-64: others end the process on machines that lack an instruction they count on.
+        self.ggml.ggml_backend_load.argtypes, self.ggml.ggml_backend_load.restype = [C.c_char_p], C.c_void_p
+        assert self.ggml.ggml_backend_load(find("libggml-cpu-x64*").encode()), "no backend for the CPU"
         for name in ("model", "context", "model_quantize"):
             getattr(self.lib, f"llama_{name}_default_params").restype = Params
         for name, result, arguments in [

@@ -23,6 +23,7 @@ import transformers
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+transformers.utils.logging.disable_progress_bar()
 HERE = os.path.dirname(os.path.abspath(__file__))
 malmoi = os.path.abspath(sys.argv[1])
 root = tempfile.mkdtemp()
@@ -67,7 +68,7 @@ for name in ["llama", "qwen2", "qwen2-untied", "qwen3", "yarn"]:
     compare_rounded(f"{name} f16", export(source, f"{name}-f16", "--dtype", "f16"), source, torch.float16)
 for name in ["llama.gguf", "qwen3.gguf"]:
     source = os.path.join(HERE, name)
-    compare(f"{name} f32", export(source, name, "--dtype", "f32"), f"{source}.ids.json", f"{source}.expected.safetensors", 1e-4)
+    compare(f"{name} f32", export(source, f"{name}-folder", "--dtype", "f32"), f"{source}.ids.json", f"{source}.expected.safetensors", 1e-4)
 
 if len(sys.argv) > 2:
     run = sys.argv[2]

@@ -23,12 +23,15 @@ const SAMPLED: usize = 3;
 
 /// Memory for each document with an edge: address, best, size, lowest similarity, and a set for each
 /// kind and the union.
-const NODE: u64 = 8 + 4 + 4 + 4 + 3 * 4 + 4;
+const NODE: u64 = 8 + 4 + 4 + 4 + 4 * 4 + 4;
+
+/// Index of the loosest kind of links: what these join is a cluster.
+const ALL: usize = Kind::ALL.len() - 1;
 
 /// Finds the clusters and writes `NAME.jsonl.zst` for every part to `out_dir`: one [`Duplicate`] a
 /// line, rows ascending, for each document but the best of every cluster.
 ///
-/// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 36
+/// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 40
 /// for each that has an edge.
 ///
 /// # Errors
@@ -47,16 +50,23 @@ pub fn components(
     let clusters = Clusters::of(&files, signatures, config, cancel)?;
     // Parts are independent; their numbers are added in order.
     let removed: Vec<Summary> =
-        (0..signatures.parts() as u32).into_par_iter().map(|part| clusters.write(part, out_dir, cancel)).collect::<Result<_>>()?;
-    let mut summary = Summary { documents: signatures.documents(), ..Summary::default() };
+        own_parts(signatures).into_par_iter().map(|part| clusters.write(part, out_dir, cancel)).collect::<Result<_>>()?;
+    let mut summary = Summary { documents: signatures.own_documents(), ..Summary::default() };
     for part in &removed {
         summary.count(Kind::Exact, part.exact, part.exact_bytes);
         summary.count(Kind::Minhash, part.minhash, part.minhash_bytes);
         summary.count(Kind::Simhash, part.simhash, part.simhash_bytes);
+        summary.count(Kind::Url, part.url, part.url_bytes);
+        summary.in_other_runs += part.in_other_runs;
     }
     summary.clusters = clusters.sizes.iter().filter(|size| **size > 1).count() as u64;
     summary.largest = clusters.largest()?;
     Ok(summary)
+}
+
+/// Parts that are of no other run.
+fn own_parts(signatures: &SignatureSet) -> Vec<u32> {
+    (0..signatures.parts() as u32).filter(|part| signatures.run(*part as usize).is_none()).collect()
 }
 
 fn check_all(files: &[EdgeFile], signatures: &SignatureSet, config: &DedupConfig) -> Result<()> {
@@ -86,7 +96,7 @@ struct Clusters<'a> {
     nodes: Nodes,
     addresses: Vec<Address>,
     /// For each kind, the first node of the set that links of this kind and stricter ones join.
-    levels: [Vec<u32>; 3],
+    levels: [Vec<u32>; Kind::ALL.len()],
     /// At the first node of a cluster: the node that stays.
     best: Vec<u32>,
     /// At the first node of a cluster: its number of documents.
@@ -118,7 +128,7 @@ impl<'a> Clusters<'a> {
             addresses.extend(nodes.of_part(part).map(|(_, at)| at));
         }
         let mut union = Union::new(count);
-        let mut levels = [const { Vec::new() }; 3];
+        let mut levels = [const { Vec::new() }; Kind::ALL.len()];
         for (kind, level) in Kind::ALL.into_iter().zip(&mut levels) {
             each(files, cancel, |edge| {
                 if edge.kind == kind {
@@ -129,7 +139,7 @@ impl<'a> Clusters<'a> {
             *level = (0..count).map(|node| union.find(node)).collect();
         }
         let (mut best, mut sizes) = (vec![u32::MAX; count as usize], vec![0; count as usize]);
-        for (node, first) in (0..count).zip(&levels[2]) {
+        for (node, first) in (0..count).zip(&levels[ALL]) {
             stop_if(cancel, node)?;
             let first = *first as usize;
             sizes[first] += 1;
@@ -141,9 +151,17 @@ impl<'a> Clusters<'a> {
                 best[first] = node;
             }
         }
+        if (0..set.parts()).any(|part| set.run(part).is_some()) {
+            // A cluster of other runs alone is not ours.
+            let mut own = vec![false; count as usize];
+            for (first, at) in levels[ALL].iter().zip(&addresses) {
+                own[*first as usize] |= set.run(at.part()).is_none();
+            }
+            sizes.iter_mut().zip(own).filter(|(_, own)| !own).for_each(|(size, _)| *size = 0);
+        }
         let mut lowest = vec![1.0_f32; count as usize];
         each(files, cancel, |edge| {
-            let lowest = &mut lowest[levels[2][nodes.of(edge.a)? as usize] as usize];
+            let lowest = &mut lowest[levels[ALL][nodes.of(edge.a)? as usize] as usize];
             *lowest = lowest.min(edge.similarity);
             Ok(())
         })?;
@@ -162,6 +180,7 @@ impl<'a> Clusters<'a> {
             stop_if(cancel, node)?;
             if let Some(duplicate) = self.duplicate(node)? {
                 summary.count(duplicate.kind, 1, self.set.record(at)?.bytes());
+                summary.in_other_runs += u64::from(duplicate.of_run.is_some());
                 writer.push(&duplicate)?;
             }
         }
@@ -171,17 +190,17 @@ impl<'a> Clusters<'a> {
 
     /// What is said of a node that does not stay.
     fn duplicate(&self, node: u32) -> Result<Option<Duplicate>> {
-        let first = self.levels[2][node as usize] as usize;
+        let first = self.levels[ALL][node as usize] as usize;
         let best = self.best[first];
         if best == node {
             return Ok(None);
         }
         let (record, kept) = (self.set.record(self.addresses[node as usize])?, self.set.record(self.addresses[best as usize])?);
         let joined = |level: &Vec<u32>| level[node as usize] == level[best as usize];
-        let kind = Kind::ALL.into_iter().zip(&self.levels).find(|(_, level)| joined(level)).map_or(Kind::Simhash, |(kind, _)| kind);
+        let kind = Kind::ALL.into_iter().zip(&self.levels).find(|(_, level)| joined(level)).map_or(Kind::Url, |(kind, _)| kind);
         let measured = match kind {
             _ if record.exact() == kept.exact() => Some(1.0),
-            Kind::Exact => Some(1.0),
+            Kind::Exact | Kind::Url => Some(1.0),
             Kind::Minhash => record.minhash_bytes().zip(kept.minhash_bytes()).map(|(a, b)| minhash::estimate(a, b) as f32),
             Kind::Simhash => record.simhash().zip(kept.simhash()).map(|(a, b)| simhash::similarity(a, b)),
         };
@@ -193,6 +212,7 @@ impl<'a> Clusters<'a> {
             of: kept.id()?.to_owned(),
             of_part: self.set.name(self.addresses[best as usize].part()).to_owned(),
             of_row: kept.row(),
+            of_run: self.set.run(self.addresses[best as usize].part()).map(str::to_owned),
             cluster: u64::from(self.sizes[first]),
         }))
     }
@@ -209,7 +229,7 @@ impl<'a> Clusters<'a> {
             largest.truncate(LARGEST);
         }
         let mut members: Vec<Vec<(Rank<'_>, u32)>> = vec![Vec::new(); largest.len()];
-        for (node, first) in (0_u32..).zip(&self.levels[2]) {
+        for (node, first) in (0_u32..).zip(&self.levels[ALL]) {
             let Some(of) = largest.iter().position(|(_, _, cluster)| cluster == first) else { continue };
             let sample = &mut members[of];
             sample.push((self.set.rank(self.addresses[node as usize])?, node));
@@ -230,7 +250,14 @@ impl<'a> Clusters<'a> {
     fn member(&self, rank: &Rank<'_>, node: u32) -> Result<ClusterMember> {
         let (kind, similarity) = self.duplicate(node)?.map_or((Kind::Exact, 1.0), |duplicate| (duplicate.kind, duplicate.similarity));
         let row = self.set.record(rank.at)?.row();
-        Ok(ClusterMember { part: self.set.name(rank.at.part()).to_owned(), row, id: rank.id().to_owned(), kind, similarity })
+        Ok(ClusterMember {
+            part: self.set.name(rank.at.part()).to_owned(),
+            row,
+            id: rank.id().to_owned(),
+            run: self.set.run(rank.at.part()).map(str::to_owned),
+            kind,
+            similarity,
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod bytes;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use bytes::ByteSize;
 
 /// Raised when signatures or decisions of the same settings would differ from before.
-const CODE_VERSION: u32 = 2;
+const CODE_VERSION: u32 = 3;
 
 /// How duplicates are found and which of them stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,15 @@ pub struct DedupConfig {
     /// Remove near duplicates by SimHash. Default: not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simhash: Option<SimHashConfig>,
+    /// Remove documents of the same normalised address, whatever their texts. Default false.
+    pub url: bool,
+    /// Remove lines or paragraphs that stand in many documents. Default: not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<LinesConfig>,
+    /// Run folders whose documents are there already: what is like one of them is a duplicate.
+    /// Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<String>,
     /// Memory of the shuffle in bytes, as a number or text such as `"4GiB"`. Default 1 GiB.
     pub memory: ByteSize,
     /// Metric of a filter; among documents of equal priority the one with the higher value stays. A
@@ -74,9 +85,52 @@ pub struct SimHashConfig {
     pub max_distance: u32,
 }
 
+/// Lines that stand in many documents: menus, footers, boilerplate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct LinesConfig {
+    /// What is counted and removed. Default `line`.
+    pub unit: LineUnit,
+    /// A line that stands in more documents of its bucket stays in the best of them alone; 0 leaves
+    /// all lines. Default 50.
+    pub max_documents: u64,
+    /// Lines of fewer characters are left alone. Default 10.
+    pub min_chars: usize,
+    /// `max-documents` of single buckets, by name. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub buckets: BTreeMap<String, u64>,
+}
+
+/// What [`LinesConfig`] counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineUnit {
+    /// A line.
+    #[default]
+    Line,
+    /// Lines up to the next blank one.
+    Paragraph,
+}
+
+impl Default for LinesConfig {
+    fn default() -> Self {
+        Self { unit: LineUnit::Line, max_documents: 50, min_chars: 10, buckets: BTreeMap::new() }
+    }
+}
+
 impl Default for DedupConfig {
     fn default() -> Self {
-        Self { exact: true, minhash: None, simhash: None, memory: ByteSize(1 << 30), prefer: None, across_buckets: true }
+        Self {
+            exact: true,
+            minhash: None,
+            simhash: None,
+            url: false,
+            lines: None,
+            against: Vec::new(),
+            memory: ByteSize(1 << 30),
+            prefer: None,
+            across_buckets: true,
+        }
     }
 }
 
@@ -111,6 +165,9 @@ pub enum ConfigError {
     /// A name that is empty.
     #[error("`prefer` is empty: name a metric, or leave it out")]
     EmptyPrefer,
+    /// A path that is empty.
+    #[error("`against` has an empty path: name run folders, or leave it out")]
+    EmptyAgainst,
 }
 
 impl DedupConfig {
@@ -132,14 +189,29 @@ impl DedupConfig {
             range("simhash.ngram", simhash.ngram as f64, 1.0, 256.0)?;
             range("simhash.max-distance", f64::from(simhash.max_distance), 0.0, 6.0)?;
         }
+        if let Some(lines) = &self.lines {
+            range("lines.min-chars", lines.min_chars as f64, 1.0, 10_000.0)?;
+            for documents in lines.buckets.values().chain([&lines.max_documents]) {
+                range("lines.max-documents", *documents as f64, 0.0, 1e6)?;
+            }
+        }
+        if self.against.iter().any(String::is_empty) {
+            return Err(ConfigError::EmptyAgainst);
+        }
         range("memory", self.memory.0 as f64, (1_u64 << 20) as f64, (1_u64 << 50) as f64)?;
         if self.prefer.as_ref().is_some_and(String::is_empty) { Err(ConfigError::EmptyPrefer) } else { Ok(()) }
     }
 
-    /// What is switched on, for people: `exact`, `minhash`, `simhash`, or `off`.
+    /// What is switched on, for people: `exact`, `minhash`, `simhash`, `url`, `lines`, or `off`.
     #[must_use]
     pub fn methods(&self) -> Vec<&'static str> {
-        let all = [("exact", self.exact), ("minhash", self.minhash.is_some()), ("simhash", self.simhash.is_some())];
+        let all = [
+            ("exact", self.exact),
+            ("minhash", self.minhash.is_some()),
+            ("simhash", self.simhash.is_some()),
+            ("url", self.url),
+            ("lines", self.lines.is_some()),
+        ];
         let on: Vec<_> = all.into_iter().filter_map(|(name, on)| on.then_some(name)).collect();
         if on.is_empty() { vec!["off"] } else { on }
     }
@@ -167,11 +239,12 @@ impl DedupConfig {
         xxh3_64(self.signature_settings().to_string().as_bytes())
     }
 
-    /// Fingerprint of all settings but `memory`, which decides nothing.
+    /// Fingerprint of all settings that decide about documents.
     pub(crate) fn fingerprint(&self) -> u64 {
         let all = json!({
             "signatures": self.signature_settings(),
             "exact": self.exact,
+            "url": self.url,
             "threshold": self.minhash.as_ref().map(|minhash| minhash.threshold),
             "max-distance": self.simhash.as_ref().map(|simhash| simhash.max_distance),
             "across-buckets": self.across_buckets,

@@ -23,10 +23,12 @@ pub enum Kind {
     Minhash,
     /// Few enough different SimHash bits.
     Simhash,
+    /// The same normalised address.
+    Url,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Exact, Self::Minhash, Self::Simhash];
+    pub(super) const ALL: [Self; 4] = [Self::Exact, Self::Minhash, Self::Simhash, Self::Url];
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +37,7 @@ impl fmt::Display for Kind {
             Self::Exact => "exact",
             Self::Minhash => "minhash",
             Self::Simhash => "simhash",
+            Self::Url => "url",
         })
     }
 }
@@ -45,7 +48,7 @@ pub(super) struct Edge {
     pub(super) a: Address,
     pub(super) b: Address,
     pub(super) kind: Kind,
-    /// Estimated Jaccard similarity, share of equal SimHash bits, or 1.
+    /// Estimated Jaccard similarity, share of equal SimHash bits, or 1 for the same text or address.
     pub(super) similarity: f32,
 }
 

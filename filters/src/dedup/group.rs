@@ -32,13 +32,7 @@ impl<'a> Groups<'a> {
     /// Gives the edges of a group, at most one fewer than members. The members' order has no
     /// influence.
     pub(super) fn edges(&self, meeting: Meeting, members: &[Address], mut found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
-        let mut copies = members
-            .iter()
-            .map(|at| {
-                let record = self.set.record(*at)?;
-                Ok((record.exact(), Rank::of(&record, *at)?))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let mut copies = members.iter().map(|at| Ok((self.set.record(*at)?.exact(), self.set.rank(*at)?))).collect::<Result<Vec<_>>>()?;
         copies.sort_unstable();
         if meeting == Meeting::Text {
             for same in copies.chunk_by(|a, b| a.0 == b.0) {
@@ -47,6 +41,14 @@ impl<'a> Groups<'a> {
                         found(Edge { a: same[0].1.at, b: copy.at, kind, similarity: 1.0 })?;
                     }
                 }
+            }
+            return Ok(());
+        }
+        if meeting == Meeting::Url {
+            let mut ranks: Vec<Rank<'_>> = copies.into_iter().map(|(_, rank)| rank).collect();
+            ranks.sort_unstable();
+            for copy in ranks.iter().skip(1) {
+                found(Edge { a: ranks[0].at, b: copy.at, kind: Kind::Url, similarity: 1.0 })?;
             }
             return Ok(());
         }

@@ -16,6 +16,8 @@ pub(super) enum Meeting {
     Band,
     /// Two blocks of the SimHash.
     Blocks,
+    /// The address.
+    Url,
 }
 
 /// The meeting in the top two bits, a hash below: equal keys have equal meetings, and keys sort by
@@ -29,7 +31,7 @@ impl Key {
     }
 
     pub(super) fn meeting(self) -> Option<Meeting> {
-        [Meeting::Text, Meeting::Band, Meeting::Blocks].into_iter().find(|meeting| *meeting as u128 == self.0 >> 126)
+        [Meeting::Text, Meeting::Band, Meeting::Blocks, Meeting::Url].into_iter().find(|meeting| *meeting as u128 == self.0 >> 126)
     }
 
     /// The partition that the key goes to: its low half, scaled.
@@ -49,9 +51,14 @@ impl<'a> Keys<'a> {
         Self { config, masks: config.simhash.as_ref().map_or_else(Vec::new, |simhash| simhash::masks(simhash.max_distance)) }
     }
 
+    /// Whether addresses are compared.
+    pub(super) fn by_url(&self) -> bool {
+        self.config.url
+    }
+
     /// Most keys of one document.
     pub(super) fn most(&self) -> u64 {
-        1 + self.config.minhash.as_ref().map_or(0, |minhash| minhash.bands as u64) + self.masks.len() as u64
+        1 + u64::from(self.config.url) + self.config.minhash.as_ref().map_or(0, |minhash| minhash.bands as u64) + self.masks.len() as u64
     }
 
     /// What to call two documents of the same text. Without `exact`, it is the method that would
@@ -74,7 +81,16 @@ impl<'a> Keys<'a> {
         Key::new(Meeting::Text, &what)
     }
 
-    /// All keys of a document that is compared at all.
+    /// The key of the address, where addresses are compared.
+    pub(super) fn url(&self, record: &SignatureRecord<'_>) -> Option<Key> {
+        let url = record.url().filter(|_| self.config.url)?;
+        let mut what = [0; 20];
+        what[..16].copy_from_slice(&url.to_le_bytes());
+        what[16..].copy_from_slice(&self.side(record));
+        Some(Key::new(Meeting::Url, &what))
+    }
+
+    /// All keys of the text of a document that is compared at all.
     pub(super) fn each(&self, record: &SignatureRecord<'_>, mut use_key: impl FnMut(Key)) {
         use_key(self.text(record));
         let side = self.side(record);

@@ -8,7 +8,8 @@
 //! 4. [`scatter`]: part → keys sorted by partition (equal keys may mean equal documents);
 //! 5. [`reduce`]: partition → edges between documents that were compared and found alike;
 //! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s;
-//! 7. [`run`]: 4 to 6 over all parts in one process.
+//! 7. [`run`]: 4 to 6 over all parts in one process;
+//! 8. [`run_lines`]: lines that stand in many of the documents that are left, as [`Trimmed`]s.
 //!
 //! Stages 4 to 6 read whole inputs, write one file atomically and know nothing of each other's
 //! progress, so any of them can run twice, elsewhere, or again after a kill.
@@ -24,12 +25,14 @@
 //! hundreds of thousands of different texts, more linked documents than fit) says how much it needs
 //! and stops: see [`Error::OverBudget`].
 
+mod address;
 mod components;
 mod config;
 mod edge;
 mod error;
 mod group;
 mod key;
+mod lines;
 mod minhash;
 mod nodes;
 mod normal;
@@ -49,9 +52,10 @@ mod tests;
 mod union;
 
 pub use components::components;
-pub use config::{ByteSize, ConfigError, DedupConfig, MinHashConfig, Shingle, SimHashConfig};
+pub use config::{ByteSize, ConfigError, DedupConfig, LineUnit, LinesConfig, MinHashConfig, Shingle, SimHashConfig};
 pub use edge::Kind;
 pub use error::{Error, Result};
+pub use lines::{TextIter, Texts, Trimmed, run_lines};
 pub use reduce::reduce;
 pub use run::run;
 pub use scatter::{partitions, scatter};
@@ -62,6 +66,12 @@ pub use summary::{ClusterMember, ClusterSample, Duplicate, Summary};
 
 /// How many stage calls [`run`] has in work at once; each gets this fraction of the memory.
 pub const TASKS: u64 = 16;
+
+/// The number by which signatures name a bucket: the same in every run.
+#[must_use]
+pub fn bucket_number(name: &str) -> u32 {
+    xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as u32
+}
 
 /// The page of `malmoi explain dedup`: what it does, why, options, cases, references.
 pub const PAGE: &str = include_str!("../../cases/dedup.md");

@@ -19,7 +19,7 @@ use super::summary::Summary;
 
 /// Finds the duplicates of all parts and writes `NAME.jsonl.zst` for each to `out_dir`.
 ///
-/// Parts are taken in the order of their names. Scratch files go to `work_dir`: about 20 bytes for
+/// Parts are taken in the order of their names, those of other runs last; about these nothing is written. Scratch files go to `work_dir`: about 20 bytes for
 /// each band and document. Those that an earlier, interrupted call left there and that still fit are
 /// used again; the caller removes the folder afterwards. `progress` hears (done, total) after every
 /// stage call, from any thread.
@@ -36,7 +36,7 @@ pub fn run(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Summary> {
     let mut parts = parts.to_vec();
-    parts.sort_by(|a, b| a.name.cmp(&b.name));
+    parts.sort_by(|a, b| (&a.run, &a.name).cmp(&(&b.run, &b.name)));
     let set = SignatureSet::open(&parts, config)?;
     fs::create_dir_all(work_dir).map_err(Error::io("create", work_dir))?;
     run_partitioned(&parts, &set, partitions(set.documents(), config), work_dir, out_dir, config, cancel, progress)

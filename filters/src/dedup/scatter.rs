@@ -25,7 +25,8 @@ pub fn partitions(total_records: u64, config: &DedupConfig) -> u32 {
 /// Writes the keys of a part's documents, sorted by partition and key, to `out_file`.
 ///
 /// Of documents with the same text only the best goes on to be compared; the others are linked to it
-/// here. So a page that stands a million times in the corpus meets the others once for each part.
+/// here. So a page that stands a million times in the corpus meets the others once for each part. Each
+/// copy has an address of its own, though, and is compared by it.
 ///
 /// Memory: 32 bytes for each document of the part, and a task's share for keys.
 ///
@@ -139,6 +140,7 @@ fn best_copies(reader: &SignatureReader, keys: &Keys<'_>, partitions: u32, cance
     Ok((compared, links))
 }
 
+/// Gives every key of the part: those of texts of the best copies, those of addresses of all.
 fn each_key(
     reader: &SignatureReader,
     keys: &Keys<'_>,
@@ -146,9 +148,18 @@ fn each_key(
     cancel: &AtomicBool,
     mut use_key: impl FnMut(Key, u32),
 ) -> Result<()> {
-    for (index, _) in (0_u32..).zip(compared).filter(|(_, compared)| **compared) {
+    for (index, compared) in (0_u32..).zip(compared) {
         stop_if(cancel, index)?;
-        keys.each(&reader.record(u64::from(index))?, |key| use_key(key, index));
+        if !compared && !keys.by_url() {
+            continue;
+        }
+        let record = reader.record(u64::from(index))?;
+        if *compared {
+            keys.each(&record, |key| use_key(key, index));
+        }
+        if let Some(key) = keys.url(&record) {
+            use_key(key, index);
+        }
     }
     Ok(())
 }

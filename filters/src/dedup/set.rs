@@ -17,6 +17,8 @@ pub struct PartSignatures {
     pub name: String,
     /// Its signature file.
     pub path: PathBuf,
+    /// The run that it is of, if another one: its documents stay, and nothing is written about them.
+    pub run: Option<String>,
 }
 
 /// A document: index of its part in the upper half, of its record in the lower.
@@ -43,7 +45,7 @@ impl Address {
 /// Every stage call of one deduplication must see the same parts in the same order.
 #[derive(Debug)]
 pub struct SignatureSet {
-    parts: Vec<(String, SignatureReader)>,
+    parts: Vec<(PartSignatures, SignatureReader)>,
     identity: u64,
 }
 
@@ -60,16 +62,22 @@ impl SignatureSet {
             if part.name.is_empty() || !inside {
                 return Err(Error::Input(format!("`{}` is no name of a part: it must be a relative path", part.name)));
             }
-            if !names.insert(&part.name) {
+            if !names.insert((&part.run, &part.name)) {
                 return Err(Error::Input(format!("two parts are named `{}`", part.name)));
             }
         }
         if u32::try_from(parts.len()).is_err() {
             return Err(Error::Input(format!("{} parts are too many", parts.len())));
         }
-        let parts: Vec<_> = parts.iter().map(|part| Ok((part.name.clone(), open_for(&part.path, config)?))).collect::<Result<_>>()?;
+        let parts: Vec<_> = parts.iter().map(|part| Ok((part.clone(), open_for(&part.path, config)?))).collect::<Result<_>>()?;
         let identities: Vec<u8> = parts.iter().flat_map(|(_, reader)| reader.identity().to_le_bytes()).collect();
         Ok(Self { identity: xxh3_64(&identities), parts })
+    }
+
+    /// Number of documents in parts that are of no other run.
+    #[must_use]
+    pub fn own_documents(&self) -> u64 {
+        self.parts.iter().filter(|(part, _)| part.run.is_none()).map(|(_, reader)| reader.len()).sum()
     }
 
     /// Number of documents in all parts.
@@ -89,7 +97,12 @@ impl SignatureSet {
     }
 
     pub(super) fn name(&self, part: usize) -> &str {
-        self.parts.get(part).map_or("", |(name, _)| name)
+        self.parts.get(part).map_or("", |(part, _)| &part.name)
+    }
+
+    /// The other run that a part is of.
+    pub(super) fn run(&self, part: usize) -> Option<&str> {
+        self.parts.get(part).and_then(|(part, _)| part.run.as_deref())
     }
 
     /// Hash of all contents in order.
@@ -103,14 +116,15 @@ impl SignatureSet {
     }
 
     pub(super) fn rank(&self, at: Address) -> Result<Rank<'_>> {
-        Rank::of(&self.record(at)?, at)
+        let rank = Rank::of(&self.record(at)?, at)?;
+        Ok(Rank { new: self.run(at.part()).is_none(), ..rank })
     }
 }
 
 /// Opens a signature file that must be of these settings.
 pub(super) fn open_for(path: &Path, config: &DedupConfig) -> Result<SignatureReader> {
     let reader = SignatureReader::open_lazily(path)?;
-    if reader.fingerprint() != config.signature_fingerprint() || reader.values() != config.minhash_values() {
+    if !reader.is_of(config) {
         return Err(Error::mismatch(path, "the signatures were made with other settings"));
     }
     Ok(reader)
@@ -119,6 +133,8 @@ pub(super) fn open_for(path: &Path, config: &DedupConfig) -> Result<SignatureRea
 /// What decides which document stays; the smallest does. Total: no two documents are equal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rank<'a> {
+    /// Of this run; those of other runs stay.
+    new: bool,
     priority: u32,
     quality: f32,
     bytes: u64,
@@ -128,7 +144,7 @@ pub(super) struct Rank<'a> {
 
 impl<'a> Rank<'a> {
     pub(super) fn of(record: &SignatureRecord<'a>, at: Address) -> Result<Self> {
-        Ok(Self { priority: record.priority(), quality: record.quality(), bytes: record.bytes(), id: record.id()?, at })
+        Ok(Self { new: true, priority: record.priority(), quality: record.quality(), bytes: record.bytes(), id: record.id()?, at })
     }
 
     pub(super) fn id(&self) -> &'a str {
@@ -138,8 +154,9 @@ impl<'a> Rank<'a> {
 
 impl Ord for Rank<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.priority
-            .cmp(&other.priority)
+        self.new
+            .cmp(&other.new)
+            .then_with(|| self.priority.cmp(&other.priority))
             .then_with(|| other.quality.total_cmp(&self.quality))
             .then_with(|| other.bytes.cmp(&self.bytes))
             .then_with(|| self.id.cmp(other.id))
@@ -167,9 +184,10 @@ mod tests {
 
     #[test]
     fn each_field_decides_in_its_turn() {
-        let best = Rank { priority: 1, quality: 0.5, bytes: 10, id: "b", at: Address::new(0, 7) };
+        let best = Rank { new: false, priority: 1, quality: 0.5, bytes: 10, id: "b", at: Address::new(0, 7) };
         let worse = [
-            Rank { priority: 2, quality: 9.0, bytes: 99, id: "a", at: Address::new(0, 0) },
+            Rank { new: true, priority: 0, quality: 9.0, bytes: 99, id: "a", at: Address::new(0, 0) },
+            Rank { priority: 2, quality: 9.0, bytes: 99, id: "a", at: Address::new(0, 0), ..best },
             Rank { quality: 0.4, bytes: 99, id: "a", ..best },
             Rank { bytes: 9, id: "a", ..best },
             Rank { id: "c", at: Address::new(0, 0), ..best },

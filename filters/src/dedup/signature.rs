@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::minhash::MinHasher;
 use super::normal::normal;
-use super::{DedupConfig, SimHashConfig, simhash};
+use super::{DedupConfig, SimHashConfig, address, simhash};
 
 /// What is compared instead of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Signature {
     pub minhash: Option<Vec<u32>>,
     /// SimHash of the set of character shingles; none as above.
     pub simhash: Option<u64>,
+    /// 128-bit xxh3 of the normalised address; none of a document without one.
+    pub url: Option<u128>,
 }
 
 /// Makes signatures; pure, for any thread.
@@ -33,10 +35,11 @@ impl Signer {
         Self { minhash: config.minhash.as_ref().map(MinHasher::new), simhash: config.simhash.clone() }
     }
 
-    /// The signature of a document's text.
+    /// The signature of a document's text and address.
     #[must_use]
     pub fn sign(&self, document: &Document) -> Signature {
-        self.sign_text(&document.text)
+        let url = document.url.as_deref().and_then(address::normal).map(|url| xxh3_128(url.as_bytes()));
+        Signature { url, ..self.sign_text(&document.text) }
     }
 
     pub(super) fn sign_text(&self, text: &str) -> Signature {
@@ -45,6 +48,7 @@ impl Signer {
             exact: xxh3_128(normal.as_bytes()),
             minhash: self.minhash.as_ref().and_then(|minhash| minhash.sign(&normal)),
             simhash: self.simhash.as_ref().and_then(|config| simhash::sign(config, &normal)),
+            url: None,
         }
     }
 }

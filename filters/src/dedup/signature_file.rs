@@ -2,7 +2,8 @@
 //!
 //! Records come in blocks of 128, each followed by a block of their ids. A record, little endian:
 //! row u64, bytes u64, exact u128, simhash u64, id offset u32, id length u32, priority u32,
-//! quality f32, bucket u32, flags u32 (1: has MinHash, 2: has SimHash), MinHash values u32 each.
+//! quality f32, bucket u32, flags u32 (1: has MinHash, 2: has SimHash, 4: has an address), address u128,
+//! MinHash values u32 each.
 
 use std::path::Path;
 
@@ -13,9 +14,10 @@ use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"MALMOISG";
 const BLOCK: u64 = 128;
-const HEAD: usize = 64;
+const HEAD: usize = 80;
 const HAS_MINHASH: u32 = 1;
 const HAS_SIMHASH: u32 = 2;
+const HAS_URL: u32 = 4;
 /// Ids of a block must stay addressable by a u32.
 const MAX_ID: usize = 1 << 24;
 /// Documents of a part are numbered with 32 bits.
@@ -45,7 +47,7 @@ impl SignatureWriter {
 
     /// Adds a document: its row in the part, the priority of its source (the smallest stays), its
     /// quality (the highest stays; a NaN counts as lowest), the length of its text in bytes, its id
-    /// and the index of its bucket.
+    /// and the number of its bucket (see [`super::bucket_number`]).
     ///
     /// # Errors
     /// If rows do not ascend, the signature is of another configuration, the id is longer than
@@ -69,7 +71,9 @@ impl SignatureWriter {
             self.end_block()?;
         }
         let quality = if quality.is_nan() { f32::NEG_INFINITY } else { quality + 0.0 };
-        let flags = u32::from(signature.minhash.is_some()) * HAS_MINHASH + u32::from(signature.simhash.is_some()) * HAS_SIMHASH;
+        let flags = u32::from(signature.minhash.is_some()) * HAS_MINHASH
+            + u32::from(signature.simhash.is_some()) * HAS_SIMHASH
+            + u32::from(signature.url.is_some()) * HAS_URL;
         let record = &mut self.record;
         record.clear();
         record.extend(row.to_le_bytes());
@@ -82,6 +86,7 @@ impl SignatureWriter {
         record.extend(quality.to_le_bytes());
         record.extend(bucket.to_le_bytes());
         record.extend(flags.to_le_bytes());
+        record.extend(signature.url.unwrap_or(0).to_le_bytes());
         match &signature.minhash {
             Some(values) => record.extend(values.iter().flat_map(|value| value.to_le_bytes())),
             None => record.resize(HEAD + 4 * self.values, 0),
@@ -109,7 +114,7 @@ impl SignatureWriter {
         if self.records > 0 {
             self.end_block()?;
         }
-        let size = (HEAD + 4 * self.values) as u32; // at most 64 + 4 · 256 · 64
+        let size = (HEAD + 4 * self.values) as u32; // at most 80 + 4 · 256 · 64
         self.file.finish(Label { fingerprint: self.fingerprint, inputs: 0, number: size, of: 0 }, self.records)
     }
 }
@@ -180,6 +185,12 @@ impl SignatureReader {
         self.file.label().fingerprint
     }
 
+    /// Whether the signatures were made with these settings.
+    #[must_use]
+    pub fn is_of(&self, config: &DedupConfig) -> bool {
+        self.fingerprint() == config.signature_fingerprint() && self.values() == config.minhash_values()
+    }
+
     /// Hash of the contents.
     #[must_use]
     pub fn identity(&self) -> u64 {
@@ -207,7 +218,7 @@ impl SignatureReader {
         let start = (index % BLOCK) as usize * self.size;
         let bytes = &self.file.section(2 * block)?[start..start + self.size];
         let record = SignatureRecord { reader: self, block, start, bytes };
-        if record.flags() & !(HAS_MINHASH | HAS_SIMHASH) != 0 {
+        if record.flags() & !(HAS_MINHASH | HAS_SIMHASH | HAS_URL) != 0 {
             return Err(record.wrong("unknown flags"));
         }
         Ok(record)
@@ -266,7 +277,13 @@ impl<'a> SignatureRecord<'a> {
         f32::from_bits(u32_at(self.bytes, 52))
     }
 
-    /// Index of the bucket.
+    /// Hash of the normalised address, if the document has one.
+    #[must_use]
+    pub fn url(&self) -> Option<u128> {
+        (self.flags() & HAS_URL != 0).then(|| u128_at(self.bytes, 64))
+    }
+
+    /// Number of the bucket.
     #[must_use]
     pub fn bucket(&self) -> u32 {
         u32_at(self.bytes, 56)
@@ -296,7 +313,7 @@ impl<'a> SignatureRecord<'a> {
     #[must_use]
     pub fn signature(&self) -> Signature {
         let minhash = self.minhash_bytes().map(|bytes| bytes.as_chunks::<4>().0.iter().map(|value| u32::from_le_bytes(*value)).collect());
-        Signature { exact: self.exact(), minhash, simhash: self.simhash() }
+        Signature { exact: self.exact(), minhash, simhash: self.simhash(), url: self.url() }
     }
 
     fn wrong(&self, detail: &str) -> Error {

@@ -14,7 +14,7 @@ pub struct Duplicate {
     pub id: String,
     /// The loosest kind of link on the way to the document that stays: `exact` is the same text.
     pub kind: Kind,
-    /// To the document that stays: 1 for the same text, the estimated Jaccard similarity for
+    /// To the document that stays: 1 for the same text or address, the estimated Jaccard similarity for
     /// `minhash`, the share of equal bits for `simhash`. Documents that are linked through others
     /// can be less similar than the threshold. Where one of the two is too short for such a
     /// signature, so that only others link them, it is the lowest similarity of any two documents
@@ -26,13 +26,16 @@ pub struct Duplicate {
     pub of_part: String,
     /// Its row in that part.
     pub of_row: u64,
+    /// The run that it is of, if another one: one of `dedup.against`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_run: Option<String>,
     /// Documents in the cluster, the one that stays included.
     pub cluster: u64,
 }
 
 /// The numbers of a deduplication.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Summary {
     /// Documents looked at.
     pub documents: u64,
@@ -48,6 +51,18 @@ pub struct Summary {
     pub simhash: u64,
     /// Bytes of their texts.
     pub simhash_bytes: u64,
+    /// Documents removed by [`Kind::Url`].
+    pub url: u64,
+    /// Bytes of their texts.
+    pub url_bytes: u64,
+    /// Of all these, documents whose like is in another run.
+    pub in_other_runs: u64,
+    /// Documents that lost lines, and stayed.
+    pub trimmed: u64,
+    /// Lines or paragraphs that were removed.
+    pub lines: u64,
+    /// Their bytes.
+    pub line_bytes: u64,
     /// Clusters: groups of linked documents of which one stays.
     pub clusters: u64,
     /// The twenty largest clusters, the largest first.
@@ -76,6 +91,9 @@ pub struct ClusterMember {
     pub row: u64,
     /// Its id.
     pub id: String,
+    /// The run that it is of, if another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// How it is linked to the document that stays; `exact` for that one itself.
     pub kind: Kind,
     /// How similar it is to the document that stays.
@@ -88,6 +106,7 @@ impl Summary {
             Kind::Exact => (&mut self.exact, &mut self.exact_bytes),
             Kind::Minhash => (&mut self.minhash, &mut self.minhash_bytes),
             Kind::Simhash => (&mut self.simhash, &mut self.simhash_bytes),
+            Kind::Url => (&mut self.url, &mut self.url_bytes),
         };
         *count += documents;
         *sum = sum.saturating_add(bytes);
@@ -96,6 +115,6 @@ impl Summary {
     /// Documents removed, of all kinds.
     #[must_use]
     pub fn removed(&self) -> u64 {
-        self.exact + self.minhash + self.simhash
+        self.exact + self.minhash + self.simhash + self.url
     }
 }

@@ -2,15 +2,20 @@
 
 mod files;
 mod invariance;
+mod lines;
+mod memory;
 mod neardup;
 mod page;
 mod planted;
+mod runs;
+mod url;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use corpora::JsonlReader;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::run::run_partitioned;
 use super::*;
@@ -23,11 +28,12 @@ struct Planted {
     priority: u32,
     quality: f32,
     bucket: u32,
+    url: Option<String>,
 }
 
 impl Planted {
     fn new(id: &str, text: &str) -> Self {
-        Self { id: id.into(), text: text.into(), priority: 1, quality: 0.0, bucket: 0 }
+        Self { id: id.into(), text: text.into(), priority: 1, quality: 0.0, bucket: 0, url: None }
     }
 }
 
@@ -47,12 +53,13 @@ fn sign(folder: &Path, parts: &[Vec<Planted>], config: &DedupConfig) -> Vec<Part
         let path = folder.join(&name);
         let mut writer = SignatureWriter::create(&path, config).unwrap();
         for (row, document) in documents.iter().enumerate() {
-            let signature = signer.sign_text(&document.text);
+            let url = document.url.as_deref().and_then(address::normal).map(|url| xxh3_128(url.as_bytes()));
+            let signature = Signature { url, ..signer.sign_text(&document.text) };
             let bytes = document.text.len() as u64;
             writer.push(row as u64 * 3, document.priority, document.quality, bytes, &document.id, document.bucket, &signature).unwrap();
         }
         writer.finish().unwrap();
-        PartSignatures { name, path }
+        PartSignatures { name, path, run: None }
     };
     parts.iter().enumerate().map(write).collect()
 }

@@ -14,6 +14,10 @@ pub const DEFAULT_MAX_EPOCHS: f64 = 4.0;
 const MAX_EPOCHS: &str = "max-epochs";
 const EPOCHS: &str = "epochs";
 const ON_SHORTAGE: &str = "on-shortage";
+const TEMPERATURE: &str = "temperature";
+const UNIMAX: &str = "unimax";
+const STAGES: &str = "stages";
+const UNTIL: &str = "until";
 
 /// What to do when a bucket cannot give its share within its epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,11 +43,29 @@ pub enum OnShortage {
 /// epochs = { korean = 8 }
 /// on-shortage = "refuse"
 /// ```
+///
+/// In place of ratios, `temperature = 3.33` or `unimax = true` takes them from what there is (see
+/// [`Balance`]), and `stages` changes them on the way:
+///
+/// ```toml
+/// [[mixture.stages]]
+/// until = 8_000_000_000
+/// korean = 0.3
+/// english = 0.7
+///
+/// [[mixture.stages]]
+/// korean = 0.6
+/// english = 0.4
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixtureConfig {
     /// Share of the tokens by bucket; they sum to 1. Default: korean 0.42, english 0.51, code 0.07.
     /// Buckets are taken in the order of their names, so that a recipe's layout changes nothing.
     pub ratios: BTreeMap<String, f64>,
+    /// Where the ratios come from. Default: from `ratios`.
+    pub balance: Balance,
+    /// Ratios that hold one after another; `ratios` is empty then. Default: none.
+    pub stages: Vec<MixtureStage>,
     /// How often a bucket may be gone through. Default 4.
     pub max_epochs: f64,
     /// The same for single buckets. Default: none.
@@ -52,11 +74,36 @@ pub struct MixtureConfig {
     pub on_shortage: OnShortage,
 }
 
+/// Where ratios come from.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Balance {
+    /// The table names them.
+    #[default]
+    Ratios,
+    /// In proportion to each bucket's tokens to the power of 1 over this temperature: 1 is as there is,
+    /// above it small buckets get more (Arivazhagan et al. 2019, arXiv 1907.05019).
+    Temperature(f64),
+    /// The same from every bucket, except that none is gone through more than its epochs (UniMax, Chung
+    /// et al. 2023, arXiv 2304.09151).
+    UniMax,
+}
+
+/// Ratios that hold for a stretch of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MixtureStage {
+    /// Tokens of the run up to which it goes, in whole windows; none for the last one.
+    pub until: Option<u64>,
+    /// Share of its tokens by bucket; they sum to 1.
+    pub ratios: BTreeMap<String, f64>,
+}
+
 impl Default for MixtureConfig {
     fn default() -> Self {
         let ratios = [("korean", 0.42), ("english", 0.51), ("code", 0.07)];
         Self {
             ratios: ratios.map(|(name, ratio)| (name.to_owned(), ratio)).into(),
+            balance: Balance::Ratios,
+            stages: Vec::new(),
             max_epochs: DEFAULT_MAX_EPOCHS,
             epochs: BTreeMap::new(),
             on_shortage: OnShortage::Refuse,
@@ -70,6 +117,11 @@ impl MixtureConfig {
         self.epochs.get(bucket).copied().unwrap_or(self.max_epochs)
     }
 
+    /// Every bucket that a ratio is stated for.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        self.ratios.keys().chain(self.stages.iter().flat_map(|stage| stage.ratios.keys())).map(String::as_str)
+    }
+
     /// Ratio of a bucket, 0 where the table does not name it.
     pub fn ratio_of(&self, bucket: &str) -> f64 {
         self.ratios.get(bucket).copied().unwrap_or(0.0)
@@ -77,23 +129,64 @@ impl MixtureConfig {
 
     /// Checks values that were not read from a recipe; the message names key and range.
     pub fn check(&self) -> Result<(), String> {
-        for (bucket, ratio) in &self.ratios {
-            check_ratio(bucket, *ratio)?;
-        }
         check_epochs(MAX_EPOCHS, self.max_epochs)?;
         for (bucket, epochs) in &self.epochs {
             check_epochs(bucket, *epochs)?;
-            if self.ratio_of(bucket) == 0.0 {
+            let stated = self.balance == Balance::Ratios;
+            if stated && self.ratio_of(bucket) == 0.0 && self.stages.iter().all(|stage| !stage.ratios.contains_key(bucket)) {
                 return Err(format!("`{EPOCHS}` names `{bucket}`, which has no ratio"));
             }
         }
-        let sum: f64 = self.ratios.values().sum();
-        if (sum - 1.0).abs() > 1e-6 {
-            let list: Vec<String> = self.ratios.iter().map(|(name, ratio)| format!("{name} {ratio}")).collect();
-            return Err(format!("ratios sum to {sum}, not 1 ({})", list.join(", ")));
+        let key = match self.balance {
+            Balance::Temperature(temperature) if !(1.0..=100.0).contains(&temperature) => {
+                return Err(format!("`{TEMPERATURE}` is {temperature}, not from 1 to 100"));
+            }
+            Balance::Temperature(_) => TEMPERATURE,
+            Balance::UniMax => UNIMAX,
+            Balance::Ratios if self.stages.is_empty() => return check_ratios(&self.ratios),
+            Balance::Ratios => STAGES,
+        };
+        if let Some(bucket) = self.ratios.keys().next() {
+            return Err(format!("bucket `{bucket}` has a ratio beside `{key}`, which gives them"));
+        }
+        if self.balance != Balance::Ratios && !self.stages.is_empty() {
+            return Err(format!("`{STAGES}` and `{key}` both give the ratios"));
+        }
+        self.check_stages()
+    }
+
+    fn check_stages(&self) -> Result<(), String> {
+        let mut before = 0;
+        for (index, stage) in self.stages.iter().enumerate() {
+            let last = index + 1 == self.stages.len();
+            match stage.until {
+                Some(_) if last => return Err(format!("the last of the `{STAGES}` goes to the end and has no `{UNTIL}`")),
+                None if !last => return Err(format!("stage {} has no `{UNTIL}`, which only the last does without", index + 1)),
+                Some(until) if until <= before => {
+                    return Err(format!("stage {} ends at {until} tokens, the one before it at {before}", index + 1));
+                }
+                Some(until) => before = until,
+                None => {}
+            }
+            check_ratios(&stage.ratios).map_err(|cause| format!("stage {}: {cause}", index + 1))?;
+        }
+        if !self.stages.is_empty() && self.on_shortage == OnShortage::Reduce {
+            return Err(format!("`{ON_SHORTAGE} = \"reduce\"` cannot be met with `{STAGES}`, whose lengths are stated"));
         }
         Ok(())
     }
+}
+
+fn check_ratios(ratios: &BTreeMap<String, f64>) -> Result<(), String> {
+    for (bucket, ratio) in ratios {
+        check_ratio(bucket, *ratio)?;
+    }
+    let sum: f64 = ratios.values().sum();
+    if (sum - 1.0).abs() > 1e-6 {
+        let list: Vec<String> = ratios.iter().map(|(name, ratio)| format!("{name} {ratio}")).collect();
+        return Err(format!("ratios sum to {sum}, not 1 ({})", list.join(", ")));
+    }
+    Ok(())
 }
 
 fn check_ratio(bucket: &str, ratio: f64) -> Result<(), String> {
@@ -102,7 +195,7 @@ fn check_ratio(bucket: &str, ratio: f64) -> Result<(), String> {
     }
     Err(format!(
         "ratio of bucket `{bucket}` is {ratio}, not between 0 and 1 (keys other than \
-         `{MAX_EPOCHS}`, `{EPOCHS}` and `{ON_SHORTAGE}` are buckets)"
+         `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{TEMPERATURE}`, `{UNIMAX}` and `{STAGES}` are buckets)"
     ))
 }
 
@@ -119,12 +212,61 @@ impl Serialize for MixtureConfig {
         for (bucket, ratio) in &self.ratios {
             map.serialize_entry(bucket, ratio)?;
         }
+        match self.balance {
+            Balance::Ratios => {}
+            Balance::Temperature(temperature) => map.serialize_entry(TEMPERATURE, &temperature)?,
+            Balance::UniMax => map.serialize_entry(UNIMAX, &true)?,
+        }
         map.serialize_entry(MAX_EPOCHS, &self.max_epochs)?;
         map.serialize_entry(ON_SHORTAGE, &self.on_shortage)?;
+        // Tables: TOML wants them after plain values.
         if !self.epochs.is_empty() {
-            map.serialize_entry(EPOCHS, &self.epochs)?; // a table: TOML wants it after plain values
+            map.serialize_entry(EPOCHS, &self.epochs)?;
+        }
+        if !self.stages.is_empty() {
+            map.serialize_entry(STAGES, &self.stages)?;
         }
         map.end()
+    }
+}
+
+impl Serialize for MixtureStage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(until) = self.until {
+            map.serialize_entry(UNTIL, &until)?;
+        }
+        for (bucket, ratio) in &self.ratios {
+            map.serialize_entry(bucket, ratio)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for MixtureStage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(StageVisitor)
+    }
+}
+
+struct StageVisitor;
+
+impl<'de> Visitor<'de> for StageVisitor {
+    type Value = MixtureStage;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a table of bucket ratios with `{UNTIL}`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<MixtureStage, A::Error> {
+        let mut stage = MixtureStage { until: None, ratios: BTreeMap::new() };
+        while let Some(key) = table.next_key::<String>()? {
+            match key.as_str() {
+                UNTIL => stage.until = Some(table.next_value()?),
+                _ => drop(stage.ratios.insert(key.clone(), table.next_value_seed(Ratio(&key))?)),
+            }
+        }
+        Ok(stage)
     }
 }
 
@@ -140,12 +282,13 @@ impl<'de> Visitor<'de> for TableVisitor {
     type Value = MixtureConfig;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a table of bucket ratios with `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`")
+        write!(f, "a table of bucket ratios with `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{TEMPERATURE}`, `{UNIMAX}`, `{STAGES}`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<MixtureConfig, A::Error> {
         let mut config = MixtureConfig::default();
         let mut ratios = BTreeMap::new();
+        let mut balances = Vec::new();
         while let Some(key) = table.next_key::<String>()? {
             match key.as_str() {
                 MAX_EPOCHS => config.max_epochs = table.next_value::<Epochs>()?.0,
@@ -154,6 +297,9 @@ impl<'de> Visitor<'de> for TableVisitor {
                     config.epochs = epochs.into_iter().map(|(k, v)| (k, v.0)).collect();
                 }
                 ON_SHORTAGE => config.on_shortage = table.next_value()?,
+                TEMPERATURE => balances.push(Balance::Temperature(table.next_value()?)),
+                UNIMAX => balances.extend(table.next_value::<bool>()?.then_some(Balance::UniMax)),
+                STAGES => config.stages = table.next_value()?,
                 _ => {
                     let ratio = table.next_value_seed(Ratio(&key))?;
                     if ratios.contains_key(&key) {
@@ -163,7 +309,12 @@ impl<'de> Visitor<'de> for TableVisitor {
                 }
             }
         }
-        if !ratios.is_empty() {
+        match balances[..] {
+            [] => {}
+            [balance] => config.balance = balance,
+            _ => return Err(de::Error::custom(format!("`{TEMPERATURE}` and `{UNIMAX}` both give the ratios"))),
+        }
+        if !ratios.is_empty() || config.balance != Balance::Ratios || !config.stages.is_empty() {
             config.ratios = ratios;
         }
         config.check().map_err(de::Error::custom)?;
@@ -195,50 +346,4 @@ impl<'de> de::DeserializeSeed<'de> for Ratio<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<MixtureConfig, toml::de::Error> {
-        toml::from_str(text)
-    }
-
-    #[test]
-    fn reads_ratios_beside_options() {
-        let config = read("korean = 0.75\ncode = 0.25\nmax-epochs = 2\non-shortage = \"reduce\"\nepochs = { korean = 8 }").unwrap();
-        let ratios = [("korean".to_owned(), 0.75), ("code".to_owned(), 0.25)];
-        assert_eq!(config.ratios, ratios.into());
-        assert_eq!((config.max_epochs_of("korean"), config.max_epochs_of("code")), (8.0, 2.0));
-        assert_eq!(config.on_shortage, OnShortage::Reduce);
-        let text = toml::to_string(&config).unwrap();
-        assert_eq!(read(&text).unwrap(), config);
-    }
-
-    #[test]
-    fn absent_ratios_are_the_default_ones() {
-        assert_eq!(read("").unwrap(), MixtureConfig::default());
-        assert_eq!(read("max-epochs = 1").unwrap().ratio_of("english"), 0.51);
-        assert_eq!(read("korean = 1").unwrap().ratios.len(), 1);
-    }
-
-    #[test]
-    fn errors_name_key_and_place() {
-        let cases = [
-            ("korean = 0.5\nenglish = 0.4", "sum to 0.9", None),
-            ("korean = 1.5", "`korean` is 1.5", Some(9..12)),
-            ("a = 1\nmax-epoch = 4", "bucket `max-epoch` is 4", Some(18..19)),
-            ("korean = nan", "`korean` is NaN", Some(9..12)),
-            ("a = 1\nmax-epochs = 0", "0 epochs", Some(19..20)),
-            ("a = 1\nepochs = { a = -1 }", "-1 epochs", None),
-            ("a = 1\nepochs = { b = 2 }", "`b`, which has no ratio", None),
-            ("a = 1\non-shortage = \"stop\"", "`refuse`, `repeat`, `reduce`", Some(20..26)),
-            ("korean = \"much\"", "expected f64", Some(9..15)),
-        ];
-        for (text, message, span) in cases {
-            let error = read(text).unwrap_err();
-            assert!(error.to_string().contains(message), "{text}: {error}");
-            if span.is_some() {
-                assert_eq!(error.span(), span, "{text}");
-            }
-        }
-    }
-}
+mod tests;

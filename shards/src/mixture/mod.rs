@@ -1,10 +1,13 @@
 //! How much of each bucket is trained on: ratios in the recipe, then a plan with exact counts.
 
+mod balance;
 mod config;
 mod plan;
 mod share;
 mod shortage;
+mod stages;
 
-pub use config::{DEFAULT_MAX_EPOCHS, MixtureConfig, OnShortage};
+pub use config::{Balance, DEFAULT_MAX_EPOCHS, MixtureConfig, MixtureStage, OnShortage};
 pub use plan::{BucketPlan, MIXTURE_VERSION, MixturePlan};
 pub use shortage::{BucketShortage, Shortage};
+pub use stages::StagePlan;

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{MixtureConfig, OnShortage};
-use super::share::{apportion, largest_total, plans, shares, shortage};
+use super::balance;
+use super::config::{Balance, MixtureConfig, OnShortage};
+use super::share::{Share, apportion, largest_total, plans, shares, shortage};
+use super::stages::{self, StagePlan};
 use crate::atomic;
 use crate::error::{Error, Result};
 
@@ -94,6 +96,9 @@ pub struct MixturePlan {
     pub tokens: u64,
     /// One entry per bucket.
     pub buckets: Vec<BucketPlan>,
+    /// Where ratios change on the way: what each stretch of the run draws. Empty where they do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StagePlan>,
 }
 
 impl MixturePlan {
@@ -111,37 +116,27 @@ impl MixturePlan {
         if target_tokens == Some(0) {
             return Err(Error::Setting { option: "tokens", detail: "0, at least 1".to_owned() });
         }
-        let shares = shares(config, available, seq_len)?;
-        let empty = shares.iter().any(|share| share.parts > 0 && share.available_windows == 0);
+        let mut shares = shares(config, available, seq_len)?;
+        if let Balance::Temperature(temperature) = config.balance {
+            balance::temperature(&mut shares, temperature);
+        }
         let most = MAX_WINDOWS.min(MAX_PLACES / u64::from(seq_len));
-        let once = largest_total(&shares, |share| share.available_windows.min(share.cap())).min(most);
-        let capped = largest_total(&shares, |share| share.cap()).min(most);
         let wanted = match target_tokens {
             Some(tokens) => tokens.div_ceil(u64::from(seq_len)),
-            None => once,
+            None if !config.stages.is_empty() => {
+                return Err(Error::Setting { option: "tokens", detail: "not set, which stages of a mixture need".to_owned() });
+            }
+            None => once(config, &shares).min(most),
         };
         if wanted > most {
             let detail = format!("{wanted} windows of {seq_len} tokens, at most {most} are supported");
             return Err(Error::Setting { option: "tokens", detail });
         }
-        let short = || Error::from(Box::new(shortage(&shares, wanted, capped, seq_len)));
-        let mut total = wanted;
-        if empty || wanted == 0 {
-            return Err(short());
-        }
-        let within = |total| {
-            let windows = apportion(&shares, total);
-            let mut pairs = shares.iter().zip(windows);
-            pairs.all(|(share, windows)| windows <= share.cap())
+        let (total, stages) = match (config.balance, config.stages.is_empty()) {
+            (Balance::UniMax, _) => (unimax(config, &mut shares, wanted, target_tokens.is_some(), seq_len)?, Vec::new()),
+            (_, true) => (by_ratio(config, &shares, wanted, target_tokens.is_some(), most, seq_len)?, Vec::new()),
+            (_, false) => (wanted, stages::plan(config, &mut shares, wanted, seq_len)?),
         };
-        if target_tokens.is_some() && !within(wanted) {
-            match config.on_shortage {
-                OnShortage::Refuse => return Err(short()),
-                OnShortage::Repeat => {}
-                OnShortage::Reduce if capped == 0 => return Err(short()),
-                OnShortage::Reduce => total = capped,
-            }
-        }
         let buckets = plans(&shares, total, seq_len);
         Ok(Self {
             version: MIXTURE_VERSION,
@@ -151,6 +146,7 @@ impl MixturePlan {
             windows: total,
             tokens: buckets.iter().map(|entry| entry.tokens).sum(),
             buckets,
+            stages,
         })
     }
 
@@ -208,195 +204,57 @@ impl MixturePlan {
         if (windows, tokens) != (self.windows, self.tokens) {
             return Err(format!("buckets draw {windows} windows and {tokens} tokens, the plan says {} and {}", self.windows, self.tokens));
         }
-        Ok(())
+        stages::check(&self.stages, &self.buckets)
     }
+}
+
+/// The largest total for which no bucket is gone through more than once, nor more than its epochs allow.
+fn once(config: &MixtureConfig, shares: &[Share]) -> u64 {
+    match config.balance {
+        Balance::UniMax => shares.iter().map(limit_once).fold(0, u64::saturating_add),
+        _ => largest_total(shares, limit_once),
+    }
+}
+
+fn limit_once(share: &Share) -> u64 {
+    share.available_windows.min(share.cap())
+}
+
+/// The windows that ratios allow: those wanted, or fewer where the recipe says so. Only a total that was
+/// asked for can be too large.
+fn by_ratio(config: &MixtureConfig, shares: &[Share], wanted: u64, asked: bool, most: u64, seq_len: u32) -> Result<u64> {
+    let empty = shares.iter().any(|share| share.parts > 0 && share.available_windows == 0);
+    let capped = largest_total(shares, Share::cap).min(most);
+    let short = || Err(Error::from(Box::new(shortage(shares, wanted, capped, seq_len))));
+    if empty || wanted == 0 {
+        return short();
+    }
+    let mut dealt = shares.iter().zip(apportion(shares, wanted));
+    if !asked || dealt.all(|(share, windows)| windows <= share.cap()) {
+        return Ok(wanted);
+    }
+    match config.on_shortage {
+        OnShortage::Refuse => short(),
+        OnShortage::Repeat => Ok(wanted),
+        OnShortage::Reduce if capped == 0 => short(),
+        OnShortage::Reduce => Ok(capped),
+    }
+}
+
+/// Deals windows out as evenly as epochs allow, or one epoch where no total was asked for; the shares
+/// become what is dealt.
+fn unimax(config: &MixtureConfig, shares: &mut [Share], wanted: u64, asked: bool, seq_len: u32) -> Result<u64> {
+    let left = balance::unimax(shares, wanted, if asked { Share::cap } else { limit_once });
+    let possible = wanted - left;
+    if possible == 0 || (left > 0 && config.on_shortage == OnShortage::Refuse) {
+        return Err(Error::from(Box::new(shortage(shares, wanted, possible, seq_len))));
+    }
+    if left > 0 && config.on_shortage == OnShortage::Repeat {
+        balance::spread(shares, left);
+    }
+    balance::state(shares);
+    Ok(if config.on_shortage == OnShortage::Repeat { wanted } else { possible })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn available(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
-        counts.iter().map(|(name, n)| (name.to_string(), *n)).collect()
-    }
-
-    fn config(ratios: &[(&str, f64)], max_epochs: f64, on_shortage: OnShortage) -> MixtureConfig {
-        MixtureConfig {
-            ratios: ratios.iter().map(|(n, r)| (n.to_string(), *r)).collect(),
-            max_epochs,
-            on_shortage,
-            ..MixtureConfig::default()
-        }
-    }
-
-    const HALVES: [(&str, f64); 2] = [("ko", 0.5), ("to", 0.5)];
-
-    #[test]
-    fn without_a_target_the_scarcest_bucket_is_used_once() {
-        // 1000 tokens of `ko` are 100 windows, so `to` gives 100 of its 500; total 200 windows.
-        let config = config(&HALVES, 4.0, OnShortage::Refuse);
-        let counts = available(&[("ko", 1000), ("to", 5000), ("legal", 70)]);
-        let plan = MixturePlan::new(&config, &counts, None, 10).unwrap();
-        assert_eq!((plan.windows, plan.tokens, plan.reduced), (200, 2000, false));
-        let windows: Vec<u64> = plan.buckets.iter().map(|b| b.windows).collect();
-        assert_eq!(windows, [100, 100, 0]);
-        assert_eq!(plan.buckets[0].epochs, 1.0);
-        assert_eq!(plan.buckets[1].epochs, 0.2);
-        assert_eq!(plan.buckets[2].bucket, "legal");
-    }
-
-    #[test]
-    fn default_ratios_come_out_exactly() {
-        let counts = available(&[("korean", 10_000), ("english", 10_000), ("code", 10_000)]);
-        let plan = MixturePlan::new(&MixtureConfig::default(), &counts, Some(10_000), 10).unwrap();
-        let windows: Vec<u64> = plan.buckets.iter().map(|b| b.windows).collect();
-        assert_eq!(windows, [70, 510, 420]); // by name: code, english, korean
-        // 7 windows: 0.49, 3.57, 2.94 → 0, 3, 2 and the two largest rests are korean, english.
-        let plan = MixturePlan::new(&MixtureConfig::default(), &counts, Some(65), 10).unwrap();
-        let windows: Vec<u64> = plan.buckets.iter().map(|b| b.windows).collect();
-        assert_eq!((windows, plan.windows), (vec![0, 4, 3], 7));
-    }
-
-    #[test]
-    fn repeats_within_the_epochs_are_planned_and_counted() {
-        // 250 windows of ko from 100: 2.5 epochs, 150 windows of 10 tokens drawn again.
-        let config = config(&HALVES, 4.0, OnShortage::Refuse);
-        let counts = available(&[("ko", 1000), ("to", 5000)]);
-        let plan = MixturePlan::new(&config, &counts, Some(5000), 10).unwrap();
-        assert_eq!(plan.buckets[0].epochs, 2.5);
-        assert_eq!(plan.buckets[0].repeated_tokens, 1500);
-        assert_eq!(plan.buckets[1].repeated_tokens, 0);
-    }
-
-    #[test]
-    fn padding_is_not_counted_as_tokens() {
-        let plan = |tokens: u64, seq_len: u32, windows: u64| {
-            let config = config(&[("ko", 1.0)], 4.0, OnShortage::Refuse);
-            let target = windows * u64::from(seq_len);
-            let plan = MixturePlan::new(&config, &available(&[("ko", tokens)]), Some(target), seq_len).unwrap();
-            let ko = &plan.buckets[0];
-            assert_eq!((plan.windows, plan.tokens, ko.windows), (windows, ko.tokens, windows));
-            (ko.tokens, ko.repeated_tokens, ko.padding_tokens)
-        };
-        // 8 tokens in one window of 256: four epochs are 32 tokens in 1024 places.
-        assert_eq!(plan(8, 256, 4), (32, 24, 992));
-        // 11 tokens in windows of 10 and 1: two epochs, a full window, and so on.
-        assert_eq!(plan(11, 10, 1), (10, 0, 0));
-        assert_eq!(plan(11, 10, 2), (11, 0, 9));
-        assert_eq!(plan(11, 10, 3), (21, 10, 9));
-        assert_eq!(plan(11, 10, 4), (22, 11, 18));
-        assert_eq!(plan(20, 10, 3), (30, 10, 0));
-    }
-
-    #[test]
-    fn epochs_are_not_lost_to_rounding() {
-        // 100 windows may be gone through 2.3 times: 230 windows.
-        let reduce = config(&[("ko", 1.0)], 2.3, OnShortage::Reduce);
-        let plan = MixturePlan::new(&reduce, &available(&[("ko", 1000)]), Some(5000), 10).unwrap();
-        assert_eq!((plan.windows, plan.buckets[0].epochs), (230, 2.3));
-        // 7 windows 1.5 times are 10.5: the half one is not drawn.
-        let reduce = config(&[("ko", 1.0)], 1.5, OnShortage::Reduce);
-        assert_eq!(MixturePlan::new(&reduce, &available(&[("ko", 70)]), Some(5000), 10).unwrap().windows, 10);
-    }
-
-    #[test]
-    fn a_shortage_is_refused_with_its_numbers() {
-        // 8000 tokens want 400 windows of ko; two epochs of 100 windows are 200, 2000 missing.
-        let config = config(&HALVES, 2.0, OnShortage::Refuse);
-        let counts = available(&[("ko", 1000), ("to", 5000)]);
-        let Err(Error::Shortage(short)) = MixturePlan::new(&config, &counts, Some(8000), 10) else {
-            panic!("not refused");
-        };
-        assert_eq!((short.requested_tokens, short.possible_tokens), (8000, 4000));
-        let ko = &short.buckets[0];
-        assert_eq!((ko.wanted_tokens, ko.missing_tokens), (4000, 2000));
-        assert_eq!((ko.epochs_needed, ko.max_epochs), (Some(4.0), 2.0));
-        assert_eq!(short.buckets[1].missing_tokens, 0);
-        let text = short.to_string();
-        assert!(text.contains("ko") && text.contains("2000 missing"), "{text}");
-    }
-
-    #[test]
-    fn a_shortage_is_reduced_or_repeated_on_request() {
-        let counts = available(&[("ko", 1000), ("to", 5000)]);
-        let reduce = config(&HALVES, 2.0, OnShortage::Reduce);
-        let plan = MixturePlan::new(&reduce, &counts, Some(8000), 10).unwrap();
-        assert_eq!((plan.tokens, plan.reduced), (4000, true));
-        assert_eq!(plan.buckets[0].epochs, 2.0);
-        let repeat = config(&HALVES, 2.0, OnShortage::Repeat);
-        let plan = MixturePlan::new(&repeat, &counts, Some(8000), 10).unwrap();
-        assert_eq!((plan.tokens, plan.reduced), (8000, false));
-        assert_eq!(plan.buckets[0].repeated_tokens, 3000);
-    }
-
-    #[test]
-    fn an_empty_bucket_is_a_shortage_in_every_mode() {
-        let counts = available(&[("to", 5000)]);
-        for mode in [OnShortage::Refuse, OnShortage::Repeat, OnShortage::Reduce] {
-            for target in [None, Some(100)] {
-                let error = MixturePlan::new(&config(&HALVES, 2.0, mode), &counts, target, 10);
-                let Err(Error::Shortage(short)) = error else {
-                    panic!("not refused");
-                };
-                assert_eq!(short.buckets[0].epochs_needed, None);
-            }
-        }
-    }
-
-    #[test]
-    fn single_buckets_have_their_own_epochs() {
-        let mut config = config(&HALVES, 2.0, OnShortage::Refuse);
-        config.epochs.insert("ko".into(), 8.0);
-        let counts = available(&[("ko", 1000), ("to", 5000)]);
-        let plan = MixturePlan::new(&config, &counts, Some(8000), 10).unwrap();
-        assert_eq!(plan.buckets[0].epochs, 4.0);
-    }
-
-    #[test]
-    fn a_saved_plan_is_read_back_and_a_changed_one_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mixture.json");
-        let counts = available(&[("korean", 10_000), ("english", 10_000), ("code", 10_000)]);
-        let plan = MixturePlan::new(&MixtureConfig::default(), &counts, None, 7).unwrap();
-        plan.save(&path).unwrap();
-        assert_eq!(MixturePlan::load(&path).unwrap(), plan);
-        let text = std::fs::read_to_string(&path).unwrap();
-        let wrong = text.replacen("\"windows\": ", "\"windows\": 1", 1);
-        std::fs::write(&path, wrong).unwrap();
-        assert!(MixturePlan::load(&path).is_err());
-        for (from, to) in [
-            ("\"version\": 2", "\"version\": 1"),
-            ("\"padding-tokens\": ", "\"padding-tokens\": 1"),
-            ("\"windows\": ", "\"windows\": 1000000000000000"),
-            ("\"available-tokens\": 10000", "\"available-tokens\": 18446744073709551615"),
-        ] {
-            let wrong = text.replace(from, to);
-            assert_ne!(wrong, text);
-            std::fs::write(&path, wrong).unwrap();
-            assert!(MixturePlan::load(&path).is_err(), "{to}");
-        }
-    }
-
-    #[test]
-    fn every_plan_is_read_back_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("mixture.json");
-        for tokens in 1..400 {
-            let config = config(&[("ko", 1.0)], 1.0, OnShortage::Refuse);
-            let plan = MixturePlan::new(&config, &available(&[("ko", 7919)]), Some(tokens * 19), 11).unwrap();
-            std::fs::write(&path, serde_json::to_vec(&plan).unwrap()).unwrap();
-            assert_eq!(MixturePlan::load(&path).unwrap(), plan);
-        }
-    }
-
-    #[test]
-    fn more_windows_than_a_stream_can_count_are_refused() {
-        let repeat = config(&[("ko", 1.0)], 1e6, OnShortage::Repeat);
-        let counts = available(&[("ko", u64::MAX)]);
-        let error = MixturePlan::new(&repeat, &counts, Some(u64::MAX), 1).unwrap_err().to_string();
-        assert!(error.contains("at most 281474976710656"), "{error}"); // 2^48
-        assert_eq!(MixturePlan::new(&repeat, &counts, None, 1).unwrap().windows, 1 << 48);
-        // 2^60 places in windows of 2^31.
-        assert_eq!(MixturePlan::new(&repeat, &counts, None, 1 << 31).unwrap().windows, 1 << 29);
-    }
-}
+mod tests;

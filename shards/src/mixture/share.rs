@@ -1,20 +1,22 @@
 //! Deals windows out to buckets, in whole numbers.
 
-use super::config::MixtureConfig;
+use std::collections::BTreeSet;
+
+use super::config::{MixtureConfig, MixtureStage};
 use super::plan::BucketPlan;
 use super::shortage::{BucketShortage, Shortage};
 use crate::error::{Error, Result};
 
 /// Ratios are counted in parts of this, so that the plan is the same on every machine.
-const PARTS: f64 = 1e9;
+pub(super) const PARTS: f64 = 1e9;
 
 /// A bucket before windows are dealt out.
 #[derive(Debug)]
 pub(super) struct Share {
     bucket: String,
-    ratio: f64,
+    pub(super) ratio: f64,
     pub(super) parts: u64,
-    available_tokens: u64,
+    pub(super) available_tokens: u64,
     pub(super) available_windows: u64,
     max_epochs: f64,
 }
@@ -34,6 +36,11 @@ impl Share {
     }
 }
 
+/// A ratio in whole parts.
+fn parts(ratio: f64) -> u64 {
+    (ratio * PARTS).round() as u64
+}
+
 pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_len: u32) -> Result<Vec<Share>> {
     for (index, (bucket, _)) in available.iter().enumerate() {
         if available[..index].iter().any(|(name, _)| name == bucket) {
@@ -47,14 +54,14 @@ pub(super) fn shares(config: &MixtureConfig, available: &[(String, u64)], seq_le
     let share = |bucket: &str, ratio: f64| Share {
         bucket: bucket.to_owned(),
         ratio,
-        parts: (ratio * PARTS).round() as u64,
+        parts: parts(ratio),
         available_tokens: tokens_of(bucket),
         available_windows: tokens_of(bucket).div_ceil(u64::from(seq_len)),
         max_epochs: config.max_epochs_of(bucket),
     };
-    let named = config.ratios.iter().map(|(name, ratio)| share(name, *ratio));
-    let unnamed = available.iter().filter(|(name, _)| !config.ratios.contains_key(name)).map(|(name, _)| share(name, 0.0));
-    Ok(named.chain(unnamed).collect())
+    let named: BTreeSet<&str> = config.named().collect();
+    let unnamed = available.iter().map(|(name, _)| name.as_str()).filter(|name| !named.contains(name));
+    Ok(named.iter().copied().chain(unnamed).map(|name| share(name, config.ratio_of(name))).collect())
 }
 
 fn parts_of(shares: &[Share]) -> u128 {
@@ -84,6 +91,14 @@ pub(super) fn apportion(shares: &[Share], total: u64) -> Vec<u64> {
         windows[index] += 1;
     }
     windows
+}
+
+/// Deals `windows` out by the ratios of a stage.
+pub(super) fn apportion_stage(shares: &mut [Share], stage: &MixtureStage, windows: u64) -> Vec<u64> {
+    for share in shares.iter_mut() {
+        share.parts = parts(stage.ratios.get(&share.bucket).copied().unwrap_or(0.0));
+    }
+    apportion(shares, windows)
 }
 
 /// All shares of `total` windows.

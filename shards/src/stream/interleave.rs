@@ -15,14 +15,17 @@ pub(crate) struct Interleave {
     total: u64,
     block: u64,
     seed: u64,
+    /// Tells the shuffles of one schedule from those of another with the same seed.
+    start: u64,
     buckets: usize,
     /// `(blocks + 1) × buckets` cumulative counts.
     before: Vec<u64>,
 }
 
 impl Interleave {
-    /// A schedule that draws `windows[b]` rows of bucket `b`. Their sum is at most 2^48.
-    pub(crate) fn new(windows: &[u64], seed: u64) -> Self {
+    /// A schedule that draws `windows[b]` rows of bucket `b`, beginning with row `start` of the run. Their
+    /// sum is at most 2^48.
+    pub(crate) fn new(windows: &[u64], seed: u64, start: u64) -> Self {
         let total: u64 = windows.iter().sum();
         let blocks = MAX_COUNTS / (windows.len() as u64).max(1);
         let block = BLOCK.max(total.div_ceil(blocks.max(1)));
@@ -35,7 +38,7 @@ impl Interleave {
             before.extend_from_slice(&drawn);
             end = next;
         }
-        Self { total, block, seed, buckets: windows.len(), before }
+        Self { total, block, seed, start, buckets: windows.len(), before }
     }
 
     /// Bucket of a row and how many rows of that bucket come before it in the bucket's own order;
@@ -47,7 +50,10 @@ impl Interleave {
         let block = row / self.block;
         let start = block * self.block;
         let size = self.block.min(self.total - start);
-        let order = Permutation::new(size, self.seed, "block", &[&block.to_le_bytes()]);
+        let (number, first) = (block.to_le_bytes(), self.start.to_le_bytes());
+        let parts: [&[u8]; 2] = [&number, &first];
+        // The first stage, and so a run without stages, needs nothing to tell it from others.
+        let order = Permutation::new(size, self.seed, "block", if self.start == 0 { &parts[..1] } else { &parts });
         let mut slot = order.at(row - start);
         let at = block as usize * self.buckets;
         let (first, second) = self.before[at..at + 2 * self.buckets].split_at(self.buckets);
@@ -92,7 +98,7 @@ mod tests {
 
     #[test]
     fn ratios_hold_in_every_block() {
-        let schedule = Interleave::new(&[4200, 5100, 700], 1);
+        let schedule = Interleave::new(&[4200, 5100, 700], 1, 0);
         let mut counts = [0u32; 3];
         for row in 0..10_000 / 128 * 128 {
             counts[schedule.draw(row).unwrap().0] += 1;
@@ -109,7 +115,7 @@ mod tests {
     #[test]
     fn the_table_stays_small() {
         // 2^48 rows of 4 buckets: 2^21 blocks and the zeros before them.
-        let schedule = Interleave::new(&[1 << 46; 4], 1);
+        let schedule = Interleave::new(&[1 << 46; 4], 1, 0);
         assert_eq!((schedule.block, schedule.before.len()), (1 << 27, 4 * ((1 << 21) + 1)));
         assert_eq!(schedule.before[schedule.before.len() - 4..], [1 << 46; 4]);
         assert!(schedule.draw((1 << 48) - 1).is_some());
@@ -117,18 +123,18 @@ mod tests {
 
     #[test]
     fn one_bucket_and_none() {
-        let schedule = Interleave::new(&[0, 3, 0], 1);
+        let schedule = Interleave::new(&[0, 3, 0], 1, 0);
         let mut draws: Vec<u64> = (0..3).map(|row| schedule.draw(row).unwrap().1).collect();
         draws.sort_unstable();
         assert_eq!(draws, [0, 1, 2]);
         assert_eq!(schedule.draw(3), None);
-        assert_eq!(Interleave::new(&[], 1).draw(0), None);
+        assert_eq!(Interleave::new(&[], 1, 0).draw(0), None);
     }
 
     proptest! {
         #[test]
         fn blocks_are_within_two_rows_of_their_share(windows in proptest::collection::vec(0u64..5000, 2..9)) {
-            let schedule = Interleave::new(&windows, 1);
+            let schedule = Interleave::new(&windows, 1, 0);
             let total = windows.iter().sum::<u64>().max(1) as f64;
             let blocks: Vec<&[u64]> = schedule.before.chunks(windows.len()).collect();
             for (number, pair) in blocks.windows(2).enumerate() {
@@ -142,9 +148,9 @@ mod tests {
 
         #[test]
         fn every_draw_of_every_bucket_comes_once(
-            windows in proptest::collection::vec(0u64..700, 1..7), seed: u64,
+            windows in proptest::collection::vec(0u64..700, 1..7), seed: u64, start: u64,
         ) {
-            let schedule = Interleave::new(&windows, seed);
+            let schedule = Interleave::new(&windows, seed, start);
             let total: u64 = windows.iter().sum();
             let mut seen: Vec<_> = (0..total).map(|row| schedule.draw(row).unwrap()).collect();
             seen.sort_unstable();

@@ -4,7 +4,9 @@ mod account;
 mod batch;
 mod held_out;
 mod interleave;
+mod order;
 mod permutation;
+mod schedule;
 mod sequence;
 mod window;
 
@@ -17,12 +19,13 @@ use std::path::Path;
 pub use account::{Account, BucketAccount};
 pub use batch::{Batch, PADDING_ROW, World};
 pub use held_out::HeldOut;
+pub use order::{DrawnDocument, DrawnWindow, OrderRow};
 
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Split};
 use crate::mixture::MixturePlan;
-use interleave::Interleave;
 use permutation::Permutation;
+use schedule::Schedule;
 use sequence::Sequence;
 
 /// Largest batch in tokens: what one call of [`TokenStream::at`] may allocate for.
@@ -44,13 +47,13 @@ pub struct StreamConfig {
 /// The shards of a bucket, in manifest order, are one long token sequence, cut into windows of
 /// `seq_len` targets. Windows are drawn in a keyed order that changes every epoch, a short last one
 /// at the end of it, and buckets are interleaved so that every short stretch of the run has the
-/// plan's ratios.
+/// plan's ratios, those of its stage where the plan has stages.
 #[derive(Debug)]
 pub struct TokenStream {
     config: StreamConfig,
     sequences: Vec<Sequence>,
     buckets: Vec<String>,
-    interleave: Interleave,
+    schedule: Schedule,
     windows: u64,
     eos: u32,
 }
@@ -84,12 +87,11 @@ impl TokenStream {
             }
             sequences.push(sequence);
         }
-        let windows: Vec<u64> = plan.buckets.iter().map(|entry| entry.windows).collect();
         Ok(Self {
             config,
             sequences,
             buckets: plan.buckets.iter().map(|entry| entry.bucket.clone()).collect(),
-            interleave: Interleave::new(&windows, config.seed),
+            schedule: Schedule::new(plan, config.seed),
             windows: plan.windows,
             eos: manifest.tokenizer.eos,
         })
@@ -139,14 +141,26 @@ impl TokenStream {
 
     /// Bucket and window of a row of the run; none in the padding after the last.
     fn window(&self, row: u64) -> Option<(usize, u64)> {
-        let (bucket, draw) = self.interleave.draw(row)?;
+        self.draw(row).map(|draw| (draw.bucket, draw.window))
+    }
+
+    /// The same with the epoch of the bucket.
+    fn draw(&self, row: u64) -> Option<Draw> {
+        let (bucket, draw) = self.schedule.draw(row)?;
         let sequence = &self.sequences[bucket];
         let (all, full) = (sequence.windows(self.config.seq_len), sequence.tokens() / u64::from(self.config.seq_len));
         let (epoch, index) = (draw / all, draw % all);
         if index == full {
-            return Some((bucket, index)); // the short one
+            return Some(Draw { bucket, epoch, window: index }); // the short one
         }
         let order = Permutation::new(full, self.config.seed, "epoch", &[self.buckets[bucket].as_bytes(), &epoch.to_le_bytes()]);
-        Some((bucket, order.at(index)))
+        Some(Draw { bucket, epoch, window: order.at(index) })
     }
+}
+
+/// What a row of the run draws.
+struct Draw {
+    bucket: usize,
+    epoch: u64,
+    window: u64,
 }

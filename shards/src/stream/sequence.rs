@@ -30,6 +30,16 @@ pub(crate) struct Piece {
     pub(crate) spans: Option<Vec<Range<u64>>>,
 }
 
+/// The document that a token of the sequence belongs to.
+#[derive(Debug)]
+pub(crate) struct Origin<'a> {
+    pub(crate) reader: &'a ShardReader,
+    /// Path of the shard in the manifest.
+    pub(crate) shard: &'a str,
+    /// Number of the document in the shard.
+    pub(crate) document: u64,
+}
+
 impl Sequence {
     pub(crate) fn new(folder: &Path, manifest: &Manifest, bucket: &str, split: Split) -> Self {
         let mut shards = Vec::new();
@@ -66,6 +76,14 @@ impl Sequence {
     /// Opens every shard and checks every byte of it.
     pub(crate) fn verify(&self) -> Result<()> {
         (0..self.shards.len()).try_for_each(|index| self.shard(index)?.verify())
+    }
+
+    /// Where token `at` of the sequence, which it has, comes from.
+    pub(crate) fn origin(&self, at: u64) -> Result<Origin<'_>> {
+        let index = self.ends.partition_point(|&end| end <= at);
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        let reader = self.shard(index)?;
+        Ok(Origin { reader, shard: &self.shards[index].0.path, document: reader.document_of(at - start)? })
     }
 
     /// Calls `visit` with each shard's part of `range`: the shard, its start in the sequence, and

@@ -1,5 +1,8 @@
 //! The stream against a naive reading of the same documents.
 
+mod order;
+mod resume;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::info::{ShardMeta, TokenizedDocument};
 use crate::manifest::ShardEntry;
-use crate::mixture::{BucketPlan, MixtureConfig};
+use crate::mixture::{BucketPlan, MixtureConfig, MixtureStage};
 use crate::tokenizer::Tokenizer;
 use crate::writer::ShardWriter;
 
@@ -261,6 +264,35 @@ fn ratios_hold_exactly_and_all_along() {
         }
     }
     assert_eq!(counts, [70, 510, 420]);
+}
+
+#[test]
+fn stages_keep_their_ratios_and_go_on_with_the_epochs() {
+    let (folder, manifest, _) = three();
+    let stage =
+        |until, ratios: &[(&str, f64)]| MixtureStage { until, ratios: ratios.iter().map(|(name, r)| (name.to_string(), *r)).collect() };
+    let stages = vec![stage(Some(4096), &[("english", 0.75), ("code", 0.25)]), stage(None, &[("korean", 0.5), ("english", 0.5)])];
+    let mixture = MixtureConfig { ratios: [].into(), stages, on_shortage: crate::mixture::OnShortage::Repeat, ..MixtureConfig::default() };
+    let plan = MixturePlan::new(&mixture, &manifest.available(), Some(16_000), 16).unwrap();
+    let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, CONFIG).unwrap();
+    let of = |steps: std::ops::Range<u64>| {
+        let account = stream.account(steps).unwrap();
+        account.buckets.iter().map(|bucket| bucket.windows).collect::<Vec<_>>()
+    };
+    // 256 and 744 rows in 64 and 186 steps; by name: code, english, korean. No row comes too early.
+    assert_eq!((of(0..64), of(64..250), stream.steps()), (vec![64, 192, 0], vec![0, 372, 372], 250));
+    assert_eq!(of(0..32), [32, 96, 0]);
+    // Windows of a bucket come once each before any comes again, across the border of the stages.
+    let rows: Vec<OrderRow> = (0..250).flat_map(|step| stream.order(step).unwrap()).collect();
+    let english: Vec<(u64, u64)> =
+        rows.iter().filter_map(|row| row.drawn.as_ref()).filter(|d| d.bucket == "english").map(|d| (d.epoch, d.window)).collect();
+    let all = plan.buckets[1].available_windows;
+    let expected: Vec<u64> = (0..564).map(|draw| draw / all).collect();
+    assert_eq!(english.iter().map(|draw| draw.0).collect::<Vec<_>>(), expected);
+    let mut seen = english.clone();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 564);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::error::Result;
 
 impl Sequence {
     /// Targets of window `index`: tokens `index × seq_len ..`, fewer at the end of the sequence.
-    fn targets(&self, index: u64, seq_len: u64) -> Range<u64> {
+    pub(crate) fn targets(&self, index: u64, seq_len: u64) -> Range<u64> {
         let start = (index * seq_len).min(self.tokens());
         start..start.saturating_add(seq_len).min(self.tokens())
     }
@@ -69,7 +69,7 @@ impl Sequence {
 
 /// Tokens of a piece that count as targets. The first token of a document never does: its input
 /// belongs to another document.
-fn counted(piece: &Piece) -> Vec<Range<u64>> {
+pub(crate) fn counted(piece: &Piece) -> Vec<Range<u64>> {
     let whole = piece.range.start.max(piece.start + 1)..piece.range.end;
     let spans = match &piece.spans {
         None => vec![whole],

@@ -7,15 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
 use super::engine::{KNOWN, Rules};
+use super::spm::SentencePieceConfig;
 
-/// The recipe's `[tokenizer]`. Exactly one of `train`, `load` and `bytes` is given.
+/// The recipe's `[tokenizer]`. Exactly one of `train`, `sentencepiece`, `load` and `bytes` is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Table", rename_all = "kebab-case")]
 pub struct TokenizerConfig {
     /// Train one on the run's own text. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train: Option<TrainConfig>,
-    /// Load a tokenizer.json or a SentencePiece model. Default: none.
+    /// Train a SentencePiece model on the run's own text. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentencepiece: Option<SentencePieceConfig>,
+    /// Load a tokenizer.json, tekken.json, `.tiktoken`, `.gguf` or SentencePiece model. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<PathBuf>,
     /// Use the bytes of UTF-8 as ids. Default false.
@@ -32,6 +36,8 @@ pub struct TokenizerConfig {
 pub enum TokenizerSource<'a> {
     /// Trained with these settings.
     Train(&'a TrainConfig),
+    /// A SentencePiece model, trained with these settings.
+    SentencePiece(&'a SentencePieceConfig),
     /// Read from this file.
     Load(&'a Path),
     /// Plain bytes.
@@ -41,17 +47,17 @@ pub enum TokenizerSource<'a> {
 impl TokenizerConfig {
     /// A configuration that trains.
     pub fn train(train: TrainConfig) -> Self {
-        Self { train: Some(train), load: None, bytes: false, eos: None }
+        Self { train: Some(train), sentencepiece: None, load: None, bytes: false, eos: None }
     }
 
     /// A configuration that loads `path`.
     pub fn load(path: impl Into<PathBuf>) -> Self {
-        Self { train: None, load: Some(path.into()), bytes: false, eos: None }
+        Self { train: None, sentencepiece: None, load: Some(path.into()), bytes: false, eos: None }
     }
 
     /// The byte tokenizer.
     pub fn bytes() -> Self {
-        Self { train: None, load: None, bytes: true, eos: None }
+        Self { train: None, sentencepiece: None, load: None, bytes: true, eos: None }
     }
 
     /// Checks what can be known before any text or file is read; the message names the option.
@@ -59,18 +65,20 @@ impl TokenizerConfig {
         let eos = self.eos.as_deref();
         match self.source() {
             TokenizerSource::Train(train) => super::train::check(train, eos),
+            TokenizerSource::SentencePiece(config) => config.check(),
             TokenizerSource::Load(_) => Ok(()),
             TokenizerSource::Bytes => Bytes::with_eos(eos).map(drop),
         }
     }
 
-    /// The one source that is given; `train` before `load` before `bytes` where the fields were
-    /// set by hand to more than one.
+    /// The one source that is given; `train` before `sentencepiece` before `load` before `bytes` where the
+    /// fields were set by hand to more than one.
     pub fn source(&self) -> TokenizerSource<'_> {
-        match (&self.train, &self.load) {
-            (Some(train), _) => TokenizerSource::Train(train),
-            (None, Some(path)) => TokenizerSource::Load(path),
-            (None, None) => TokenizerSource::Bytes,
+        match (&self.train, &self.sentencepiece, &self.load) {
+            (Some(train), ..) => TokenizerSource::Train(train),
+            (None, Some(config), _) => TokenizerSource::SentencePiece(config),
+            (None, None, Some(path)) => TokenizerSource::Load(path),
+            (None, None, None) => TokenizerSource::Bytes,
         }
     }
 }
@@ -80,6 +88,7 @@ impl TokenizerConfig {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
     train: Option<TrainConfig>,
+    sentencepiece: Option<SentencePieceConfig>,
     load: Option<PathBuf>,
     #[serde(default)]
     bytes: bool,
@@ -94,6 +103,9 @@ impl TryFrom<Table> for TokenizerConfig {
         if table.train.is_some() {
             given.push("`train`");
         }
+        if table.sentencepiece.is_some() {
+            given.push("`sentencepiece`");
+        }
         if table.load.is_some() {
             given.push("`load`");
         }
@@ -102,9 +114,9 @@ impl TryFrom<Table> for TokenizerConfig {
         }
         if given.len() != 1 {
             let found = if given.is_empty() { "none".to_owned() } else { given.join(" and ") };
-            return Err(format!("give exactly one of `train`, `load` and `bytes = true`; found {found}"));
+            return Err(format!("give exactly one of `train`, `sentencepiece`, `load` and `bytes = true`; found {found}"));
         }
-        Ok(Self { train: table.train, load: table.load, bytes: table.bytes, eos: table.eos })
+        Ok(Self { train: table.train, sentencepiece: table.sentencepiece, load: table.load, bytes: table.bytes, eos: table.eos })
     }
 }
 

@@ -1,6 +1,7 @@
 //! A Hugging Face tokenizer.json, with special tokens kept out of the reach of text.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
@@ -8,7 +9,7 @@ use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, Pr
 use super::engine::{Engine, Unsupported};
 use super::sentencepiece::byte_piece;
 use super::special::{self, EOS_NAMES, Spelling};
-use super::{Entry, MAX_VOCAB, byte_level, cut};
+use super::{Entry, MAX_VOCAB, TextSize, byte_level, cut};
 use crate::error::{Error, Result};
 
 /// A loaded tokenizer.json.
@@ -27,6 +28,8 @@ pub struct HuggingFace {
     pub(crate) eos: (u32, String),
     unknown: Option<u32>,
     byte_level: bool,
+    /// By id, bytes and characters of its text, once they are asked for.
+    sizes: OnceLock<Vec<TextSize>>,
     /// Whether it puts a space before, or after, every text.
     pub(crate) pads: bool,
 }
@@ -81,7 +84,7 @@ impl HuggingFace {
         let pads = pads(&inner).map_err(fail("load the tokenizer"))?;
         let special = |id: &u32| vocab[*id as usize].special;
         let plain = engine.as_ref().is_ok_and(|engine| !(0..vocab.len() as u32).filter(special).any(|id| engine.reaches(id)));
-        Ok(Self { inner, engine, plain, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, pads })
+        Ok(Self { inner, engine, plain, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, sizes: OnceLock::new(), pads })
     }
 
     /// Ids of a text in one go, by the library.
@@ -121,6 +124,21 @@ impl HuggingFace {
         let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
         let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
         self.inner.decode(&ids, false).map_err(fail("decode ids"))
+    }
+
+    /// Size of the text of ids; none where only decoding them tells it.
+    pub(crate) fn text_size(&self, ids: &[u32]) -> Option<TextSize> {
+        if !self.byte_level {
+            return None;
+        }
+        let sizes = self.sizes.get_or_init(|| self.vocab.iter().map(Entry::size).collect());
+        let mut size = TextSize::default();
+        for &id in ids {
+            let token = sizes.get(id as usize)?;
+            size.bytes += token.bytes;
+            size.characters += token.characters;
+        }
+        Some(size)
     }
 
     /// Whether a token has bytes that are no whole characters.
@@ -163,6 +181,19 @@ fn prepare(file: &mut Value, eos: Option<&str>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+impl Entry {
+    /// Size of a byte-level token's text.
+    fn size(&self) -> TextSize {
+        match &self.token {
+            Some(token) if !self.special => {
+                let bytes: Option<Vec<u8>> = token.chars().map(byte_level::byte_of).collect();
+                bytes.map_or_else(|| TextSize::of(token.bytes()), |bytes| TextSize::of(bytes.into_iter()))
+            }
+            _ => TextSize::default(),
+        }
+    }
 }
 
 fn uses_byte_level(part: &Value) -> bool {

@@ -5,10 +5,12 @@ mod bytes;
 mod config;
 mod cut;
 mod engine;
+mod formats;
 mod huggingface;
 mod proto;
 mod sentencepiece;
 mod special;
+mod spm;
 mod train;
 
 #[cfg(test)]
@@ -19,6 +21,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
+pub use formats::VocabularyHints;
+pub use spm::{LineCounts, NormalizationRule, SentencePieceConfig, SentencePieceModel};
 pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
@@ -53,20 +57,57 @@ impl Tokenizer {
         Self::Bytes(Bytes)
     }
 
-    /// Reads a tokenizer file; what it is follows from its content. `eos` names the end token
-    /// where the usual names do not find it or find the wrong one.
+    /// Reads a tokenizer file; what it is follows from its content: a tokenizer.json, a SentencePiece
+    /// model, a tekken.json, a `.tiktoken` file of a number of ranks that is known, or the vocabulary of a
+    /// GGUF file. The last three become a tokenizer.json or model that gives their ids. `eos` names the end
+    /// token where the usual names do not find it or find the wrong one.
     pub fn load(path: impl AsRef<Path>, eos: Option<&str>) -> Result<Self> {
+        Self::load_with(path, eos, &VocabularyHints::default())
+    }
+
+    /// The same, with what a `.tiktoken` file does not say.
+    pub fn load_with(path: impl AsRef<Path>, eos: Option<&str>, hints: &VocabularyHints) -> Result<Self> {
         let path = path.as_ref();
-        let file = atomic::read(path, MAX_FILE_BYTES)?;
         let in_file = |error| match error {
             Error::Tokenizer { detail, .. } => Error::invalid(path, detail),
             other => other,
         };
-        Self::from_content(file, eos).map_err(in_file)
+        if is_gguf(path)? {
+            return Self::from_gguf(path, eos).map_err(in_file);
+        }
+        let file = atomic::read(path, MAX_FILE_BYTES)?;
+        Self::read(file, eos, hints).map_err(in_file)
     }
 
-    /// The same of a file's content.
+    fn from_gguf(path: &Path, eos: Option<&str>) -> Result<Self> {
+        let (converted, own) = formats::Gguf::open(path)?.convert()?;
+        let eos = eos.or(own.as_deref());
+        Ok(match converted {
+            formats::Converted::Json(json) => Self::HuggingFace(Box::new(HuggingFace::from_json(&json, eos)?)),
+            formats::Converted::SentencePiece(model) => Self::SentencePiece(Box::new(SentencePiece::from_model(model, eos)?)),
+        })
+    }
+
+    /// The content of this tokenizer as a `.tiktoken` file, and what of it that file cannot hold.
+    ///
+    /// # Errors
+    /// Where ranks would give other ids; the message says why.
+    pub fn to_tiktoken(&self) -> Result<(Vec<u8>, Vec<String>)> {
+        match self {
+            Self::HuggingFace(tokenizer) => formats::to_tiktoken(&tokenizer.json),
+            _ => Err(Error::Tokenizer {
+                operation: "convert the tokenizer",
+                detail: format!("ranks would not give the same ids: it is of the kind `{}`, not a byte-level BPE", self.kind()),
+            }),
+        }
+    }
+
+    /// What [`Tokenizer::load`] gives for a file of this content, other than GGUF.
     pub fn from_content(file: Vec<u8>, eos: Option<&str>) -> Result<Self> {
+        Self::read(file, eos, &VocabularyHints::default())
+    }
+
+    fn read(file: Vec<u8>, eos: Option<&str>, hints: &VocabularyHints) -> Result<Self> {
         let refuse = |detail: &str| Err(Error::Tokenizer { operation: "load the tokenizer", detail: detail.to_owned() });
         if file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || file.starts_with(&[0x1f, 0x8b]) {
             return refuse("the file is compressed; unpack it first");
@@ -75,14 +116,22 @@ impl Tokenizer {
             if Bytes::is_saved(&file) {
                 return Bytes::with_eos(eos).map(Self::Bytes);
             }
-            let tokenizer = HuggingFace::from_json(&file, eos)?;
+            let tekken = formats::from_tekken(&file, hints)?;
+            if tekken.is_none() && *hints != VocabularyHints::default() {
+                return refuse("a tokenizer.json has its own pattern and special tokens");
+            }
+            let tokenizer = HuggingFace::from_json(tekken.as_deref().unwrap_or(&file), eos)?;
             return Ok(Self::HuggingFace(Box::new(tokenizer)));
+        }
+        if formats::looks_like_ranks(&file) {
+            let json = formats::from_tiktoken(&file, hints)?;
+            return Ok(Self::HuggingFace(Box::new(HuggingFace::from_json(&json, eos)?)));
         }
         if proto::looks_like_model(&file) {
             let tokenizer = SentencePiece::from_model(file, eos)?;
             return Ok(Self::SentencePiece(Box::new(tokenizer)));
         }
-        refuse("neither a tokenizer.json nor a SentencePiece model")
+        refuse("neither a tokenizer.json, tekken.json, .tiktoken or .gguf file nor a SentencePiece model")
     }
 
     /// Builds what the recipe's `[tokenizer]` describes; `folder` and `texts` are only used by `train`.
@@ -90,6 +139,7 @@ impl Tokenizer {
         let eos = config.eos.as_deref();
         match config.source() {
             TokenizerSource::Train(train) => Self::train(train, eos, folder, texts),
+            TokenizerSource::SentencePiece(config) => Self::train_sentencepiece(config, eos, texts).map(|(tokenizer, _)| tokenizer),
             TokenizerSource::Load(path) => Self::load(path, eos),
             TokenizerSource::Bytes => Bytes::with_eos(eos).map(Self::Bytes),
         }
@@ -119,6 +169,18 @@ impl Tokenizer {
         texts: impl Iterator<Item = impl Into<TrainText>>,
     ) -> Result<String> {
         train::train(config, eos, folder, texts)
+    }
+
+    /// Trains a SentencePiece model: the pieces, scores and ids that `spm_train` finds, in memory that follows
+    /// the number of different words, and of lines where `input-sentence-size` is set. Also says what became
+    /// of the lines.
+    pub fn train_sentencepiece(
+        config: &SentencePieceConfig,
+        eos: Option<&str>,
+        texts: impl Iterator<Item = impl Into<TrainText>>,
+    ) -> Result<(Self, LineCounts)> {
+        let (model, counts) = spm::train(config, texts)?;
+        Ok((Self::SentencePiece(Box::new(SentencePiece::from_model(model, eos)?)), counts))
     }
 
     /// This tokenizer with tokens learnt on `texts` after its own: every old id and merge stays as it is.
@@ -159,6 +221,16 @@ impl Tokenizer {
             Self::SentencePiece(tokenizer) => tokenizer.decode(ids),
             Self::Bytes(tokenizer) => Ok(tokenizer.decode(ids)),
         }
+    }
+
+    /// The size of the text of ids, special tokens left out.
+    pub fn text_size(&self, ids: &[u32]) -> Result<TextSize> {
+        let bytes = match self {
+            Self::HuggingFace(tokenizer) => tokenizer.text_size(ids),
+            Self::SentencePiece(_) => None,
+            Self::Bytes(_) => Some(TextSize::of(ids.iter().filter_map(|&id| u8::try_from(id).ok()))),
+        };
+        bytes.map_or_else(|| Ok(TextSize::of(self.decode(ids)?.bytes())), Ok)
     }
 
     /// One more than the largest id.
@@ -274,6 +346,37 @@ impl Tokenizer {
             Self::Bytes(_) => bytes::SAVED,
         };
         atomic::write(path.as_ref(), content)
+    }
+}
+
+/// Whether a file begins as GGUF files do, which are too large to read whole.
+fn is_gguf(path: &Path) -> Result<bool> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+    let mut magic = Vec::new();
+    file.take(4).read_to_end(&mut magic).map_err(Error::io("read", path))?;
+    Ok(magic == formats::GGUF_MAGIC)
+}
+
+/// Length of a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextSize {
+    /// Bytes of UTF-8.
+    pub bytes: u64,
+    /// Characters: bytes that begin one.
+    pub characters: u64,
+}
+
+impl TextSize {
+    fn of(bytes: impl Iterator<Item = u8>) -> Self {
+        let mut size = Self::default();
+        bytes.for_each(|byte| size.add(byte));
+        size
+    }
+
+    fn add(&mut self, byte: u8) {
+        self.bytes += 1;
+        self.characters += u64::from(byte & 0xc0 != 0x80);
     }
 }
 

@@ -63,6 +63,93 @@ fn piece(message: &[u8]) -> Result<Piece, &'static str> {
     Ok(piece)
 }
 
+/// What a model file says of its training, as far as encoding and decoding depend on it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trainer<'a> {
+    pub(crate) unknown: i32,
+    pub(crate) begin: Option<i32>,
+    pub(crate) end: Option<i32>,
+    pub(crate) byte_fallback: bool,
+    pub(crate) user_defined: &'a [String],
+    /// What an unknown piece is decoded to, unless it is ` ⁇ `.
+    pub(crate) unknown_surface: Option<&'a str>,
+    pub(crate) split_digits: bool,
+}
+
+/// How text is normalized.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Normalizer<'a> {
+    pub(crate) name: &'a str,
+    /// The compiled table; empty for none.
+    pub(crate) table: &'a [u8],
+    pub(crate) add_dummy_prefix: bool,
+    pub(crate) remove_extra_spaces: bool,
+}
+
+/// The bytes of a BPE model (`sentencepiece_model.proto`); `pieces` are text, score and kind by id.
+pub(crate) fn model(pieces: &[(&str, f32, PieceKind)], training: &Trainer<'_>, normalizer: &Normalizer<'_>) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (text, score, kind) in pieces {
+        let mut piece = Vec::new();
+        bytes(&mut piece, 1, text.as_bytes());
+        piece.push(2 << 3 | 5);
+        piece.extend_from_slice(&score.to_le_bytes());
+        let kind = match kind {
+            PieceKind::Normal => 1,
+            PieceKind::Unknown => 2,
+            PieceKind::Control => 3,
+            PieceKind::UserDefined => 4,
+            PieceKind::Unused => 5,
+            PieceKind::Byte => 6,
+        };
+        number(&mut piece, 3, kind);
+        bytes(&mut file, 1, &piece);
+    }
+    let mut trainer = Vec::new();
+    number(&mut trainer, 3, 2); // model_type: BPE
+    number(&mut trainer, 4, pieces.len() as u64);
+    number(&mut trainer, 25, training.split_digits.into());
+    training.user_defined.iter().for_each(|symbol| bytes(&mut trainer, 31, symbol.as_bytes()));
+    number(&mut trainer, 35, training.byte_fallback.into());
+    // Absent ids are -1, which protobuf writes with the bits of a 64-bit number.
+    for (field, id) in [(40, Some(training.unknown)), (41, training.begin), (42, training.end), (43, None)] {
+        number(&mut trainer, field, i64::from(id.unwrap_or(-1)) as u64);
+    }
+    if let Some(surface) = training.unknown_surface {
+        bytes(&mut trainer, 44, surface.as_bytes());
+    }
+    bytes(&mut file, 2, &trainer);
+    let mut rules = Vec::new();
+    bytes(&mut rules, 1, normalizer.name.as_bytes());
+    if !normalizer.table.is_empty() {
+        bytes(&mut rules, 2, normalizer.table);
+    }
+    number(&mut rules, 3, normalizer.add_dummy_prefix.into());
+    number(&mut rules, 4, normalizer.remove_extra_spaces.into());
+    number(&mut rules, 5, 1); // escape_whitespaces
+    bytes(&mut file, 3, &rules);
+    file
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn number(out: &mut Vec<u8>, field: u64, value: u64) {
+    varint(out, field << 3);
+    varint(out, value);
+}
+
+fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
+    varint(out, field << 3 | 2);
+    varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::data_tokens::{
-    EvalPoint, Generation, StepPoint, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training,
+    EvalPoint, Generation, StepPoint, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 
 /// A whole run.
@@ -35,6 +35,8 @@ pub(crate) struct ReportData {
     pub(crate) reasons: Option<Vec<DropReason>>,
     /// `None` before `dedup`, or where the recipe has none.
     pub(crate) duplicates: Option<Duplicates>,
+    /// Evaluation sets that were looked for, by name; `None` where no filter looks for any.
+    pub(crate) contamination: Option<Vec<ContaminatedSet>>,
     /// Lengths of the documents that passed the filters; `None` before `clean`.
     pub(crate) lengths: Option<Lengths>,
     /// Documents by language code, in any order; `None` where no filter told languages.
@@ -63,7 +65,7 @@ pub(crate) struct Amount {
 
 /// What became of the records of one source. These balance, and the page checks it:
 /// `input = unreadable + rejected + passed` and, after `dedup`, `passed = duplicates + kept`;
-/// the same in bytes, with `rewritten-bytes` beside `passed`.
+/// the same in bytes, with `rewritten-bytes` beside `passed` and the bytes of `trimmed` beside `kept`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SourceFunnel {
@@ -83,6 +85,8 @@ pub(crate) struct SourceFunnel {
     pub(crate) rewritten_bytes: i64,
     /// Removed as duplicates; `None` before `dedup`.
     pub(crate) duplicates: Option<Amount>,
+    /// Documents that lost lines which stand in many documents, and the bytes of these lines.
+    pub(crate) trimmed: Amount,
     /// Neither dropped nor a duplicate; `None` before `dedup`.
     pub(crate) kept: Option<Amount>,
     /// Tokens of the kept documents, held out or not; `None` before `tokenize`.
@@ -121,6 +125,22 @@ pub(crate) struct DropSample {
     pub(crate) why: String,
     /// The start of its text; the page cuts it further.
     pub(crate) excerpt: String,
+}
+
+/// What stands of an evaluation set in the documents, kept or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ContaminatedSet {
+    /// Name of the set.
+    pub(crate) set: String,
+    /// Items in it.
+    pub(crate) items: u64,
+    /// Items that are long enough to be looked for.
+    pub(crate) searchable: u64,
+    /// Documents that hold at least one.
+    pub(crate) documents: u64,
+    /// Documents in which each item was found.
+    pub(crate) found: BTreeMap<String, u64>,
 }
 
 /// What the deduplication found.

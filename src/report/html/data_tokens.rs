@@ -98,8 +98,28 @@ pub(crate) struct Training {
     pub(crate) steps: Vec<StepPoint>,
     /// The evaluations on held-out text, by step.
     pub(crate) evals: Vec<EvalPoint>,
-    /// What the model wrote at the end.
+    /// The step of the best evaluation and its bits per byte.
+    pub(crate) best: Option<(u64, f64)>,
+    /// The step at which early stopping ended it.
+    pub(crate) stopped: Option<u64>,
+    /// Ids that no text of the training has reached; `None` before its end.
+    pub(crate) untrained: Option<Untrained>,
+    /// What the model wrote, by step.
     pub(crate) generations: Vec<Generation>,
+}
+
+/// Ids that no text of the training has reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Untrained {
+    /// Ids of the tokenizer.
+    pub(crate) ids: u64,
+    /// Those that were neither an input nor a target.
+    pub(crate) untrained: u64,
+    /// Ids that the model it began with did not have, and those of them that no text reached.
+    pub(crate) new: Option<(u64, u64)>,
+    /// Some of these, new ones where there are some, as tokens.
+    pub(crate) examples: Vec<String>,
 }
 
 /// One logged step.
@@ -112,6 +132,8 @@ pub(crate) struct StepPoint {
     pub(crate) loss: Option<f64>,
     /// Learning rate.
     pub(crate) learning_rate: Option<f64>,
+    /// Length of the gradient before clipping.
+    pub(crate) grad_norm: Option<f64>,
     /// Speed at this step.
     pub(crate) tokens_per_second: Option<f64>,
 }
@@ -130,6 +152,8 @@ pub(crate) struct EvalPoint {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Generation {
+    /// The step after which it was written.
+    pub(crate) step: u64,
     /// What it was given.
     pub(crate) prompt: String,
     /// What it went on with, without the prompt.

@@ -34,6 +34,8 @@ pub(super) fn kind_name(view: &View<'_>, kind: &str) -> String {
         "exact" => view.l.kind_exact.to_owned(),
         "minhash" => view.l.kind_minhash.to_owned(),
         "simhash" => view.l.kind_simhash.to_owned(),
+        "url" => view.l.kind_url.to_owned(),
+        "lines" => view.l.kind_lines.to_owned(),
         other => text::name(other),
     }
 }

@@ -46,6 +46,7 @@ labels! {
     duplicates: "Duplicates", "중복";
     kept: "Kept", "보존";
     rewritten: "Trimmed inside documents", "문서 안에서 정리";
+    trimmed_lines: "Repeated lines", "반복되는 줄";
     tokens: "Tokens", "토큰";
     // Summary.
     went_in: "Went in", "들어온 것";
@@ -122,12 +123,21 @@ labels! {
     kind_exact: "Exact copy", "완전히 같음";
     kind_minhash: "Near copy (MinHash)", "거의 같음 (MinHash)";
     kind_simhash: "Near copy (SimHash)", "거의 같음 (SimHash)";
+    kind_url: "Same address", "같은 주소";
+    kind_lines: "Nothing but repeated lines", "반복되는 줄뿐";
     largest_clusters: "The largest clusters", "가장 큰 묶음";
     similarity: "similarity", "유사도";
     tag_kept: "kept", "보존";
     tag_removed: "removed", "제거";
     same_text: "The same text.", "같은 글입니다.";
     same_excerpt: "The same as far as it is shown.", "표시된 부분까지는 같은 글입니다.";
+    // Evaluation sets.
+    contamination: "Evaluation sets", "평가 데이터 오염";
+    contamination_lead: "Items of evaluation sets that stand in documents. Items below the length that the filter looks for are not searchable.", "문서에 들어 있는 평가 문항입니다. 필터가 찾는 길이보다 짧은 문항은 찾을 수 없습니다.";
+    col_set: "Set", "평가 데이터";
+    col_items: "Items", "문항";
+    col_searchable: "Searchable", "찾을 수 있는 문항";
+    col_found: "Found", "찾은 문항";
     // Lengths and languages.
     lengths: "Lengths", "문서 길이";
     lengths_lead: "Documents that passed the filters, by length in characters; the bins are even on a logarithmic scale.", "필터를 통과한 문서를 글자 수로 나눈 분포입니다. 구간은 로그 간격입니다.";
@@ -181,9 +191,16 @@ labels! {
     final_loss: "Final train loss", "최종 학습 손실";
     loss_not_finite: "The loss was not finite at {0} of the logged steps, first at step {1}.", "기록된 스텝 중 {0}개에서 손실이 유한하지 않았습니다(처음은 스텝 {1}).";
     training_unfinished: "Training stands at step {0} of {1}.", "학습이 {1}스텝 중 {0}스텝까지 진행되었습니다.";
+    training_stopped: "Training ended early at step {0} of {1}: held-out text had stopped to improve.", "평가 데이터가 더 나아지지 않아 학습이 {1}스텝 중 {0}스텝에서 일찍 끝났습니다.";
+    best_step: "Best evaluation", "가장 좋은 평가";
+    best_at: "{0} bits per byte at step {1}", "스텝 {1}에서 바이트당 {0}비트";
+    untrained: "Tokens never trained", "학습되지 않은 토큰";
+    new_untrained: "{0} of {1} new tokens were in no text that training drew, so their rows are as they began: {2}", "새 토큰 {1}개 중 {0}개는 학습에 쓴 글에 나오지 않아 처음 값 그대로입니다: {2}";
+    untrained_examples: "Tokens that no text of the training has: {0}", "학습에 쓴 글에 없는 토큰: {0}";
     chart_loss: "Train loss", "학습 손실";
     chart_bits: "Held-out bits per byte", "평가 데이터의 바이트당 비트";
     chart_rate: "Learning rate", "학습률";
+    chart_norm: "Gradient norm", "기울기 크기";
     chart_speed: "Speed", "속도";
     by_step: "by step", "스텝별";
     axis_nats: "nats per token, by step", "토큰당 내트, 스텝별";
@@ -193,6 +210,8 @@ labels! {
     not_finite: "not finite", "유한하지 않음";
     generations: "What the model writes", "모델이 쓴 글";
     generations_lead: "Bold is what it was given.", "굵은 글씨가 주어진 부분입니다.";
+    generations_before: "On the way there", "그 전에 쓴 글";
+    at_step: "step {0}", "스텝 {0}";
     // Timings.
     timings: "Time by stage", "단계별 시간";
     col_stage: "Stage", "단계";

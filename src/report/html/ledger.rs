@@ -38,6 +38,7 @@ pub(super) fn sum<'a>(sources: impl IntoIterator<Item = &'a SourceFunnel>) -> So
         out.rewritten_bytes = out.rewritten_bytes.saturating_add(source.rewritten_bytes);
         out.duplicates = both(out.duplicates, source.duplicates);
         out.kept = both(out.kept, source.kept);
+        out.trimmed = plus(out.trimmed, source.trimmed);
         out.tokens = out.tokens.zip(source.tokens).map(|(a, b)| a.saturating_add(b));
     }
     out
@@ -92,6 +93,9 @@ fn terms(view: &View<'_>, funnel: &SourceFunnel, bytes: bool) -> Vec<(&'static s
         _ => vec![(l.passed, side(funnel.passed, bytes))],
     };
     out.push((l.rejected, side(funnel.rejected, bytes)));
+    if bytes && funnel.trimmed.bytes > 0 {
+        out.push((l.trimmed_lines, side(funnel.trimmed, bytes)));
+    }
     out.push(if bytes { (l.rewritten, i128::from(funnel.rewritten_bytes)) } else { (l.unreadable, i128::from(funnel.unreadable)) });
     out
 }

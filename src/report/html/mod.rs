@@ -4,6 +4,7 @@
 //! went through `text` (module [`text`]); a content policy stands behind that.
 
 mod bar;
+mod contamination;
 mod data;
 mod data_tokens;
 mod diff;
@@ -29,8 +30,8 @@ mod training;
 mod view;
 
 pub(crate) use data::{
-    Amount, Cluster, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Removed, ReportData, SourceFunnel, StepPoint,
-    Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training,
+    Amount, Cluster, ContaminatedSet, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Removed, ReportData,
+    SourceFunnel, StepPoint, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 
 /// The language of all labels.

@@ -1,7 +1,7 @@
 //! The page around the sections: head, header, contents.
 
 use super::view::{Section, View};
-use super::{Lang, distributions, duplicates, funnel, ledger, number, reasons, summary, text, timings, tokens, training};
+use super::{Lang, contamination, distributions, duplicates, funnel, ledger, number, reasons, summary, text, timings, tokens, training};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -17,18 +17,16 @@ pub(super) fn page(view: &View<'_>) -> String {
         Lang::En => "en",
         Lang::Ko => "ko",
     };
-    let sections = [
-        funnel::section(view),
-        ledger::section(view),
-        reasons::section(view),
-        duplicates::section(view),
+    let mut sections = vec![funnel::section(view), ledger::section(view), reasons::section(view), duplicates::section(view)];
+    sections.extend(contamination::section(view));
+    sections.extend([
         distributions::lengths(view),
         distributions::languages(view),
         tokens::tokenizer(view),
         tokens::mixture(view),
         training::section(view),
         timings::section(view),
-    ];
+    ]);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\

@@ -22,7 +22,8 @@ fn full(text: &str) -> ReportData {
             passed: amount(80, 8_400),
             rewritten_bytes: 100,
             duplicates: Some(amount(10, 400)),
-            kept: Some(amount(70, 8_000)),
+            trimmed: amount(3, 100),
+            kept: Some(amount(70, 7_900)),
             tokens: Some(3_000),
         }],
         unreadable: vec![s()],
@@ -46,6 +47,7 @@ fn full(text: &str) -> ReportData {
                 removed: vec![Removed { id: s(), source: s(), kind: s(), similarity: Some(0.91), excerpt: format!("{text} b") }],
             }],
         }),
+        contamination: Some(vec![ContaminatedSet { set: s(), items: 9, searchable: 8, documents: 3, found: [(s(), 3)].into() }]),
         lengths: Some(Lengths { edges: vec![0, 10, 100], buckets: [(s(), vec![1, 50, 29])].into() }),
         languages: Some([(s(), 99)].into()),
         tokenizer: Some(TokenizerFacts {
@@ -73,9 +75,18 @@ fn full(text: &str) -> ReportData {
             drawn: 5_800,
             trained: 5_700,
             masked: 100,
-            steps: vec![StepPoint { step: 1, loss: Some(8.25), learning_rate: Some(3e-3), tokens_per_second: Some(1000.0) }],
+            steps: vec![StepPoint {
+                step: 1,
+                loss: Some(8.25),
+                learning_rate: Some(3e-3),
+                grad_norm: Some(0.5),
+                tokens_per_second: Some(1000.0),
+            }],
             evals: vec![EvalPoint { step: 1, bits_per_byte: [(s(), Some(2.5))].into() }],
-            generations: vec![Generation { prompt: s(), text: s() }],
+            best: Some((1, 2.5)),
+            stopped: Some(1),
+            untrained: Some(Untrained { ids: 300, untrained: 40, new: Some((9, 4)), examples: vec![s()] }),
+            generations: [1, 2].map(|step| Generation { step, prompt: s(), text: s() }).into(),
         }),
         timings: vec![Timing { stage: s(), seconds: 1.5, bytes: Some(10_000) }],
         recipe: Some(s()),
@@ -181,7 +192,13 @@ fn absurd_numbers_are_written_out() {
         training.steps = values
             .iter()
             .enumerate()
-            .map(|(step, value)| StepPoint { step: step as u64, loss: *value, learning_rate: *value, tokens_per_second: *value })
+            .map(|(step, value)| StepPoint {
+                step: step as u64,
+                loss: *value,
+                learning_rate: *value,
+                grad_norm: *value,
+                tokens_per_second: *value,
+            })
             .collect();
         training.evals =
             values.iter().map(|value| EvalPoint { step: u64::MAX, bits_per_byte: [("b".to_owned(), *value)].into() }).collect();
@@ -198,6 +215,24 @@ fn absurd_numbers_are_written_out() {
     assert_well_formed(&html);
     assert!(html.contains("18,446,744,073,709,551,615") && html.contains("not finite at 3 of the logged steps"));
     assert!(!html.contains("NaN") && !html.contains("inf%") && !html.contains("=\"inf"));
+}
+
+#[test]
+fn what_training_never_reached_and_how_it_ended_is_said() {
+    let mut data = full("b");
+    let html = render(&data, Lang::En);
+    assert!(html.contains("4 of 9 new tokens were in no text that training drew"));
+    assert!(html.contains("Training ended early at step 1 of 2") && !html.contains("Training stands at"));
+    assert!(html.contains("2.500 bits per byte at step 1") && html.contains("On the way there"));
+    if let Some(training) = &mut data.training {
+        (training.stopped, training.best) = (None, None);
+        training.untrained = Some(Untrained { new: None, ids: 300, untrained: 1, examples: vec!["7 가<b".to_owned()] });
+        training.generations.remove(0);
+    }
+    let html = render(&data, Lang::En);
+    assert_well_formed(&html);
+    assert!(html.contains("Training stands at step 1 of 2") && !html.contains("On the way there"));
+    assert!(html.contains("Tokens that no text of the training has: ") && html.contains("7 가&lt;b"));
 }
 
 #[test]

@@ -1,22 +1,24 @@
 //! Training: what it was, how the loss went, what the model writes.
 
-use super::data::{StepPoint, Training};
+use super::data::{Generation, StepPoint, Training};
 use super::lines::{Series, Words, lines, smooth};
 use super::number::{count, decimal, figures};
 use super::text;
 use super::view::{Section, View, fill};
 
-/// Texts of the model that are shown, and characters of each.
+/// Prompts whose texts are shown, texts on the way to the last one of each, and characters of each.
 const GENERATIONS: usize = 8;
+const BEFORE: usize = 10;
 const SHOWN: usize = 600;
 
 pub(super) fn section(view: &View<'_>) -> Section {
     let body = view.data.training.as_ref().map(|training| {
         format!(
-            "{}{}<div class=\"plots two\">{}</div>\n{}",
+            "{}{}<div class=\"plots two\">{}</div>\n{}{}",
             facts(view, training),
             trouble(view, training),
             charts(view, training),
+            untrained(view, training),
             generations(view, training)
         )
     });
@@ -62,6 +64,12 @@ fn facts(view: &View<'_>, training: &Training) -> String {
     if let Some(loss) = last_loss(training) {
         facts.push((l.final_loss, figures(loss)));
     }
+    if let Some((step, bits)) = training.best {
+        facts.push((l.best_step, fill(l.best_at, &[&figures(bits), &count(step)])));
+    }
+    if let Some(untrained) = &training.untrained {
+        facts.push((l.untrained, fill(l.n_of_m, &[&count(untrained.untrained), &count(untrained.ids)])));
+    }
     super::page::facts(&facts)
 }
 
@@ -73,10 +81,29 @@ fn trouble(view: &View<'_>, training: &Training) -> String {
     if let Some(first) = first {
         out.push_str(&format!("<li>{}</li>", fill(l.loss_not_finite, &[&count(number), &count(first)])));
     }
-    if done(training) < training.planned_steps {
+    if let Some(step) = training.stopped {
+        out.push_str(&format!("<li>{}</li>", fill(l.training_stopped, &[&count(step), &count(training.planned_steps)])));
+    } else if done(training) < training.planned_steps {
         out.push_str(&format!("<li>{}</li>", fill(l.training_unfinished, &[&count(done(training)), &count(training.planned_steps)])));
     }
+    if let Some(rows) = &training.untrained
+        && let Some((new, untrained)) = rows.new.filter(|new| new.1 > 0)
+    {
+        let label = fill(l.new_untrained, &[&count(untrained), &count(new), &tokens(&rows.examples)]);
+        out.push_str(&format!("<li>{label}</li>"));
+    }
     if out.is_empty() { out } else { format!("<ul class=\"callout warn\">{out}</ul>\n") }
+}
+
+/// Ids and tokens, as safe HTML.
+fn tokens(examples: &[String]) -> String {
+    examples.iter().map(|example| text::name(example)).collect::<Vec<_>>().join(", ")
+}
+
+/// Some tokens that were never trained, where that was not said as trouble already.
+fn untrained(view: &View<'_>, training: &Training) -> String {
+    let rows = training.untrained.as_ref().filter(|rows| rows.new.is_none() && !rows.examples.is_empty());
+    rows.map(|rows| format!("<p class=\"lead\">{}</p>\n", fill(view.l.untrained_examples, &[&tokens(&rows.examples)]))).unwrap_or_default()
 }
 
 fn charts(view: &View<'_>, training: &Training) -> String {
@@ -96,8 +123,10 @@ fn charts(view: &View<'_>, training: &Training) -> String {
         out.push_str(&lines(view, &words(l.chart_bits, l.by_step, false, "tall"), &evaluations(view, training)));
     }
     let rates = points(training, |step| step.learning_rate);
+    let norms = points(training, |step| step.grad_norm);
     let speeds = points(training, |step| step.tokens_per_second);
-    for (points, title, unit) in [(rates, l.chart_rate, l.by_step), (speeds, l.chart_speed, l.axis_speed)] {
+    let charts = [(rates, l.chart_rate, l.by_step), (norms, l.chart_norm, l.by_step), (speeds, l.chart_speed, l.axis_speed)];
+    for (points, title, unit) in charts {
         // Not logged at all is no gap.
         let points: Vec<_> = points.into_iter().filter(|point| point.1.is_some()).collect();
         if !points.is_empty() {
@@ -128,13 +157,32 @@ fn generations(view: &View<'_>, training: &Training) -> String {
         return String::new();
     }
     let mut out = format!("<h3>{}</h3>\n<p class=\"lead\">{}</p>\n<div class=\"docs\">", l.generations, l.generations_lead);
-    for generation in training.generations.iter().take(GENERATIONS) {
+    let last = training.generations.iter().map(|generation| generation.step).max().unwrap_or_default();
+    for generation in training.generations.iter().filter(|generation| generation.step == last).take(GENERATIONS) {
         out.push_str(&format!(
-            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote></figure>\n",
+            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote>{}</figure>\n",
             text::text(&generation.prompt, SHOWN),
-            text::text(&generation.text, SHOWN)
+            text::text(&generation.text, SHOWN),
+            before(view, training, generation)
         ));
     }
     out.push_str("</div>\n");
     out
+}
+
+/// What the model wrote to the same prompt at earlier steps; of many, some evenly apart.
+fn before(view: &View<'_>, training: &Training, last: &Generation) -> String {
+    let earlier = training.generations.iter().filter(|earlier| earlier.step < last.step && earlier.prompt == last.prompt);
+    let earlier: Vec<&Generation> = earlier.collect();
+    if earlier.is_empty() {
+        return String::new();
+    }
+    let shown = earlier.iter().step_by(earlier.len().div_ceil(BEFORE));
+    let items: String = shown
+        .map(|earlier| {
+            let step = fill(view.l.at_step, &[&count(earlier.step)]);
+            format!("<blockquote dir=\"auto\"><b class=\"prompt\">{step}</b> {}</blockquote>", text::text(&earlier.text, SHOWN))
+        })
+        .collect();
+    format!("<details><summary>{}</summary>{items}</details>", view.l.generations_before)
 }

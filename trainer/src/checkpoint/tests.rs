@@ -6,8 +6,8 @@ use crate::config::TrainConfig;
 fn made() -> (Model, AdamW, State) {
     let config = ModelConfig { hidden: 8, layers: 1, heads: 2, kv_heads: 1, intermediate: 6, tied_embeddings: false, ..Default::default() };
     let model = config.init(&Device::flex(), 10, 1).unwrap();
-    let mut optimizer = AdamW::new(&TrainConfig::default(), &model);
-    let moments = model.parameters().iter().map(|p| (p.value().inner() * 2.0, p.value().inner() * 3.0)).collect();
+    let mut optimizer = AdamW::new(&TrainConfig::default(), &model, 0).unwrap();
+    let moments = model.parameters().iter().map(|p| Moments::Full([2.0, 3.0].map(|times| p.value().inner() * times))).collect();
     optimizer.restore(7, moments);
     let state = State {
         version: CHECKPOINT_VERSION,
@@ -19,6 +19,8 @@ fn made() -> (Model, AdamW, State) {
         model: config,
         precision: Some(crate::model::Precision::F32),
         lora: None,
+        best: Some(Best { step: 3, bits_per_byte: 1.5 }),
+        stale: 2,
     };
     (model, optimizer, state)
 }
@@ -40,11 +42,12 @@ fn there_and_back() {
     assert_eq!(checkpoint.state(), &state);
     let read = checkpoint.model(&Device::flex()).unwrap();
     assert_eq!(numbers(&read), numbers(&model));
-    let mut restored = AdamW::new(&TrainConfig::default(), &read);
+    let mut restored = AdamW::new(&TrainConfig::default(), &read, 0).unwrap();
     checkpoint.optimizer(&read, &mut restored).unwrap();
     assert_eq!(restored.steps(), 7);
-    for ((a, b), (c, d)) in optimizer.moments().iter().zip(restored.moments()) {
-        assert_eq!((a.to_data(), b.to_data()), (c.to_data(), d.to_data()));
+    for pair in optimizer.moments().iter().zip(restored.moments()) {
+        let (Moments::Full(saved), Moments::Full(restored)) = pair else { panic!("{pair:?}") };
+        assert_eq!(saved.each_ref().map(Tensor::to_data), restored.each_ref().map(Tensor::to_data));
     }
     // The same state gives the same bytes.
     let files = |path: &Path| Checkpoint::FILES.map(|file| fs::read(path.join(file)).unwrap());
@@ -61,7 +64,7 @@ fn every_damaged_byte_is_noticed() {
     let load = || {
         let checkpoint = Checkpoint::open(&path)?;
         let model = checkpoint.model(&Device::flex())?;
-        checkpoint.optimizer(&model, &mut AdamW::new(&TrainConfig::default(), &model))
+        checkpoint.optimizer(&model, &mut AdamW::new(&TrainConfig::default(), &model, 0).unwrap())
     };
     load().unwrap();
     for file in [MODEL, OPTIMIZER, STATE, SUMS] {
@@ -117,7 +120,11 @@ fn the_oldest_go_first() {
     for name in ["step-7", "step-0000001", "best", ".step-000009.tmp"] {
         fs::create_dir(root.path().join(name)).unwrap();
     }
-    Checkpoint::prune(root.path(), 2).unwrap();
+    let all = names(root.path()).unwrap();
+    Checkpoint::prune(root.path(), 2, Some(2)).unwrap();
+    assert_eq!(names(root.path()).unwrap(), all.iter().filter(|name| !name.starts_with('.')).cloned().collect::<Vec<_>>());
+    assert_eq!(Checkpoint::best(root.path()).unwrap(), None); // step 3 is not there
+    Checkpoint::prune(root.path(), 2, None).unwrap();
     assert_eq!(names(root.path()).unwrap(), ["best", "step-0000001", "step-000030", "step-1000000", "step-7"]);
     assert_eq!(Checkpoint::latest(root.path()).unwrap(), Some(root.path().join("step-1000000")));
 }

@@ -96,3 +96,78 @@ fn numbers_are_rounded_to_the_nearest() {
     assert!(WeightFormat::F16.overflows(65_520.0) && !WeightFormat::F16.overflows(65_519.0));
     assert!("int8".parse::<WeightFormat>().is_err());
 }
+
+/// The matrices of the layers as bitsandbytes stores them, byte by byte; all else as it is.
+#[test]
+fn nf4_folders_are_those_that_transformers_saves() {
+    let root = tempfile::tempdir().unwrap();
+    let weights = Pretrained::open(&fixture("qwen2")).unwrap();
+    let folder = root.path().join("nf4");
+    let texts = Texts { max_positions: 64, eos: vec![2] };
+    let export =
+        Export { weights: &weights, format: WeightFormat::Bf16, packing: Packing::Nf4, file_bytes: u64::MAX, texts, files: Vec::new() };
+    export.write(&folder).unwrap();
+    let [ours, theirs] = [folder.join("model.safetensors"), fixture("qwen2").join("nf4.safetensors")].map(|path| fs::read(path).unwrap());
+    let [ours, theirs] = [&ours, &theirs].map(|bytes| safetensors::SafeTensors::deserialize(bytes).unwrap());
+    let sorted = |file: &safetensors::SafeTensors<'_>| {
+        let mut names: Vec<String> = file.names().into_iter().map(str::to_owned).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(sorted(&ours), sorted(&theirs));
+    for (name, theirs) in theirs.tensors() {
+        let ours = ours.tensor(&name).unwrap();
+        assert_eq!((ours.dtype(), ours.shape()), (theirs.dtype(), theirs.shape()), "{name}");
+        assert!(ours.data() == theirs.data(), "{name}: {:?} {:?}", ours.data(), theirs.data());
+    }
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["quantization_config"]["bnb_4bit_quant_type"], "nf4");
+    // In many files, all is in the index.
+    let many = root.path().join("many");
+    let names = Export { file_bytes: 600, ..export }.write(&many).unwrap();
+    assert!(names.len() > 5, "{names:?}");
+    let index: serde_json::Value = serde_json::from_slice(&fs::read(many.join("model.safetensors.index.json")).unwrap()).unwrap();
+    assert_eq!(index["weight_map"].as_object().unwrap().len(), sorted(&ours).len());
+}
+
+#[test]
+fn rows_that_no_group_divides_are_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let weights = Pretrained::open(&fixture("qwen2")).unwrap();
+    let texts = Texts { max_positions: 64, eos: Vec::new() };
+    let export =
+        Export { weights: &weights, format: WeightFormat::Bf16, packing: Packing::Int4, file_bytes: u64::MAX, texts, files: Vec::new() };
+    let error = export.write(&root.path().join("x")).unwrap_err().to_string();
+    assert!(error.contains("no group of 128, 64 or 32 divides"), "{error}");
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn packed_integers_give_the_numbers_back() {
+    let root = tempfile::tempdir().unwrap();
+    let config = crate::ModelConfig { hidden: 64, layers: 1, heads: 2, kv_heads: 1, intermediate: 192, ..crate::ModelConfig::default() };
+    let weights = crate::load::tests::random(root.path(), &config, 20);
+    let texts = Texts { max_positions: 64, eos: Vec::new() };
+    let export =
+        Export { weights: &weights, format: WeightFormat::Bf16, packing: Packing::Int4, file_bytes: u64::MAX, texts, files: Vec::new() };
+    let folder = root.path().join("int4");
+    export.write(&folder).unwrap();
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let name = "model.layers.0.mlp.down_proj.weight";
+    let packed = file.tensor(&format!("{name}_packed")).unwrap();
+    let scales = file.tensor(&format!("{name}_scale")).unwrap();
+    assert_eq!((packed.shape(), scales.shape()), (&[64, 24][..], &[64, 3][..]));
+    assert_eq!(file.tensor(&format!("{name}_shape")).unwrap().data(), [64u64.to_le_bytes(), 192u64.to_le_bytes()].concat());
+    for (at, value) in weights.values(name).unwrap().into_iter().enumerate() {
+        let byte = packed.data()[at / 2];
+        let code = f32::from(if at % 2 == 0 { byte & 15 } else { byte >> 4 }) - 8.0;
+        let half = [scales.data()[at / 64 * 2], scales.data()[at / 64 * 2 + 1]];
+        let scale = bf16::from_le_bytes(half).to_f32();
+        // Half a step, and what is cut off at 7 of 7.5 with a rounded scale.
+        assert!((code * scale - value).abs() <= 0.55 * scale, "{at}: {code} × {scale}, {value}");
+    }
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"], 64);
+    assert!(file.tensor("model.layers.0.self_attn.q_proj.bias").is_ok() && file.tensor("model.embed_tokens.weight").is_ok());
+}

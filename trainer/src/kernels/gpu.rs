@@ -24,13 +24,14 @@ mod tape;
 pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
 pub(crate) use engine::{end_profile, fault, start_profile};
+pub(crate) use group::{add_up, join};
 pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forward_half};
 pub(crate) use linear::{Projection, Weight, linear};
 pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use nf4::Nf4Matrix;
 pub(crate) use norm::rms_norm;
-pub(crate) use optimizer::{Rates, Slot, adamw, clip};
+pub(crate) use optimizer::{Slot, adamw, clip};
 pub(crate) use swiglu::swiglu;
 pub(crate) use tape::{on_bf16_card, on_card};
 

@@ -8,6 +8,11 @@ pub(crate) fn linear(x_ni: Tensor<2>, weight_oi: Tensor<2>, bias_1o: Option<Tens
     if super::gpu::takes(&x_ni) {
         return super::gpu::linear(x_ni, weight_oi, bias_1o);
     }
+    if x_ni.dims()[0] <= super::cpu::FEW
+        && let Some(y_no) = super::cpu::linear(&x_ni, &weight_oi, bias_1o.as_ref())
+    {
+        return y_no;
+    }
     let y_no = x_ni.matmul(weight_oi.cast(DType::F32).transpose());
     match bias_1o {
         Some(bias_1o) => y_no + bias_1o,

@@ -12,6 +12,8 @@ pub(crate) enum Format {
     F32,
     F16,
     Bf16,
+    /// Bytes, which are not numbers of a model.
+    U8,
     Q4_0,
     Q4_1,
     Q5_0,
@@ -46,7 +48,7 @@ impl Format {
         })
     }
 
-    /// Its number in GGUF files.
+    /// Its number in GGUF files; panics for bytes, which have none.
     pub(crate) fn gguf(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -60,6 +62,7 @@ impl Format {
             Self::Q5K => 13,
             Self::Q6K => 14,
             Self::Bf16 => 30,
+            Self::U8 => panic!("bytes are not a format of GGUF files"),
         }
     }
 
@@ -69,6 +72,7 @@ impl Format {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::U8 => "U8",
             Self::Q4_0 => "Q4_0",
             Self::Q4_1 => "Q4_1",
             Self::Q5_0 => "Q5_0",
@@ -83,7 +87,7 @@ impl Format {
     /// Numbers of a block.
     pub(crate) fn block_len(self) -> usize {
         match self {
-            Self::F32 | Self::F16 | Self::Bf16 => 1,
+            Self::F32 | Self::F16 | Self::Bf16 | Self::U8 => 1,
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => BLOCK,
             Self::Q4K | Self::Q5K | Self::Q6K => SUPER,
         }
@@ -94,6 +98,7 @@ impl Format {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::U8 => 1,
             Self::Q4_0 => 2 + 16,
             Self::Q4_1 => 4 + 16,
             Self::Q5_0 => 2 + 4 + 16,
@@ -112,6 +117,7 @@ impl Format {
             Self::F32 => out.extend(bytes.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word))),
             Self::F16 => out.extend(bytes.as_chunks().0.iter().map(|half| f16::from_le_bytes(*half).to_f32())),
             Self::Bf16 => out.extend(bytes.as_chunks().0.iter().map(|half| f32::from_bits(u32::from(u16::from_le_bytes(*half)) << 16))),
+            Self::U8 => out.extend(bytes.iter().map(|byte| f32::from(*byte))),
             Self::Q8_0 => blocks.for_each(|block| {
                 let d = half(block, 0);
                 out.extend(block[2..].iter().map(|&q| f32::from(q as i8) * d));

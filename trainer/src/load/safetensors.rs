@@ -12,9 +12,18 @@ use crate::error::{Error, Result};
 /// Longest header read, 16 MiB; one of a hundred thousand tensors has about twelve.
 const MAX_HEADER: u64 = 16 << 20;
 
-/// Opens a file and gives the place of every tensor: inside the file, next to each other, of as many
-/// bytes as shape and type say.
+/// Opens a file of weights and gives the place of every tensor: inside the file, next to each other, of as
+/// many bytes as shape and type say.
 pub(crate) fn open(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stored>)> {
+    let (file, tensors) = open_own(path)?;
+    match tensors.iter().find(|(_, stored)| stored.format == Format::U8) {
+        Some((name, _)) => file.refuse(format!("tensor `{name}` is U8, not F32, F16 or BF16")),
+        None => Ok((file, tensors)),
+    }
+}
+
+/// The same for a file of ours, which may hold bytes.
+pub(crate) fn open_own(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stored>)> {
     let file = WeightFile::open(path)?;
     let refuse = |detail: String| Err(Error::invalid(path, format!("not a safetensors file: {detail}")));
     if file.length() < 8 {
@@ -41,6 +50,7 @@ pub(crate) fn open(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stored>)
             Dtype::F32 => Format::F32,
             Dtype::F16 => Format::F16,
             Dtype::BF16 => Format::Bf16,
+            Dtype::U8 => Format::U8,
             other => return Err(Error::invalid(path, format!("tensor `{name}` is {other:?}, not F32, F16 or BF16"))),
         };
         let (start, end) = info.data_offsets;

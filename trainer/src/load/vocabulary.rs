@@ -94,6 +94,11 @@ impl Pretrained {
         Ok(self)
     }
 
+    /// The ids of this tokenizer that the model was not trained with, in ascending order.
+    pub(crate) fn new_ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        Ok(self.new_tokens(tokenizer)?.into_keys().collect())
+    }
+
     /// The same with so many rows of the vocabulary, at least those of the files; new ones are means.
     pub(super) fn with_rows(mut self, vocab: usize) -> Self {
         if vocab > self.vocab {

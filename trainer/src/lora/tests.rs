@@ -58,7 +58,7 @@ fn logits_are_those_of_peft() {
 fn gradients_are_those_of_peft() {
     for name in CASES {
         let model = adapted(name);
-        let grads = Cpt.loss(&model, &ids(name)).unwrap().sum.backward();
+        let grads = Cpt::default().loss(&model, &ids(name)).unwrap().sum.backward();
         for parameter in model.parameters() {
             let found = parameter.value().grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap();
             let expected = expected(&case(name).join("expected.safetensors"), parameter.name());
@@ -115,7 +115,7 @@ fn the_loss_falls_as_with_peft() {
     let Trajectory { ids, steps } = serde_json::from_slice(&text).unwrap();
     let mut model = adapted("trajectory");
     let config = TrainConfig { weight_decay: 0.01, clip_norm: 1.0, ..TrainConfig::default() };
-    let mut optimizer = AdamW::new(&config, &model);
+    let mut optimizer = AdamW::new(&config, &model, 0).unwrap();
     let file = tempfile::tempdir().unwrap();
     let mut sum = 0.0;
     for (step, (ids, (loss, norm))) in ids.iter().zip(&steps).enumerate() {
@@ -124,10 +124,10 @@ fn the_loss_falls_as_with_peft() {
         let batch = batch(&path);
         let trained = batch.trainable();
         let mut gradients = Gradients::new(&model);
-        gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), trained).unwrap();
+        gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), trained).unwrap();
         let found_loss = read(gradients.loss(), "read").unwrap() / trained as f64;
         let found_norm = read(gradients.clip(config.clip_norm), "read").unwrap();
-        optimizer.step(&mut model, &gradients, 3e-3);
+        optimizer.step(&mut model, &gradients, 3e-3).unwrap();
         assert!((found_loss - loss).abs() <= 1e-3, "step {step}: loss {found_loss}, not {loss}");
         assert!((found_norm - norm).abs() <= 1e-3 * norm, "step {step}: norm {found_norm}, not {norm}");
         sum += found_loss - loss;

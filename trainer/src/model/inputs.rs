@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Noise;
 
 /// Added to the score of a pair that must not attend; finite, so that no row can become NaN.
-const NEVER: f32 = -1e30;
+pub(crate) const NEVER: f32 = -1e30;
 
 /// What the forward pass reads of a batch.
 #[derive(Clone, Debug)]
@@ -129,14 +129,20 @@ pub(crate) fn integers<const D: usize>(values: &[u32], shape: [usize; D], device
 /// Tables of cosines and signed sines for every position up to the largest, `[P, D]`. Pair `i` of a
 /// head is its elements `i` and `i + D / 2`.
 fn angles(positions: &[u32], rope: &Rope, device: &Device) -> (Tensor<2>, Tensor<2>) {
-    let count = positions.iter().max().map_or(0, |&most| most as usize + 1);
+    let count = positions.iter().max().map_or(0, |&most| most + 1);
+    turns(0..count, rope, device)
+}
+
+/// Cosines and signed sines of these positions, `[N, D]`.
+pub(super) fn turns(positions: impl ExactSizeIterator<Item = u32>, rope: &Rope, device: &Device) -> (Tensor<2>, Tensor<2>) {
+    let count = positions.len();
     let head_size = 2 * rope.frequencies.len();
     let mut cos = Vec::with_capacity(count * head_size);
     let mut sin = Vec::with_capacity(count * head_size);
-    for position in 0..count {
+    for position in positions {
         for sign in [-1.0, 1.0] {
             for frequency in &rope.frequencies {
-                let angle = position as f64 * frequency;
+                let angle = f64::from(position) * frequency;
                 cos.push((rope.attention_factor * angle.cos()) as f32);
                 sin.push((rope.attention_factor * sign * angle.sin()) as f32);
             }

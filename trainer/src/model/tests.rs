@@ -135,7 +135,7 @@ fn loss_is_that_of_the_reference() {
         let config = config(tied, bias);
         let model = model(&config);
         let expected = reference_loss(&config, &weights(&model), &batch());
-        let loss = Cpt.loss(&model, &batch()).unwrap();
+        let loss = Cpt::default().loss(&model, &batch()).unwrap();
         assert_eq!(loss.tokens, 12);
         let found = f64::from(loss.sum.inner().into_scalar::<f32>());
         assert!((found - expected).abs() < 1e-5 * expected, "{found} {expected}");
@@ -147,7 +147,7 @@ fn loss_is_that_of_the_reference() {
 fn gradients_are_those_of_the_reference() {
     let config = config(true, true);
     let model = model(&config);
-    let grads = Cpt.loss(&model, &batch()).unwrap().sum.backward();
+    let grads = Cpt::default().loss(&model, &batch()).unwrap().sum.backward();
     let weights = weights(&model);
     for parameter in model.parameters() {
         let name = parameter.name();
@@ -170,7 +170,7 @@ fn gradients_are_those_of_the_reference() {
 #[test]
 fn packed_documents_do_not_see_each_other() {
     let model = model(&config(true, true));
-    let sum = |batch: &Batch| f64::from(Cpt.loss(&model, batch).unwrap().sum.inner().into_scalar::<f32>());
+    let sum = |batch: &Batch| f64::from(Cpt::default().loss(&model, batch).unwrap().sum.inner().into_scalar::<f32>());
     let packed = Batch {
         rows: 1,
         seq_len: 7,
@@ -201,7 +201,7 @@ fn packed_documents_do_not_see_each_other() {
 #[test]
 fn batches_that_do_not_fit_are_refused() {
     let model = model(&config(true, true));
-    let refused = |batch: Batch| Cpt.loss(&model, &batch).unwrap_err().to_string();
+    let refused = |batch: Batch| Cpt::default().loss(&model, &batch).unwrap_err().to_string();
     assert!(refused(Batch { rows: 3, ..batch() }).contains("3 rows of 7"));
     assert!(refused(Batch { rows: usize::MAX, ..batch() }).contains("rows"));
     assert!(refused(Batch { rows: 0, seq_len: 0, ..batch() }).contains("0 rows"));

@@ -34,7 +34,7 @@ fn step(rows: usize) -> (f64, f64, Vec<f32>) {
     let batch = batch();
     let mut gradients = Gradients::new(&model);
     for piece in split(&batch, rows) {
-        gradients.add(&model, Cpt.loss(&model, &piece).unwrap(), batch.trainable()).unwrap();
+        gradients.add(&model, Cpt::default().loss(&model, &piece).unwrap(), batch.trainable()).unwrap();
     }
     let loss = read(gradients.loss(), "test").unwrap() / batch.trainable() as f64;
     let norm = read(gradients.norm(), "test").unwrap();
@@ -70,9 +70,9 @@ fn what_is_masked_does_not_count() {
         targets: all.targets.iter().zip(&all.mask).map(|(&id, &counts)| if counts { id } else { 31 - id }).collect(),
         ..all.clone()
     };
-    let mean = |batch: &Batch| Cpt.loss(&model, batch).unwrap().mean().unwrap();
+    let mean = |batch: &Batch| Cpt::default().loss(&model, batch).unwrap().mean().unwrap();
     assert_eq!(mean(&all), mean(&changed));
     let none = Batch { mask: vec![false; 30], ..all };
-    assert_eq!(Cpt.loss(&model, &none).unwrap().tokens, 0);
+    assert_eq!(Cpt::default().loss(&model, &none).unwrap().tokens, 0);
     assert_eq!(mean(&none), 0.0);
 }

@@ -57,6 +57,7 @@ pub(crate) struct Nf4 {
     len: usize,
 }
 
+#[cfg_attr(not(test), allow(dead_code, reason = "exporters encode alone; training on quantized weights decodes"))]
 impl Nf4 {
     /// Finite numbers in row-major order.
     pub(crate) fn quantize(values: &[f32]) -> Self {

@@ -67,3 +67,20 @@ fn there_and_back() {
     Format::Q8_0.decode(&once, &mut back);
     assert_eq!(encoded(Format::Q8_0, &back), once);
 }
+
+#[test]
+fn integers_are_those_of_compressed_tensors() {
+    let bytes = std::fs::read(fixture("int4.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let values: Vec<f32> = file.tensor("values").unwrap().data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
+    for size in [128, 32] {
+        let (mut scales, mut packed) = (Vec::new(), Vec::new());
+        for group in values.chunks(size) {
+            let scale = bf16::from_f32(int4::scale(group));
+            scales.extend(scale.to_le_bytes());
+            int4::encode(group, scale.to_f32(), &mut packed);
+        }
+        assert_eq!(scales, file.tensor(&format!("scale.{size}")).unwrap().data(), "{size}");
+        assert_eq!(packed, file.tensor(&format!("packed.{size}")).unwrap().data(), "{size}");
+    }
+}

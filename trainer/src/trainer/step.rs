@@ -27,7 +27,7 @@ impl Step {
         let grad_norm = read(self.grad_norm, "read the gradient norm")?;
         for (what, value) in [("loss", loss), ("gradient norm", grad_norm)] {
             if !value.is_finite() {
-                return Err(Error::NonFinite { step: self.position.step, what, value });
+                return Err(Error::NonFinite { step: self.position.step, what, value, rows: Vec::new() });
             }
         }
         Ok(StepEvent {

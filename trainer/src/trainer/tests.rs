@@ -1,18 +1,26 @@
 //! Whole runs on small shards: learning, stopping, going on, refusing.
 
-use std::sync::atomic::AtomicBool;
+mod evaluations;
+mod numbers;
+mod splits;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use shards::{MixtureConfig, MixturePlan, ShardEntry, ShardMeta, ShardWriter, Split, StreamConfig, TokenizedDocument};
 use tempfile::TempDir;
 
 use super::*;
 use crate::config::SampleConfig;
+use crate::event::{EvalEvent, Event, StepEvent};
 use crate::lora::{Full, LoraConfig};
 use crate::metrics::METRICS_FILE;
 use crate::model::ModelConfig;
 
 const SEED: u64 = 11;
 const TOKENS: u64 = 3_000;
+
+/// What the documents of each bucket repeat.
+const TEXTS: [(&str, &str); 2] = [("korean", "가나다라마바사 "), ("code", "fn f(x: u8) -> u8 { x }\n")];
 
 /// A run folder with shards of two buckets, each with a held-out part.
 struct Folder {
@@ -27,7 +35,7 @@ impl Folder {
         let dir = tempfile::tempdir().unwrap();
         let tokenizer = Tokenizer::bytes();
         let mut shards = Vec::new();
-        for (bucket, text) in [("korean", "가나다라마바사 "), ("code", "fn f(x: u8) -> u8 { x }\n")] {
+        for (bucket, text) in TEXTS {
             for (split, documents) in [(Split::Train, 40), (Split::HeldOut, 3)] {
                 let name = format!("{bucket}-{split:?}.shard");
                 let mut writer = ShardWriter::create(dir.path().join(&name), ShardMeta::new(bucket, &tokenizer)).unwrap();
@@ -131,7 +139,7 @@ fn step_of(event: &Event) -> Option<u64> {
 #[test]
 fn learns_a_pattern_and_tells_about_it() {
     let folder = Folder::new();
-    let sample = SampleConfig { prompts: vec!["fn f(".to_owned()], tokens: 12, temperature: 0.0, top_k: 0 };
+    let sample = SampleConfig { prompts: vec!["fn f(".to_owned()], tokens: 12, temperature: 0.0, top_k: 0, ..Default::default() };
     let config = TrainConfig { tokens: Some(30_000), sample: Some(sample), log_every: 1, ..config() };
     let (result, events) = folder.train(&config, |_| false);
     result.unwrap();
@@ -156,8 +164,15 @@ fn learns_a_pattern_and_tells_about_it() {
     for (before, after) in evals[0].buckets.iter().zip(&evals[evals.len() - 1].buckets) {
         assert!(after.bits_per_byte < 0.5 && after.bits_per_byte < before.bits_per_byte / 2.0, "{before:?} {after:?}");
     }
-    let Some(Event::Sample(sample)) = events.last() else { panic!("no sample at the end") };
-    assert_eq!(sample.text, "x: u8) -> u8");
+    let [.., Event::Sample(sample), Event::Rows(rows)] = &events[..] else { panic!("no sample and rows at the end") };
+    assert_eq!((sample.text.as_str(), sample.step), ("x: u8) -> u8", stream.steps()));
+
+    // Every byte of the texts was drawn, and the end token; nothing else.
+    let mut bytes: Vec<u8> = TEXTS.iter().flat_map(|(_, text)| text.bytes()).collect();
+    bytes.sort_unstable();
+    bytes.dedup();
+    assert_eq!((rows.ids, rows.padding, rows.untrained), (257, 0, 256 - bytes.len() as u64));
+    assert_eq!(rows.never_input, rows.untrained + 1, "the end token is no input of its own document");
 }
 
 #[test]
@@ -292,7 +307,7 @@ fn a_finished_run_has_nothing_left_to_do() {
     let result = folder.result();
     let (again, events) = folder.train(&config, |_| false);
     again.unwrap();
-    assert!(events.is_empty(), "{events:?}");
+    assert!(matches!(events[..], [Event::Rows(_)]), "{events:?}");
     assert_eq!(folder.result(), result);
 }
 
@@ -321,8 +336,14 @@ fn a_loss_that_is_no_number_ends_the_run() {
     let folder = Folder::new();
     let config = TrainConfig { learning_rate: 1e30, warmup_steps: Some(0), clip_norm: 0.0, ..config() };
     let (result, events) = folder.train(&config, |_| false);
-    let Err(Error::NonFinite { step, .. }) = result else { panic!("{result:?}") };
+    let Err(error @ Error::NonFinite { .. }) = result else { panic!("{result:?}") };
+    let message = error.to_string();
+    let Error::NonFinite { step, rows, .. } = error else { panic!("{message}") };
     assert!((2..=5).contains(&step), "{step}");
+    assert_eq!(rows, folder.stream(&config).order(step - 1).unwrap());
+    let first = rows[0].drawn.as_ref().unwrap();
+    let expected = format!("; its batch has `{}` of test ({})", first.documents[0].id, first.bucket);
+    assert!(message.contains(&expected), "{message}");
     let told: Vec<u64> = events.iter().filter_map(step_of).collect();
     assert_eq!(told, (1..step).collect::<Vec<_>>(), "steps before it are told");
     let saved = folder.dir.path().join(CHECKPOINTS_FOLDER);
@@ -345,7 +366,7 @@ fn threads_do_not_change_a_bit() {
             while trainer.step_number() < trainer.steps() {
                 trainer.step().unwrap();
             }
-            let weights = trainer.model.parameters().iter().flat_map(|p| p.to_vec().unwrap()).map(f32::to_bits).collect::<Vec<_>>();
+            let weights = trainer.model().parameters().iter().flat_map(|p| p.to_vec().unwrap()).map(f32::to_bits).collect::<Vec<_>>();
             blake3::hash(&weights.iter().flat_map(|bits| bits.to_le_bytes()).collect::<Vec<u8>>())
         })
     };
@@ -381,6 +402,37 @@ fn adapters_go_on_where_they_stopped() {
     }
 }
 
+/// The same batches on one card and dealt to two: the same curve, but for the order of additions.
+#[cfg(feature = "cuda")]
+#[test]
+#[allow(clippy::print_stderr)]
+fn gpu_two_cards_go_the_way_of_one() {
+    let two = DeviceSpec::Cards { first: 0, count: 2 };
+    if let Err(error) = two.open_all() {
+        eprintln!("skipped: {error}");
+        return;
+    }
+    for (precision, close) in [(Precision::F32, 1e-4), (Precision::Bf16, 2e-2)] {
+        let config = TrainConfig {
+            precision: Some(precision),
+            learning_rate: 1e-3,
+            model: ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..Default::default() },
+            ..config()
+        };
+        let [one, both] = [DeviceSpec::Cuda(0), two].map(|device| {
+            let folder = Folder { device, ..Folder::new() };
+            let (result, events) = folder.train(&config, |_| false);
+            result.unwrap();
+            let steps = events.into_iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None });
+            steps.map(|step| [step.loss, step.grad_norm]).collect::<Vec<_>>()
+        });
+        assert_eq!(one.len(), both.len());
+        for (step, (a, b)) in one.iter().flatten().zip(both.iter().flatten()).enumerate() {
+            assert!((a - b).abs() <= close * a.abs().max(1.0), "{precision}, number {step}: {a} {b}");
+        }
+    }
+}
+
 /// On a card, in bfloat16: stopped in the middle and continued, a run goes the way of an unbroken one,
 /// evaluates and writes samples.
 #[cfg(feature = "cuda")]
@@ -391,7 +443,7 @@ fn gpu_run_stops_and_goes_on() {
         eprintln!("skipped: {error}");
         return;
     }
-    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0 };
+    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0, ..Default::default() };
     let config = TrainConfig {
         precision: Some(Precision::Bf16),
         learning_rate: 1e-3,

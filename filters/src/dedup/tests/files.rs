@@ -31,7 +31,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 fn write(path: &Path, rows: &[Row]) {
     let mut writer = SignatureWriter::create(path, &config("minhash = { bands = 3, rows = 2 }\nsimhash = {}")).unwrap();
     for (row, priority, quality, bytes, id, bucket, exact, minhash, simhash) in rows {
-        let signature = Signature { exact: *exact, minhash: minhash.clone(), simhash: *simhash };
+        let signature = Signature { exact: *exact, minhash: minhash.clone(), simhash: *simhash, url: simhash.map(u128::from) };
         writer.push(*row, *priority, *quality, *bytes, id, *bucket, &signature).unwrap();
     }
     writer.finish().unwrap();
@@ -99,20 +99,20 @@ fn sound_checksums_do_not_make_sound_records() {
         writer.finish(Label { fingerprint: 0, inputs: 0, number: size, of: 0 }, records).unwrap();
         SignatureReader::open(&path)
     };
-    let good = [0; 64];
-    assert!(write(64, 1, &[&good, b""]).is_ok());
+    let good = [0; 80];
+    assert!(write(80, 1, &[&good, b""]).is_ok());
     let mut long_id = good;
     long_id[44] = 5; // five bytes of an id block that has four
-    assert!(write(64, 1, &[&long_id, b"abcd"]).is_err());
-    assert!(write(64, 1, &[&long_id, b"abcde"]).is_ok());
-    assert!(write(64, 1, &[&long_id, b"abcd\xff"]).is_err());
+    assert!(write(80, 1, &[&long_id, b"abcd"]).is_err());
+    assert!(write(80, 1, &[&long_id, b"abcde"]).is_ok());
+    assert!(write(80, 1, &[&long_id, b"abcd\xff"]).is_err());
     long_id[40..44].copy_from_slice(&[0xff; 4]);
-    assert!(write(64, 1, &[&long_id, b"abcde"]).is_err());
+    assert!(write(80, 1, &[&long_id, b"abcde"]).is_err());
     let mut flags = good;
-    flags[60] = 4;
-    assert!(write(64, 1, &[&flags, b""]).is_err());
+    flags[60] = 8;
+    assert!(write(80, 1, &[&flags, b""]).is_err());
     for (size, records, sections) in
-        [(0, 1, 2), (63, 1, 2), (66, 1, 2), (64, 2, 2), (64, 1, 1), (64, 0, 2), (64, u64::MAX, 2), (u32::MAX, 1, 2)]
+        [(0, 1, 2), (64, 1, 2), (79, 1, 2), (82, 1, 2), (80, 2, 2), (80, 1, 1), (80, 0, 2), (80, u64::MAX, 2), (u32::MAX, 1, 2)]
     {
         assert!(write(size, records, &[good.as_slice(), b""][..sections]).is_err(), "{size} {records} {sections}");
     }
@@ -123,7 +123,7 @@ fn a_writer_refuses_what_makes_no_sense() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sig");
     let mut writer = SignatureWriter::create(&path, &config("minhash = {}")).unwrap();
-    let signature = Signature { exact: 1, minhash: None, simhash: None };
+    let signature = Signature { exact: 1, minhash: None, simhash: None, url: None };
     writer.push(4, 0, f32::NAN, 0, "a", 0, &signature).unwrap();
     assert!(writer.push(4, 0, 0.0, 0, "b", 0, &signature).unwrap_err().to_string().contains("ascend"));
     let foreign = Signature { minhash: Some(vec![1; 7]), ..signature.clone() };
@@ -189,7 +189,7 @@ fn what_does_not_belong_together_is_refused() {
     // Names that repeat or climb out.
     for names in [["a", "a"], ["a", ""], ["a", "../b"], ["a", "/b"]] {
         let parts: Vec<PartSignatures> =
-            names.iter().map(|name| PartSignatures { name: (*name).to_owned(), path: signed[0].path.clone() }).collect();
+            names.iter().map(|name| PartSignatures { name: (*name).to_owned(), path: signed[0].path.clone(), run: None }).collect();
         assert!(matches!(SignatureSet::open(&parts, &config_a), Err(Error::Input(_))), "{names:?}");
     }
 }

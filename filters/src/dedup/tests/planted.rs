@@ -218,11 +218,11 @@ fn a_threshold_that_is_met_exactly_links() {
     let mut writer = SignatureWriter::create(&path, &config).unwrap();
     for (row, id, equal) in [(0, "a", 100), (1, "b", 70), (2, "c", 69)] {
         let minhash = (0..100).map(|value| if value < equal { value } else { 1000 * (row as u32 + 1) + value }).collect();
-        let signature = Signature { exact: u128::from(row), minhash: Some(minhash), simhash: None };
+        let signature = Signature { exact: u128::from(row), minhash: Some(minhash), simhash: None, url: None };
         writer.push(row, 1, 0.0, 1, id, 0, &signature).unwrap();
     }
     writer.finish().unwrap();
-    let parts = [PartSignatures { name: "part".into(), path }];
+    let parts = [PartSignatures { name: "part".into(), path, run: None }];
     run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
     assert_eq!(told(&removed(folder.path(), &parts)), ["b minhash a 2"]);
 }
@@ -238,10 +238,10 @@ fn where_a_signature_is_missing_the_lowest_link_is_told() {
     for (row, id, minhash, simhash) in
         [(0, "short", Some(values(84, 1000)), None), (1, "middle", Some(values(112, 0)), Some(0b111)), (2, "best", None, Some(0))]
     {
-        writer.push(row, 9 - row as u32, 0.0, 1, id, 0, &Signature { exact: u128::from(row), minhash, simhash }).unwrap();
+        writer.push(row, 9 - row as u32, 0.0, 1, id, 0, &Signature { exact: u128::from(row), minhash, simhash, url: None }).unwrap();
     }
     writer.finish().unwrap();
-    let parts = [PartSignatures { name: "part".into(), path }];
+    let parts = [PartSignatures { name: "part".into(), path, run: None }];
     run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
     let removed = removed(folder.path(), &parts);
     assert_eq!(told(&removed), ["middle simhash best 3", "short simhash best 3"]);

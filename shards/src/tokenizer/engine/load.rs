@@ -24,14 +24,14 @@ pub(super) struct File {
 }
 
 /// A byte-level BPE.
-pub(super) struct Model {
+pub(crate) struct Model {
     /// All tokens that are written in the byte alphabet.
-    pub(super) tokens: Vec<(Vec<u8>, u32)>,
+    pub(crate) tokens: Vec<(Vec<u8>, u32)>,
     /// By rank: left, right, result.
-    pub(super) merges: Vec<(u32, u32, u32)>,
-    pub(super) byte_ids: [u32; 256],
+    pub(crate) merges: Vec<(u32, u32, u32)>,
+    pub(crate) byte_ids: [u32; 256],
     /// Whether a pre-token that is a token becomes it, whatever the merges say.
-    pub(super) ignore_merges: bool,
+    pub(crate) ignore_merges: bool,
 }
 
 type Result<T> = std::result::Result<T, Unsupported>;

@@ -39,6 +39,7 @@ use serde_json::Value;
 use added::Matcher;
 use bridges::Bridges;
 use folds::Folds;
+pub(crate) use load::Model;
 use merge::Merger;
 use pairs::Pairs;
 pub(crate) use pattern::{KNOWN, Rules};
@@ -53,6 +54,11 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The model of a tokenizer.json of the kind that the engine knows.
+pub(crate) fn read(file: &Value) -> Result<Model, Unsupported> {
+    load::read(file).map(|file| file.model)
 }
 
 /// The tables of a tokenizer.json, to be used on any thread.

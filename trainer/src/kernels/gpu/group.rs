@@ -10,7 +10,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cudarc::nccl::{result, sys};
 
 use super::engine::{Engine, Queue, Work};
-use super::tape::Input;
+use super::tape::{Input, tensor};
 
 /// A card's place in a group.
 #[derive(Clone, Copy)]
@@ -19,9 +19,9 @@ pub(super) struct Seat(sys::ncclComm_t);
 // SAFETY: a communicator is not bound to a thread; it is used under the lock of its card's engine only.
 unsafe impl Send for Seat {}
 
-/// Makes one group of these cards, given with their numbers. What was a group before is none any more.
-pub(crate) fn join(cards: &[(usize, Device)]) -> Result<(), String> {
-    let numbers: Vec<i32> = cards.iter().map(|(index, _)| *index as i32).collect();
+/// Makes one group of these cards, which have consecutive numbers. What was a group before is none any more.
+pub(crate) fn join(first: usize, cards: &[Device]) -> Result<(), String> {
+    let numbers: Vec<i32> = (first..first + cards.len()).map(|index| index as i32).collect();
     let mut seats = vec![std::ptr::null_mut(); cards.len()];
     let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         // SAFETY: both arrays are as long as the count says and live during the call, which fills the first.
@@ -32,7 +32,7 @@ pub(crate) fn join(cards: &[(usize, Device)]) -> Result<(), String> {
         Ok(Err(error)) => return Err(format!("NCCL cannot join cards {numbers:?}: {:?}", error.0)),
         Err(_) => return Err("NCCL (libnccl.so) could not be loaded; it is needed to train on several cards".to_owned()),
     }
-    for ((_, device), seat) in cards.iter().zip(seats.into_iter().map(Seat)) {
+    for (device, seat) in cards.iter().zip(seats.into_iter().map(Seat)) {
         let buffer = Input::of(Tensor::<1>::zeros([1], device)).data;
         let mut queue = Queue::default();
         queue.add([&buffer], move |engine, _| {
@@ -46,13 +46,16 @@ pub(crate) fn join(cards: &[(usize, Device)]) -> Result<(), String> {
 
 /// Adds up these 32-bit tensors of one card with those of all other cards of its group, in place. Every card of
 /// the group does so with as many tensors of the same sizes.
-pub(crate) fn add_up(tensors: Vec<CubeTensor>) {
+pub(crate) fn add_up(tensors: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+    let tensors: Vec<CubeTensor> = tensors.into_iter().map(|x| Input::of(x).data).collect();
+    let sums = tensors.iter().map(|sum| tensor(sum.clone())).collect();
     let counts: Vec<usize> = tensors.iter().map(|tensor| tensor.meta.shape().num_elements()).collect();
     let mut queue = Queue::default();
     queue.add_all(tensors, move |engine, at| {
         engine.marked(|| "all-reduce".to_owned(), |engine| at.iter().zip(&counts).try_for_each(|(&at, &count)| engine.add_up(at, count)))
     });
     queue.submit();
+    sums
 }
 
 impl Engine {

@@ -23,14 +23,14 @@ struct Pass {
 }
 
 /// Sum over the rows that count of the cross entropy of `x wᵀ`, `[1]`: `x` bfloat16 `[N, H]`, `w`
-/// 32-bit or bfloat16 `[V, H]`, H a multiple of 8. The gradients are computed at once, piece by piece, and
-/// multiplied by the loss's own gradient later.
-pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>, mask: Tensor<1>) -> Tensor<1> {
+/// 32-bit or bfloat16 `[V, H]`, H a multiple of 8. The gradients, with that of `z_loss` × ln²Z in them, are computed
+/// at once, piece by piece, and multiplied by the loss's own gradient later.
+pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>, mask: Tensor<1>, z_loss: f64) -> Tensor<1> {
     let inputs = [x, w].map(Input::of);
     let [x, w] = inputs.each_ref().map(|input| input.data.clone());
     let wanted = inputs.each_ref().map(Input::is_recorded);
     let mut queue = Queue::default();
-    let Pass { losses, gradients } = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, wanted);
+    let Pass { losses, gradients } = pass(&mut queue, [&x, &w], &integers(targets), &Input::of(mask).data, wanted, z_loss);
     let count = matrix(&x)[0];
     let sum = empty(&x, [1], DType::F32);
     queue.add([&losses, &sum], move |engine, at| {
@@ -69,12 +69,13 @@ pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) 
     let [x, w] = [x, w].map(|x| Input::of(x).data);
     let mask = Tensor::<1>::ones([matrix(&x)[0]], &tensor::<2>(x.clone()).device());
     let mut queue = Queue::default();
-    let losses = pass(&mut queue, &x, &w, &integers(targets), &Input::of(mask).data, [false; 2]).losses;
+    let losses = pass(&mut queue, [&x, &w], &integers(targets), &Input::of(mask).data, [false; 2], 0.0).losses;
     queue.submit();
     tensor(losses)
 }
 
-fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor, mask: &CubeTensor, wanted: [bool; 2]) -> Pass {
+/// Losses of all rows, and the gradients that are wanted.
+fn pass(queue: &mut Queue, [x, w]: [&CubeTensor; 2], targets: &CubeTensor, mask: &CubeTensor, wanted: [bool; 2], z_loss: f64) -> Pass {
     let ([n, h], [v, _]) = (matrix(x), matrix(w));
     let stride = v.next_multiple_of(8);
     let step = (LOGITS / stride).clamp(1, n);
@@ -82,6 +83,7 @@ fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor,
     let logits = empty(x, [step, stride], DType::BF16);
     let losses = empty(x, [n, 1], DType::F32);
     let gradients = [wanted[0].then(|| empty(x, [n, h], DType::BF16)), wanted[1].then(|| empty(x, [v, h], DType::F32))];
+    let z_loss = z_loss as f32;
     let mut buffers = vec![x.clone(), narrow, targets.clone(), mask.clone(), logits, losses.clone()];
     buffers.extend(gradients.iter().flatten().cloned());
     queue.add_all(buffers, move |engine, at| {
@@ -91,7 +93,7 @@ fn pass(queue: &mut Queue, x: &CubeTensor, w: &CubeTensor, targets: &CubeTensor,
             let product = Product { out_stride: stride, ..Product::forward(rows, h, v) };
             engine.multiply(product, at[0] + rows_of_x, at[1], at[4])?;
             let [logits, targets, mask, losses] = [at[4], at[2] + word, at[3] + word, at[5] + word].map(Arg::Address);
-            let args = [logits, targets, mask, losses, Arg::Int(v as i32), Arg::Int(stride as i32)];
+            let args = [logits, targets, mask, losses, Arg::Int(v as i32), Arg::Int(stride as i32), Arg::Float(z_loss)];
             engine.launch(Source::Loss, "cross_entropy", (rows as u32, 1, 1), THREADS, 0, &args)?;
             let mut rest = at[6..].iter();
             if let (true, Some(dx)) = (wanted[0], rest.next()) {

@@ -6,6 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::engine::{Arg, Queue};
 use super::source::Source;
 use super::tape::{Input, empty, tensor};
+use crate::optimizer::Rates;
 
 /// Blocks that one tensor's squares are added up in: enough to fill a card with a large one.
 const PARTS: usize = 512;
@@ -37,20 +38,6 @@ pub(crate) fn clip(gradients: &[Tensor<2>], longest: f64) -> Option<Tensor<1>> {
     });
     queue.submit();
     Some(tensor(norm))
-}
-
-/// The numbers of one step.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rates {
-    pub(crate) beta1: f64,
-    pub(crate) beta2: f64,
-    pub(crate) epsilon: f64,
-    /// Learning rate ÷ (1 - beta1^t).
-    pub(crate) rate: f64,
-    /// 1 ÷ √(1 - beta2^t).
-    pub(crate) root: f64,
-    /// What is left of a weight that decays.
-    pub(crate) kept: f64,
 }
 
 /// One parameter with its moments and its gradient; all 32-bit and of one shape. Values and moments

@@ -104,13 +104,15 @@ fn gpu_embedding() {
 #[test]
 fn gpu_cross_entropy() {
     let (rows, vocab) = (50, 1003);
-    compare("cross entropy", &[random("x", [rows, 64])], &[random("w", [vocab, 64])], |device, x, w| {
-        let targets: Vec<i32> = (0..rows as i32).map(|row| row * 977 % vocab as i32).collect();
-        let mask: Vec<f32> = (0..rows).map(|row| f32::from(u8::from(row % 3 != 1))).collect();
-        let targets = Tensor::from_data(TensorData::new(targets, [rows]), device);
-        let mask = Tensor::from_data(TensorData::new(mask, [rows]), device);
-        kernels::linear_cross_entropy(x[0].clone(), w[0].clone(), targets, mask).unsqueeze_dim(0)
-    });
+    for z_loss in [0.0, 0.01] {
+        compare(&format!("cross entropy, z-loss {z_loss}"), &[random("x", [rows, 64])], &[random("w", [vocab, 64])], |device, x, w| {
+            let targets: Vec<i32> = (0..rows as i32).map(|row| row * 977 % vocab as i32).collect();
+            let mask: Vec<f32> = (0..rows).map(|row| f32::from(u8::from(row % 3 != 1))).collect();
+            let targets = Tensor::from_data(TensorData::new(targets, [rows]), device);
+            let mask = Tensor::from_data(TensorData::new(mask, [rows]), device);
+            kernels::linear_cross_entropy(x[0].clone(), w[0].clone(), targets, mask, z_loss).unsqueeze_dim(0)
+        });
+    }
 }
 
 /// Rows of documents: two of the first, one, and so on; the last row is all one.
@@ -168,7 +170,7 @@ fn gpu_model_gradients_are_those_of_the_processor() {
         let [expected, found, again] = modes.map(|(device, precision, recompute)| {
             let model = config.init(&device, 300, 5).unwrap().with_precision(precision).unwrap().with_recompute(recompute).unwrap();
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
             let mut all = vec![values(gradients.loss())];
             all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
             all.push(values(gradients.clip(0.0)));
@@ -226,7 +228,7 @@ fn gpu_adapters_are_those_of_the_processor() {
         let [expected, found, again] = modes.map(|(device, precision, recompute)| {
             let model = adapted(config, &lora, &device, precision).with_recompute(recompute).unwrap();
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
             let mut all = vec![values(gradients.loss())];
             all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
             all
@@ -259,13 +261,13 @@ fn gpu_training_follows_the_processor() {
     let config = TrainConfig { clip_norm: 0.5, ..TrainConfig::default() };
     let curves = [(Device::flex(), Precision::F32), (card, Precision::Bf16)].map(|(device, precision)| {
         let mut model = model(64, &device).with_precision(precision).unwrap();
-        let mut optimizer = AdamW::new(&config, &model);
+        let mut optimizer = AdamW::new(&config, &model, 0).unwrap();
         let curve = (0..20).map(|_| {
             let batch = batch(2, 80, 300);
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt.loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
             gradients.clip(config.clip_norm);
-            optimizer.step(&mut model, &gradients, 3e-4);
+            optimizer.step(&mut model, &gradients, 3e-4).unwrap();
             values(gradients.loss())[0] / batch.trainable() as f32
         });
         curve.collect::<Vec<f32>>()

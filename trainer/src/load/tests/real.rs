@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::*;
-use crate::generate::{Sampling, generate};
+use crate::generate::{GenerateConfig, Generator, Request, Sampling, score};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -31,7 +31,7 @@ fn smollm2_gives_the_reference_log_probabilities_and_text() {
     let Reference { prompts } = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     let model = load(&path).frozen();
     let vocab = model.vocab_size();
-    for prompt in prompts {
+    for prompt in &prompts {
         let ids = &prompt.input_ids;
         let batch = Batch {
             rows: 1,
@@ -54,8 +54,22 @@ fn smollm2_gives_the_reference_log_probabilities_and_text() {
             let found = f64::from(rows[ids.len() - 1][*id as usize]);
             assert!((found - expected).abs() < 2e-3, "{id}: {found} {expected}");
         }
-        let tokens = prompt.greedy_ids.len() as u32;
-        let sampling = Sampling { tokens, temperature: 0.0, top_k: 0, context: 256, end: None, ids: None, seed: 0 };
-        assert_eq!(generate(&model, ids, &sampling).unwrap(), prompt.greedy_ids);
     }
+    // All three at a time; then their log-likelihoods in one call.
+    let mut generator = Generator::new(&model, GenerateConfig::default()).unwrap();
+    for (id, prompt) in (0..).zip(&prompts) {
+        let tokens = prompt.greedy_ids.len() as u32;
+        generator.push(Request { id, prompt: prompt.input_ids.clone(), tokens, sampling: Sampling::greedy(), ends: Vec::new() }).unwrap();
+    }
+    for (completion, prompt) in generator.run().unwrap().iter().zip(&prompts) {
+        assert_eq!(completion.ids, prompt.greedy_ids);
+    }
+    let pairs: Vec<(&[u32], &[u32])> = prompts.iter().map(|prompt| prompt.input_ids.split_at(1)).collect();
+    for (score, prompt) in score(&model, &pairs, |_| ()).unwrap().iter().zip(&prompts) {
+        let expected: f64 = prompt.prompt_token_logprobs.iter().sum();
+        assert!((score.log_likelihood - expected).abs() < 2e-2, "{score:?} {expected}");
+        assert!(!score.greedy);
+    }
+    let pairs: Vec<(&[u32], &[u32])> = prompts.iter().map(|prompt| (&prompt.input_ids[..], &prompt.greedy_ids[..])).collect();
+    assert!(score(&model, &pairs, |_| ()).unwrap().iter().all(|score| score.greedy));
 }

@@ -126,7 +126,7 @@ fn gradients_follow_from_those_of_the_merged_matrix() {
     let lora = LoraConfig { rank: 3, alpha: Some(4.0), full: vec![Full::LmHead, Full::Norms], ..small() };
     let model = trained(&lora);
     let whole = merged(&model);
-    let [ours, theirs] = [&model, &whole].map(|model| Cpt.loss(model, &batch()).unwrap().sum.backward());
+    let [ours, theirs] = [&model, &whole].map(|model| Cpt::default().loss(model, &batch()).unwrap().sum.backward());
     let gradients: BTreeMap<&str, Tensor<2>> = whole.parameters().iter().map(|p| (p.name(), p.value().grad(&theirs).unwrap())).collect();
     let mut checked = 0;
     for linear in model.layers.iter().flat_map(|layer| layer.linears()) {

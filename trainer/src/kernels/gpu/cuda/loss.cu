@@ -1,8 +1,10 @@
 // Cross entropy over rows of logits, which become their own gradient.
 
-// losses[n] = mask[n] * (log sum exp - logit of the target); logits = mask[n] * (softmax - one-hot).
+// losses[n] = mask[n] * (log sum exp - logit of the target); logits = mask[n] * (softmax * (1 + 2 z log sum
+// exp) - one-hot), the gradient of the loss with z * (log sum exp)^2 added.
 // One block a row of `vocab` numbers, `stride` apart; `stride` is a multiple of 8.
-extern "C" __global__ void cross_entropy(bf16* logits, const int* targets, const float* mask, float* losses, int vocab, int stride) {
+extern "C" __global__ void cross_entropy(bf16* logits, const int* targets, const float* mask, float* losses, int vocab, int stride,
+                                         float z) {
     __shared__ float scratch[33];
     const i64 row = blockIdx.x;
     bf16* x = logits + row * stride;
@@ -34,9 +36,10 @@ extern "C" __global__ void cross_entropy(bf16* logits, const int* targets, const
     const float peak = max_block(highest, scratch);
     total = sum_block(total * __expf(highest - peak), scratch);
     const int target = targets[row];
-    if (threadIdx.x == 0) losses[row] = counts * (peak + __logf(total) - __bfloat162float(x[target]));
+    const float divisor = peak + __logf(total);
+    if (threadIdx.x == 0) losses[row] = counts * (divisor - __bfloat162float(x[target]));
     __syncthreads();  // the target's logit is read before it is overwritten
-    const float share = counts / total;
+    const float share = counts / total * (1.0f + 2.0f * z * divisor);
     for (int c = threadIdx.x; c < chunks; c += blockDim.x) {
         bf16x8 a = reinterpret_cast<const bf16x8*>(x)[c];
 #pragma unroll

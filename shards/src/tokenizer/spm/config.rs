@@ -1,0 +1,127 @@
+//! The recipe's `[tokenizer] sentencepiece`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// `[tokenizer] sentencepiece`: the options of `spm_train` by their own names, with `-` or `_` between
+/// words. What is not here has the value that `spm_train` gives it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SentencePieceConfig {
+    /// Default `bpe`, the only one.
+    #[serde(alias = "model_type")]
+    pub model_type: SentencePieceModel,
+    /// Pieces in all, the unknown one, control and user-defined symbols among them. Default 32000.
+    #[serde(alias = "vocab_size")]
+    pub vocab_size: u32,
+    /// Share of the characters, by number of occurrences, that get a piece of their own. Default 0.9995.
+    #[serde(alias = "character_coverage")]
+    pub character_coverage: f64,
+    /// How text is normalized: `nmt_nfkc`, `nmt_nfkc_cf` (the same in lower case) or `identity`. Default `nmt_nfkc`.
+    #[serde(alias = "normalization_rule_name")]
+    pub normalization_rule_name: NormalizationRule,
+    /// Whether spaces at the ends, and all but one between words, are removed. Default true.
+    #[serde(alias = "remove_extra_whitespaces")]
+    pub remove_extra_whitespaces: bool,
+    /// Whether a space is put before a text. Default true.
+    #[serde(alias = "add_dummy_prefix")]
+    pub add_dummy_prefix: bool,
+    /// Train on so many lines; 0 is all. Default 0.
+    #[serde(alias = "input_sentence_size")]
+    pub input_sentence_size: u64,
+    /// Whether these are spread over all lines, chosen by a hash, and not the first ones. Default true.
+    #[serde(alias = "shuffle_input_sentence")]
+    pub shuffle_input_sentence: bool,
+    /// Pieces that text is never split inside of. Default: none.
+    #[serde(alias = "user_defined_symbols")]
+    pub user_defined_symbols: Vec<String>,
+    /// What an unknown piece is decoded to. Default ` ⁇ `.
+    #[serde(alias = "unk_surface")]
+    pub unk_surface: String,
+    /// Whether a character without a piece becomes its bytes, which then are 256 pieces. Default false.
+    #[serde(alias = "byte_fallback")]
+    pub byte_fallback: bool,
+    /// Longest line in bytes; longer ones are cut, where `spm_train` leaves them out. Default 4192.
+    #[serde(alias = "max_sentence_length")]
+    pub max_sentence_length: u32,
+    /// Longest piece in characters. Default 16.
+    #[serde(alias = "max_sentencepiece_length")]
+    pub max_sentencepiece_length: u32,
+    /// Whether every digit is a piece of its own. Default false.
+    #[serde(alias = "split_digits")]
+    pub split_digits: bool,
+}
+
+/// The kind of model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SentencePieceModel {
+    /// Byte-pair encoding of characters.
+    #[default]
+    Bpe,
+}
+
+/// A normalization that is part of SentencePiece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormalizationRule {
+    /// NFKC with what neural translation wants of spaces.
+    #[default]
+    NmtNfkc,
+    /// The same in lower case.
+    NmtNfkcCf,
+    /// None.
+    Identity,
+}
+
+impl Default for SentencePieceConfig {
+    fn default() -> Self {
+        Self {
+            model_type: SentencePieceModel::Bpe,
+            vocab_size: 32_000,
+            character_coverage: 0.9995,
+            normalization_rule_name: NormalizationRule::default(),
+            remove_extra_whitespaces: true,
+            add_dummy_prefix: true,
+            input_sentence_size: 0,
+            shuffle_input_sentence: true,
+            user_defined_symbols: Vec::new(),
+            unk_surface: " \u{2047} ".to_owned(),
+            byte_fallback: false,
+            max_sentence_length: 4192,
+            max_sentencepiece_length: 16,
+            split_digits: false,
+        }
+    }
+}
+
+/// Pieces every model has: unknown, beginning, end.
+pub(super) const META: [&str; 3] = ["<unk>", "<s>", "</s>"];
+
+impl SentencePieceConfig {
+    /// Checks what can be known before any text is read; the message names the option.
+    pub(crate) fn check(&self) -> Result<()> {
+        let bad = |option, detail: String| Err(Error::Setting { option, detail });
+        let meta = META.len() + self.user_defined_symbols.len() + if self.byte_fallback { 256 } else { 0 };
+        if (self.vocab_size as usize) <= meta || self.vocab_size > crate::tokenizer::MAX_VOCAB {
+            return bad("vocab-size", format!("{}, not above the {meta} pieces that are given and at most 16777216", self.vocab_size));
+        }
+        if !(0.98..=1.0).contains(&self.character_coverage) {
+            return bad("character-coverage", format!("{}, not from 0.98 to 1", self.character_coverage));
+        }
+        if self.max_sentence_length < 64 {
+            return bad("max-sentence-length", format!("{}, at least 64", self.max_sentence_length));
+        }
+        if !(1..=512).contains(&self.max_sentencepiece_length) {
+            return bad("max-sentencepiece-length", format!("{}, not from 1 to 512", self.max_sentencepiece_length));
+        }
+        for (index, symbol) in self.user_defined_symbols.iter().enumerate() {
+            let taken = META.contains(&symbol.as_str()) || self.user_defined_symbols[..index].contains(symbol);
+            if symbol.is_empty() || taken || (self.byte_fallback && crate::tokenizer::sentencepiece::byte_piece(symbol).is_some()) {
+                return bad("user-defined-symbols", format!("`{symbol}` is empty, listed twice, or a piece of every model"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Which strings may be pieces: of one script, not too long, a space only in front.
+
+use unicode_script::{Script, UnicodeScript};
+
+use super::config::SentencePieceConfig;
+
+pub(super) const SPACE: char = '\u{2581}';
+
+/// What SentencePiece's options allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    longest: usize,
+    split_digits: bool,
+}
+
+impl Rules {
+    pub(super) fn new(config: &SentencePieceConfig) -> Self {
+        Self { longest: config.max_sentencepiece_length as usize, split_digits: config.split_digits }
+    }
+
+    /// Whether the characters may be one piece.
+    pub(super) fn allow(self, characters: &[char]) -> bool {
+        if characters.len() > self.longest {
+            return false;
+        }
+        let mut before = None;
+        for (place, &character) in characters.iter().enumerate() {
+            if character == SPACE {
+                if place > 0 {
+                    return false;
+                }
+                continue;
+            }
+            if matches!(character, '\0' | '\t' | ' ') {
+                return false;
+            }
+            if self.split_digits && characters.len() > 1 && is_digit(character) {
+                return false;
+            }
+            let script = match character.script() {
+                Script::Hiragana | Script::Katakana => Some(Script::Han),
+                _ if character == '\u{30fc}' => Some(Script::Han),
+                Script::Inherited => before,
+                other => Some(other),
+            };
+            if before.is_some() && script.is_some() && before != script {
+                return false;
+            }
+            before = script;
+        }
+        true
+    }
+}
+
+/// A digit as SentencePiece counts them: of ASCII, or full-width.
+fn is_digit(character: char) -> bool {
+    character.is_ascii_digit() || matches!(character, '\u{ff10}'..='\u{ff19}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_script_and_a_leading_space() {
+        let allow = |text: &str| Rules::new(&SentencePieceConfig::default()).allow(&text.chars().collect::<Vec<_>>());
+        for text in ["a", "▁ab", "한글", "漢字かなカー", "e\u{301}x", "123", "▁", "..."] {
+            assert!(allow(text), "{text}");
+        }
+        for text in ["a한", "a1", "ab▁", "a▁b", "▁▁", "a\tb", &"a".repeat(17)] {
+            assert!(!allow(text), "{text}");
+        }
+        let digits = Rules::new(&SentencePieceConfig { split_digits: true, ..SentencePieceConfig::default() });
+        assert!(digits.allow(&['1']) && !digits.allow(&['1', '2']) && !digits.allow(&[SPACE, '1']));
+    }
+}

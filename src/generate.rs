@@ -1,0 +1,192 @@
+//! `generate`: a model continues one prompt, a file of them, or what is typed.
+
+mod engine;
+mod prompts;
+
+use std::io::{BufRead, IsTerminal, Read};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use crate::cli;
+use crate::error::{Context, Error, Result};
+use crate::model::{Opened, Source, open};
+use crate::report::Ui;
+use engine::{Continued, Engine, Job, Tally};
+use prompts::Prompts;
+
+/// Longest prompt read from stdin.
+const MAX_PROMPT: u64 = 64 << 20;
+
+/// `malmoi generate`.
+pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Result<()> {
+    let prompts = arguments.prompts.as_deref().map(Prompts::open).transpose()?;
+    let source = Source { path: &arguments.model, step: arguments.step, tokenizer: arguments.tokenizer.as_deref(), device };
+    let opened = open(&source)?;
+    ui.detail(format!(
+        "generate: {} parameters in {} on {device}, end ids {:?}",
+        opened.model.num_params(),
+        opened.model.precision(),
+        opened.ends
+    ));
+    match (prompts, &arguments.prompt) {
+        (Some(prompts), _) => file(prompts, &opened, arguments, ui),
+        (None, Some(prompt)) => one(prompt, &opened, arguments, ui),
+        (None, None) if std::io::stdin().is_terminal() => typed(&opened, arguments, ui),
+        (None, None) => {
+            let mut prompt = String::new();
+            std::io::stdin()
+                .lock()
+                .take(MAX_PROMPT)
+                .read_to_string(&mut prompt)
+                .context(|| "cannot read a prompt from stdin".to_owned())?;
+            one(&prompt, &opened, arguments, ui)
+        }
+    }
+}
+
+/// One prompt: its text is printed as it is made, or each of its continuations when it is finished.
+fn one(prompt: &str, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+    let begun = Instant::now();
+    let mut engine = Engine::new(opened, arguments)?;
+    let streams = arguments.samples == 1;
+    for sample in 0..arguments.samples.into() {
+        engine.push(Job { id: sample, name: json!(sample), prompt: prompt.to_owned() })?;
+    }
+    let mut finished = Vec::new();
+    while engine.pending() > 0 {
+        finished.extend(engine.step(&mut |text| {
+            if streams {
+                ui.piece(text)
+            }
+        })?);
+    }
+    finished.sort_by_key(|continued: &Continued| continued.job.id);
+    for continued in &finished {
+        if streams {
+            ui.piece("\n");
+        } else if !ui.is_json() {
+            ui.data(json!({ "id": continued.job.name, "text": continued.text }));
+        }
+        ui.event("completion", &facts(continued));
+    }
+    tell(engine.tally(), begun, ui);
+    Ok(())
+}
+
+/// A file of prompts, of which only as many as are being continued are in memory.
+fn file(prompts: Prompts, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+    let begun = Instant::now();
+    let mut engine = Engine::new(opened, arguments)?;
+    let name = prompts.name();
+    let samples = u64::from(arguments.samples);
+    let mut jobs = prompts.flat_map(|(line, prompt)| {
+        (0..samples).map(move |sample| {
+            let prompt = prompt.as_ref().map_err(Clone::clone)?;
+            let name = if samples == 1 { prompt.id.clone() } else { json!([prompt.id, sample]) };
+            Ok((line, Job { id: (line - 1) * samples + sample, name, prompt: prompt.text.clone() }))
+        })
+    });
+    let mut bad = 0;
+    let mut order = Order::default();
+    let mut more = true;
+    while more || engine.pending() > 0 {
+        while more && engine.pending() < 2 * arguments.batch as usize {
+            let pushed = match jobs.next() {
+                None => {
+                    more = false;
+                    continue;
+                }
+                Some(Ok((line, job))) => {
+                    let id = job.id;
+                    order.expect(id);
+                    engine.push(job).map_err(|error| (Some(id), format!("{name}, line {line}: {}", error.message)))
+                }
+                Some(Err(detail)) => Err((None, detail)),
+            };
+            if let Err((id, detail)) = pushed {
+                bad += 1;
+                ui.warn(detail);
+                id.into_iter().for_each(|id| order.give_up(id));
+            }
+        }
+        for continued in engine.step(&mut |_| ())? {
+            order.put(continued);
+        }
+        for continued in order.ready() {
+            ui.event("completion", &facts(&continued));
+            if !ui.is_json() {
+                ui.data(json!({ "id": continued.job.name, "prompt": continued.job.prompt, "text": continued.text, "finish": continued.finish() }));
+            }
+        }
+    }
+    tell(engine.tally(), begun, ui);
+    match bad {
+        0 => Ok(()),
+        bad => Err(Error::bad_result(format!("{bad} prompts of {name} could not be continued"))),
+    }
+}
+
+/// Continuations in the order of their prompts, whenever they are finished.
+#[derive(Default)]
+struct Order {
+    expected: std::collections::BTreeMap<u64, Option<Continued>>,
+}
+
+impl Order {
+    fn expect(&mut self, id: u64) {
+        self.expected.insert(id, None);
+    }
+
+    fn give_up(&mut self, id: u64) {
+        self.expected.remove(&id);
+    }
+
+    fn put(&mut self, continued: Continued) {
+        self.expected.insert(continued.job.id, Some(continued));
+    }
+
+    /// Those before which nothing is missing.
+    fn ready(&mut self) -> Vec<Continued> {
+        let mut ready = Vec::new();
+        while let Some(first) = self.expected.first_entry().filter(|first| first.get().is_some()) {
+            ready.extend(first.remove());
+        }
+        ready
+    }
+}
+
+/// Each line that is typed is continued; an empty one ends.
+fn typed(opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+    ui.say("generate: each line is continued; an empty one ends");
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line.context(|| "cannot read what is typed".to_owned())?;
+        if line.is_empty() {
+            break;
+        }
+        // Another line is another draw.
+        let arguments = cli::Generate { seed: arguments.seed.wrapping_add(number as u64), ..arguments.clone() };
+        if let Err(error) = one(&line, opened, &arguments, ui) {
+            ui.error(&error);
+        }
+    }
+    Ok(())
+}
+
+/// A continuation for machines.
+fn facts(continued: &Continued) -> Value {
+    json!({
+        "id": continued.job.name,
+        "prompt": continued.job.prompt,
+        "text": continued.text,
+        "finish": continued.finish(),
+        "ids": continued.completion.ids,
+        "log-probs": continued.completion.log_probs,
+    })
+}
+
+fn tell(tally: Tally, begun: Instant, ui: &Ui) {
+    let seconds = begun.elapsed().as_secs_f64();
+    let Tally { prompt, drawn } = tally;
+    ui.say(format!("generate: {drawn} tokens after {prompt} of prompts in {seconds:.2} s: {:.1} tokens/s", drawn as f64 / seconds));
+}

@@ -1,0 +1,144 @@
+//! A model to be used, with its tokenizer: a run's checkpoint, a Hugging Face folder or a .gguf file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use shards::{Digest, Tokenizer};
+use trainer::{Checkpoint, DeviceSpec, Model, Precision, Pretrained};
+
+use crate::cli::Step;
+use crate::error::{Context, Error, Result};
+use crate::recipe::Recipe;
+use crate::{layout, stage};
+
+const TOKENIZERS: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
+/// Longest `generation_config.json`.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// What [`open`] is asked for.
+pub(crate) struct Source<'a> {
+    pub(crate) path: &'a Path,
+    /// Which checkpoint of a run.
+    pub(crate) step: Option<Step>,
+    /// A tokenizer in place of the model's own.
+    pub(crate) tokenizer: Option<&'a Path>,
+    pub(crate) device: &'a str,
+}
+
+/// A model with what belongs to it.
+pub(crate) struct Opened {
+    pub(crate) model: Model,
+    pub(crate) tokenizer: Tokenizer,
+    /// Ids that end a text.
+    pub(crate) ends: Vec<u32>,
+}
+
+/// Opens a model, ready to be used.
+pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
+    let hint = |error: trainer::Error| Error::new(error).hint("`malmoi doctor` lists the devices");
+    let device: DeviceSpec = source.device.parse().map_err(hint)?;
+    let (weights, tokenizer, more) = match source.path.join(layout::RECIPE).exists() {
+        true => of_run(source)?,
+        false if source.step.is_some() => {
+            return Err(Error::new(format!("--step is for run folders, which {} is not", source.path.display())));
+        }
+        false => of_files(source)?,
+    };
+    let (rows, ids) = (weights.vocab_size(), tokenizer.vocab_size() as usize);
+    if ids > rows {
+        return Err(Error::new(format!("the model has {rows} rows, the tokenizer {ids} ids: they do not belong together"))
+            .hint("name the model's own tokenizer with --tokenizer"));
+    }
+    let mut ends = vec![tokenizer.eos()];
+    ends.extend(weights.eos());
+    ends.extend(more);
+    ends.sort_unstable();
+    ends.dedup();
+    let device = device.open().map_err(hint)?;
+    let model = weights.model(&device).map_err(Error::new)?;
+    let precision = Precision::best(model.config(), &device);
+    Ok(Opened { model: model.with_precision(precision).map_err(Error::new)?, tokenizer, ends })
+}
+
+fn load(path: &Path) -> Result<Tokenizer> {
+    Ok(Tokenizer::load(path, None)?)
+}
+
+/// A run's checkpoint of a step; the latest where none is named.
+pub(crate) fn checkpoint(run: &Path, step: Option<Step>) -> Result<Checkpoint> {
+    let root = run.join(layout::CHECKPOINTS);
+    let path = match step {
+        Some(Step::Number(step)) => Some(root.join(format!("step-{step:06}"))).filter(|path| path.exists()),
+        Some(Step::Best) => Checkpoint::best(&root).map_err(Error::new)?,
+        None => Checkpoint::latest(&root).map_err(Error::new)?,
+    };
+    let Some(path) = path else {
+        return Err(Error::new(format!("{} has no such checkpoint", root.display()))
+            .hint("`malmoi run` makes one; `keep-checkpoints` are kept, and with `keep-best` the best one"));
+    };
+    Checkpoint::open(&path).map_err(Error::new)
+}
+
+/// A checkpoint, the run's tokenizer, and the end ids of the model that training started from.
+fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+    let run = source.path;
+    let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
+    let checkpoint = checkpoint(run, source.step)?;
+    let tokenizer = match source.tokenizer {
+        Some(path) => load(path)?,
+        None => stage::tokenizer::open(run, &recipe.tokenizer)?,
+    };
+    if checkpoint.state().tokenizer != Digest(tokenizer.fingerprint()) {
+        return Err(
+            Error::new(format!("{} was trained with another tokenizer", checkpoint.folder().display())).hint("run the recipe again")
+        );
+    }
+    let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
+    let ends = init.and_then(|init| Pretrained::open(init).ok()).map_or_else(Vec::new, |init| init.eos().to_vec());
+    Ok((checkpoint.weights().map_err(Error::new)?, tokenizer, ends))
+}
+
+/// A model's files, the tokenizer that is in them or stands beside them, and the end ids of its
+/// generation_config.json.
+fn of_files(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+    let weights = Pretrained::open(source.path)
+        .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
+    let folder = if source.path.is_dir() { source.path } else { source.path.parent().unwrap_or(Path::new("")) };
+    let is_gguf = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+    if let (true, None) = (is_gguf, source.tokenizer) {
+        return Ok((weights, load(source.path)?, Vec::new()));
+    }
+    let beside = || TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let Some(path) = source.tokenizer.map(PathBuf::from).or_else(beside) else {
+        return Err(Error::new(format!("no tokenizer stands beside {}", source.path.display())).hint("name its file with --tokenizer"));
+    };
+    let ends = if source.path.is_dir() { ends(&folder.join("generation_config.json"))? } else { Vec::new() };
+    Ok((weights, load(&path)?, ends))
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Ids {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+#[derive(Deserialize)]
+struct GenerationConfig {
+    eos_token_id: Option<Ids>,
+}
+
+/// What a model's generation_config.json, if it has one, says that it ends texts with.
+fn ends(path: &Path) -> Result<Vec<u32>> {
+    let Ok(facts) = path.metadata() else { return Ok(Vec::new()) };
+    if facts.len() > MAX_CONFIG {
+        return Err(Error::new(format!("{} is longer than {MAX_CONFIG} bytes", path.display())));
+    }
+    let text = std::fs::read(path).context(|| format!("cannot read {}", path.display()))?;
+    let GenerationConfig { eos_token_id } = serde_json::from_slice(&text).context(|| format!("cannot read {}", path.display()))?;
+    Ok(match eos_token_id {
+        None => Vec::new(),
+        Some(Ids::One(id)) => vec![id],
+        Some(Ids::Many(ids)) => ids,
+    })
+}

@@ -1,0 +1,96 @@
+//! A training as people read it: a table of steps, with evaluations and samples between its rows.
+
+use trainer::{EvalEvent, Event, RowsEvent, StepEvent};
+
+use crate::report::Ui;
+
+/// About as many rows a whole training has.
+const ROWS: u64 = 20;
+/// Tokens that are named when they were never trained.
+const NAMED: usize = 5;
+
+/// What has been shown of a training.
+pub(super) struct Console {
+    /// Every so many steps is a row.
+    every: u64,
+    headed: bool,
+}
+
+impl Console {
+    pub(super) fn new(steps: u64) -> Self {
+        Self { every: round(steps.div_ceil(ROWS)), headed: false }
+    }
+
+    pub(super) fn tell(&mut self, event: &Event, ui: &Ui) {
+        match event {
+            Event::Step(step) => self.step(step, ui),
+            Event::Eval(eval) => ui.say(evaluation(eval)),
+            Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
+            Event::Sample(sample) => ui.say(format!("sample: step {} {:?} → {:?}", sample.step, sample.prompt, sample.text)),
+            Event::Stopped(stop) => {
+                let best =
+                    stop.best.map_or(String::new(), |best| format!(", the best was {:.3} at step {}", best.bits_per_byte, best.step));
+                ui.say(format!("train: ends early at step {}: {} evaluations without progress{best}", stop.step, stop.stale));
+            }
+            Event::Rows(rows) => untrained(rows, ui),
+        }
+    }
+
+    fn step(&mut self, step: &StepEvent, ui: &Ui) {
+        let row = format!(
+            "{:>8} {:>9.4} {:>10.3} {:>10.2e} {:>9.3} {:>10.0}",
+            step.step, step.loss, step.bits_per_token, step.learning_rate, step.grad_norm, step.tokens_per_second
+        );
+        if step.step == 1 || step.step.is_multiple_of(self.every) {
+            if !std::mem::replace(&mut self.headed, true) {
+                ui.say(format!("{:>8} {:>9} {:>10} {:>10} {:>9} {:>10}", "step", "loss", "bits/token", "rate", "grad-norm", "tokens/s"));
+            }
+            ui.say(row);
+        } else {
+            ui.detail(row);
+        }
+    }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round(rough: u64) -> u64 {
+    let power = 10u64.saturating_pow(rough.max(1).ilog10());
+    [1, 2, 5].map(|times| power.saturating_mul(times)).into_iter().find(|step| *step >= rough).unwrap_or(power.saturating_mul(10))
+}
+
+fn evaluation(eval: &EvalEvent) -> String {
+    let buckets: Vec<String> = eval.buckets.iter().map(|bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte)).collect();
+    format!("train: step {} held-out bits per byte {}", eval.step, buckets.join("  "))
+}
+
+fn untrained(rows: &RowsEvent, ui: &Ui) {
+    let named = |examples: &[trainer::UntrainedId]| {
+        let names: Vec<String> = examples.iter().take(NAMED).map(|example| format!("{} {:?}", example.id, example.text)).collect();
+        names.join(", ")
+    };
+    match &rows.new {
+        Some(new) if new.untrained > 0 => ui.warn(format!(
+            "{} of {} new tokens were in no text that training drew: their rows are still the means they began as ({})",
+            new.untrained,
+            new.ids,
+            named(&new.examples)
+        )),
+        _ if rows.untrained > 0 => ui.say(format!(
+            "train: {} of {} tokens were in no text that training drew ({})",
+            rows.untrained,
+            rows.ids,
+            named(&rows.examples)
+        )),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_at_round_steps() {
+        assert_eq!([0, 1, 2, 3, 5, 6, 11, 50, 51, 999, u64::MAX].map(round), [1, 1, 2, 5, 5, 10, 20, 50, 100, 1000, u64::MAX]);
+    }
+}

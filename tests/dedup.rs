@@ -1,0 +1,107 @@
+//! Duplicates by address, by line, and against another run.
+
+use serde_json::json;
+
+use crate::corpus::{Corpus, english, korean};
+use crate::malmoi::{all_lines, call, done, outputs};
+
+fn recipe(name: &str, files: &str, dedup: &str) -> String {
+    format!(
+        "output = 'out/{name}'\nheld-out = 0.2\npart-bytes = 8000\n[[sources]]\nname = 'ko'\nbucket = 'korean'\nfiles = '{files}'\n\
+         format = 'jsonl'\nurl-field = 'url'\n[[sources]]\nname = 'en'\nbucket = 'english'\nfiles = 'en.jsonl'\nformat = 'jsonl'\n\
+         [dedup]\n{dedup}\n[tokenizer]\nbytes = true\n"
+    )
+}
+
+/// Forty pages between a menu and a footer; the addresses of two lead to one page, and one page is
+/// nothing but the frame.
+fn corpus() -> Corpus {
+    let corpus = Corpus::new();
+    let page = |id: String, url: String, text: &str| {
+        let text = format!("처음으로 로그인 회원가입\n\n{text}\n이 누리집의 모든 글은 저작권법의 보호를 받습니다.\n");
+        format!("{}\n", json!({ "id": id, "url": url, "text": text }))
+    };
+    let mut old: String =
+        (0..40).map(|at| page(format!("old-{at}"), format!("https://www.a.kr/{at}/?utm_source=x"), &korean(at))).collect();
+    old.push_str(&page("old-again".into(), "http://a.kr/7".into(), "짧게 줄어든 쪽"));
+    old.push_str(&page("old-frame".into(), "http://a.kr/frame".into(), ""));
+    std::fs::write(corpus.path().join("old.jsonl"), old).unwrap();
+    let mut new: String = (30..50).map(|at| page(format!("new-{at}"), format!("https://b.kr/{at}"), &korean(at))).collect();
+    new.push_str(&page("new-moved".into(), "https://a.kr/3#top".into(), &korean(90)));
+    std::fs::write(corpus.path().join("new.jsonl"), new).unwrap();
+    let english: String = (0..12)
+        .map(|at| format!("{}\n", json!({ "id": format!("en-{at}"), "text": format!("Home | Login | About us\n{}", english(at)) })))
+        .collect();
+    std::fs::write(corpus.path().join("en.jsonl"), english).unwrap();
+    corpus
+}
+
+const LINES: &str = "url = true\nminhash = {}\nlines = { max-documents = 5, buckets = { english = 0 } }";
+
+#[test]
+fn lines_are_left_out_of_the_shards_and_stay_in_the_documents() {
+    let corpus = corpus();
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", LINES));
+    done(corpus.path(), &["build", "old.toml", "--jobs", "1"]);
+    let run = corpus.out("old");
+    let trimmed = all_lines(&run.join("lines"));
+    // 42 pages, one of which is another's address; the best one keeps its frame.
+    assert_eq!(trimmed.len(), 40);
+    assert!(trimmed.iter().all(|line| line["lines"] == 2 && line["cut"].as_array().unwrap().len() <= 2), "{trimmed:?}");
+    assert!(trimmed.iter().all(|line| line["id"].as_str().unwrap().starts_with("old-")));
+    let duplicates = all_lines(&run.join("duplicates"));
+    assert_eq!(duplicates.len(), 1);
+    assert_eq!((&duplicates[0]["id"], &duplicates[0]["kind"], &duplicates[0]["of"]), (&json!("old-again"), &json!("url"), &json!("old-7")));
+    let audit = done(corpus.path(), &["audit", "out/old", "--deep"]).stdout;
+    assert!(audit.contains(" 0 faults"), "{audit}");
+    let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("stats.json")).unwrap()).unwrap();
+    assert_eq!(stats["sources"][0]["trimmed"]["documents"], 39);
+    assert_eq!(stats["duplicates"]["kinds"]["lines"]["documents"], 1);
+    assert!(done(corpus.path(), &["card", "out/old"]).stdout.contains("`dedup/lines`"));
+    let why = done(corpus.path(), &["explain", "--doc", "old-5", "--run", "out/old"]).stdout;
+    assert!(why.contains("lost       2 lines") && why.contains("저작권법"), "{why}");
+
+    // Threads and the cut into parts decide nothing.
+    done(corpus.path(), &["build", "old.toml", "--jobs", "4", "--set", "output=out/four"]);
+    assert!(outputs(&run) == outputs(&corpus.out("four")));
+    done(corpus.path(), &["build", "old.toml", "--set", "output=out/whole", "--set", "part-bytes=10000000"]);
+    let without_rows = |run: &str| {
+        let mut lines = all_lines(&corpus.out(run).join("lines"));
+        lines.iter_mut().for_each(|line| drop(line.as_object_mut().unwrap().remove("row")));
+        lines
+    };
+    assert_eq!(without_rows("old"), without_rows("whole"));
+
+    // Without `lines` they are in the shards again.
+    done(corpus.path(), &["build", "old.toml", "--set", "dedup={ url = true, minhash = {} }"]);
+    assert!(!run.join("lines").exists());
+    assert!(done(corpus.path(), &["audit", "out/old"]).stdout.contains(" 0 faults"));
+}
+
+#[test]
+fn a_new_run_is_compared_with_an_old_one() {
+    let corpus = corpus();
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", LINES));
+    done(corpus.path(), &["build", "old.toml"]);
+    corpus.recipe("new.toml", &recipe("new", "new.jsonl", &format!("{LINES}\nagainst = ['out/old']")));
+    done(corpus.path(), &["build", "new.toml"]);
+    let duplicates = all_lines(&corpus.out("new").join("duplicates"));
+    let of = |id: &str| duplicates.iter().find(|line| line["id"] == id).unwrap();
+    assert_eq!((&of("new-33")["kind"], &of("new-33")["of"]), (&json!("exact"), &json!("old-33")));
+    assert_eq!((&of("new-moved")["kind"], &of("new-moved")["of"]), (&json!("url"), &json!("old-3")));
+    assert!(of("new-33")["of-run"].as_str().unwrap().ends_with("out/old"));
+    // Ten pages, one address, and all of the English side, which is the same in both.
+    assert_eq!(duplicates.len(), 10 + 1 + 12);
+    let audit = done(corpus.path(), &["audit", "out/new", "--deep"]).stdout;
+    assert!(audit.contains(" 0 faults"), "{audit}");
+    let why = done(corpus.path(), &["explain", "--doc", "new-33", "--run", "out/new"]).stdout;
+    assert!(why.contains("of old-33 in ") && why.contains("out/old"), "{why}");
+    assert!(done(corpus.path(), &["build", "new.toml"]).stderr.contains("dedup: current"));
+
+    let outcome = call(corpus.path(), &["build", "new.toml", "--set", "dedup.minhash.seed=9"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("other settings") && outcome.stderr.contains("hint: "), "{}", outcome.stderr);
+    let outcome = call(corpus.path(), &["build", "new.toml", "--set", "dedup.against=[\"out/nothing\"]"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("out/nothing"), "{}", outcome.stderr);
+    let outcome = call(corpus.path(), &["build", "new.toml", "--set", "dedup.against=[\"out/new\"]"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("own `output`"), "{}", outcome.stderr);
+}

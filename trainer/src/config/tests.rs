@@ -1,0 +1,82 @@
+//! Defaults, keys, ranges, identity.
+
+use super::*;
+
+fn parse(text: &str) -> std::result::Result<TrainConfig, toml::de::Error> {
+    toml::from_str(text)
+}
+
+#[test]
+fn what_is_left_out_is_the_default() {
+    assert_eq!(parse("objective = 'cpt'").unwrap(), TrainConfig::default());
+    TrainConfig::default().validate().unwrap();
+    let written = toml::to_string(&TrainConfig::default()).unwrap();
+    assert_eq!(parse(&written).unwrap(), TrainConfig::default());
+}
+
+#[test]
+fn keys_are_checked() {
+    assert!(parse("objective = 'sft'").is_err());
+    assert!(parse("objective = 'cpt'\nlearning_rate = 1").is_err());
+    assert!(parse("objective = 'cpt'\nmodel = { width = 3 }").is_err());
+    assert!(parse("objective = 'cpt'\nsample = { prompts = ['a'], top-p = 1 }").is_err());
+}
+
+#[test]
+fn what_only_looks_is_not_part_of_the_identity() {
+    let config = parse("objective = 'cpt'\nbatch = 4\neval-every = 3").unwrap();
+    let looks = "log-every = 7\ncheckpoint-every = 0\nkeep-checkpoints = 9\nmicro-batch = 2\ntensorboard = true\nkeep-best = true\nbest-by = 'code'\nearly-stop = { patience = 2 }\nsample = { prompts = ['a'] }";
+    let looked = parse(&format!("objective = 'cpt'\nbatch = 4\neval-every = 3\n{looks}")).unwrap();
+    assert_ne!(looked, config);
+    assert_eq!(looked.identity(), config);
+    assert_ne!(looked.identity(), TrainConfig::default());
+}
+
+#[test]
+fn values_are_checked() {
+    let refused = |change: &str| {
+        let config = parse(&format!("objective = 'cpt'\n{change}")).unwrap();
+        config.validate().unwrap_err().to_string()
+    };
+    assert_eq!(refused("batch = 4\nmicro-batch = 5"), "`micro-batch` is 5, not 1 to `batch` = 4");
+    assert_eq!(refused("learning-rate = 0.0"), "`learning-rate` is 0, not above 0");
+    assert_eq!(refused("learning-rate = nan"), "`learning-rate` is NaN, not above 0");
+    assert_eq!(refused("min-learning-rate = 1.0"), "`min-learning-rate` is 1, not 0 to `learning-rate`");
+    assert_eq!(refused("beta2 = 1.0"), "`beta2` is 1, not 0 to below 1");
+    assert_eq!(refused("log-every = 0"), "`log-every` is 0, at least 1");
+    assert!(refused("batch = 4294967295\nsequence-length = 4294967295").contains("tokens a step"));
+    // 1 × (4 + 1) × 30000² × 4 bytes.
+    assert_eq!(
+        refused("micro-batch = 1\nsequence-length = 30000"),
+        "`sequence-length` is 30000: with `micro-batch` = 1 and `model.heads` = 4 the attention scores of one layer take 18000000000 bytes, at most 8589934592; with `precision` = \"bf16\", on an NVIDIA card, there are none"
+    );
+    assert!(refused("batch = 1048576\nmicro-batch = 1048576").contains("`micro-batch` = 1048576"));
+    assert!(refused("sample = { prompts = [''] }").starts_with("`sample.prompts` is empty"));
+    assert!(refused("model = { heads = 3 }").contains("`model.heads`"));
+    assert_eq!(refused("embedding-learning-rate = 0.0"), "`embedding-learning-rate` is 0, not above 0");
+    assert!(refused("head-learning-rate = 1e-4").contains("the output matrix is the embedding"));
+    assert_eq!(
+        refused("schedule = 'linear'\ndecay-fraction = 0.1"),
+        "`decay-fraction` is set, but it is for `schedule` = \"wsd\", not \"linear\""
+    );
+    assert_eq!(refused("schedule = 'wsd'\ndecay-fraction = 1.5"), "`decay-fraction` is 1.5, not 0 to 1");
+    assert_eq!(refused("z-loss = -1.0"), "`z-loss` is -1, not 0 or more");
+    assert!(refused("keep-best = true").contains("set `eval-every`"));
+    assert!(refused("eval-every = 5\nearly-stop = { patience = 0 }").contains("`early-stop.patience` is 0"));
+    assert!(refused("best-by = 'korean'").contains("neither"));
+    assert!(refused("epochs = 2\ntokens = 5").contains("given beside `tokens`"));
+    assert!(refused("preset = 'seed-cpt'").contains("`preset` is seed-cpt"));
+}
+
+/// Every key of a preset is a key of `[train]` with a value that passes.
+#[test]
+fn presets_are_configs() {
+    for preset in Preset::ALL {
+        let config = parse(&format!("objective = 'cpt'\n{}", preset.settings())).unwrap();
+        config.validate().unwrap();
+        assert_eq!(serde_json::to_value(preset).unwrap(), preset.name());
+        assert!(!preset.notes().is_empty());
+    }
+    let cpt = parse(&format!("objective = 'cpt'\n{}", Preset::SeedCpt.settings())).unwrap();
+    assert_eq!((cpt.learning_rate, cpt.epochs, cpt.batch / cpt.micro_batch(), cpt.sequence_length), (1e-5, Some(2.0), 32, 4096));
+}

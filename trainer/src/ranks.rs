@@ -1,0 +1,122 @@
+//! One optimizer step, on one device or on several cards together.
+
+use burn::tensor::{Device, Tensor};
+use shards::Batch;
+
+use crate::device::DeviceSpec;
+use crate::error::{Error, Result};
+use crate::gradients::Gradients;
+use crate::micro_batch::split;
+use crate::model::Model;
+use crate::objective::Objective;
+use crate::optimizer::AdamW;
+
+/// A model and its optimizer on one device.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// The model.
+    pub model: Model,
+    /// Its optimizer.
+    pub optimizer: AdamW,
+}
+
+/// A replica on each of several cards, or on one device. All have the same numbers: each adds up the gradients
+/// of all and makes the same step.
+#[derive(Debug)]
+pub struct Ranks {
+    first: Replica,
+    others: Vec<Replica>,
+}
+
+/// How a step is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// Sequences that go through a model at a time.
+    pub micro_batch: usize,
+    /// What the optimizer moves weights by.
+    pub learning_rate: f64,
+    /// Longest gradient; 0 for no limit.
+    pub clip_norm: f64,
+    /// Where dropout takes its random numbers from.
+    pub noise: u64,
+}
+
+/// What a step gave; both numbers stay on the device until they are read.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Sum of the loss over the targets that count, in nats, `[1]`.
+    pub loss: Tensor<1>,
+    /// Length of the gradient before it was clipped, `[1]`.
+    pub grad_norm: Tensor<1>,
+}
+
+impl Ranks {
+    /// A replica that `make` makes on each device; several cards become a group.
+    pub fn open(device: DeviceSpec, make: impl Fn(&Device) -> Result<Replica>) -> Result<Self> {
+        let devices = device.open_all()?;
+        let [first, others @ ..] = &devices[..] else {
+            return Err(Error::Device { device: device.to_string(), detail: "no device".to_owned() });
+        };
+        let ranks = Self { first: make(first)?, others: others.iter().map(make).collect::<Result<_>>()? };
+        device.join()?;
+        Ok(ranks)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.first.model
+    }
+
+    /// Its optimizer.
+    pub fn optimizer(&self) -> &AdamW {
+        &self.first.optimizer
+    }
+
+    /// One optimizer step, and the one place where everything meets. Micro-batches are dealt to the cards in
+    /// turn; which card has which makes no difference. Without a target that counts nothing moves.
+    pub fn step(&mut self, objective: &dyn Objective, batch: &Batch, update: &Update) -> Result<Made> {
+        let trained = batch.trainable();
+        let ranks: Vec<&mut Replica> = std::iter::once(&mut self.first).chain(&mut self.others).collect();
+        let count = ranks.len();
+        let rows = update.micro_batch.min(batch.rows.div_ceil(count));
+        let pieces: Vec<Batch> = split(batch, rows).collect();
+
+        // An error ends the step before any card waits for another.
+        let summed = on_each(ranks, |rank, replica| {
+            replica.model.set_noise(update.noise);
+            let mut gradients = Gradients::new(&replica.model);
+            for micro_batch in pieces.iter().skip(rank).step_by(count) {
+                let loss = objective.loss(&replica.model, micro_batch)?;
+                gradients.add(&replica.model, loss, trained)?;
+            }
+            Ok((replica, gradients))
+        })?;
+        let made = on_each(summed, |_, (Replica { model, optimizer }, mut gradients)| {
+            if count > 1 {
+                gradients.add_up(model);
+            }
+            let grad_norm = gradients.clip(update.clip_norm);
+            if trained > 0 {
+                optimizer.step(model, &gradients, update.learning_rate)?;
+            }
+            Ok(Made { loss: gradients.loss(), grad_norm })
+        })?;
+        made.into_iter().next().ok_or_else(lost)
+    }
+}
+
+fn lost() -> Error {
+    Error::Backend { operation: "train on a card", detail: "its thread panicked".to_owned() }
+}
+
+/// Does `work` with each of these, a thread for each; one alone is worked on here.
+fn on_each<T: Send, U: Send>(each: Vec<T>, work: impl Fn(usize, T) -> Result<U> + Sync) -> Result<Vec<U>> {
+    if each.len() == 1 {
+        return each.into_iter().map(|one| work(0, one)).collect();
+    }
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = each.into_iter().enumerate().map(|(rank, one)| scope.spawn(move || work(rank, one))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(lost()))).collect()
+    })
+}

@@ -1,0 +1,122 @@
+//! What evaluations decide, and what is sampled beside them, wherever the run is interrupted.
+
+use super::*;
+use crate::config::EarlyStop;
+use crate::samples::SAMPLES_FILE;
+use crate::watch::Best;
+
+/// The mean bits per byte of each evaluation in the curve.
+fn curve(folder: &Folder) -> Vec<Best> {
+    let (_, lines) = folder.result();
+    let evals = lines.iter().filter(|line| line["reason"] == "eval");
+    let point = |line: &serde_json::Value| {
+        let buckets = line["buckets"].as_array().unwrap();
+        let bits = buckets.iter().map(|bucket| bucket["bits-per-byte"].as_f64().unwrap());
+        Best { step: line["step"].as_u64().unwrap(), bits_per_byte: bits.sum::<f64>() / buckets.len() as f64 }
+    };
+    evals.map(point).collect()
+}
+
+/// A rate that rises until the model gets worse. The best checkpoint outlives the newest ones, and it is
+/// the one that an unbroken run keeps.
+#[test]
+fn the_best_checkpoint_is_kept_across_interruptions() {
+    let config = TrainConfig {
+        keep_best: true,
+        keep_checkpoints: 1,
+        checkpoint_every: 7,
+        eval_every: 2,
+        learning_rate: 3.0,
+        warmup_steps: Some(20),
+        ..config()
+    };
+    let whole = Folder::new();
+    whole.train(&config, |_| false).0.unwrap();
+    let (curve, last) = (curve(&whole), whole.stream(&config).steps());
+    let best = curve.iter().copied().reduce(|best, next| if next.bits_per_byte < best.bits_per_byte { next } else { best }).unwrap();
+    assert!(best.step + 7 < last, "{curve:?}");
+    assert_eq!(whole.checkpoints(), [format!("step-{:06}", best.step), format!("step-{last:06}")]);
+    let root = whole.dir.path().join(CHECKPOINTS_FOLDER);
+    let path = Checkpoint::best(&root).unwrap().unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    assert_eq!((checkpoint.state().position.step, checkpoint.state().best), (best.step, Some(best)));
+
+    for stop in [best.step, best.step + 1, last - 1] {
+        let broken = Folder::new();
+        let (result, _) = broken.train(&config, |event| step_of(event) == Some(stop));
+        assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+        broken.train(&config, |_| false).0.unwrap();
+        assert_eq!(broken.result(), whole.result());
+        assert_eq!(broken.checkpoints(), whole.checkpoints());
+    }
+}
+
+/// With a rate of nearly nothing no evaluation is progress: after the first, two are waited for.
+#[test]
+fn training_ends_when_patience_runs_out() {
+    let stop = EarlyStop { patience: 2, min_delta: 0.01 };
+    let config = TrainConfig { early_stop: Some(stop), eval_every: 4, checkpoint_every: 5, learning_rate: 1e-9, ..config() };
+    let whole = Folder::new();
+    let (result, events) = whole.train(&config, |_| false);
+    result.unwrap();
+    assert!(whole.stream(&config).steps() > 16);
+    let stopped = events.iter().find_map(|event| if let Event::Stopped(stop) = event { Some(*stop) } else { None }).unwrap();
+    assert_eq!((stopped.step, stopped.stale), (12, 2));
+    assert!(stopped.best.is_some());
+    assert_eq!(whole.checkpoints(), ["step-000010", "step-000012"]);
+    // Opened again it stands where it ended.
+    let (result, again) = whole.train(&config, |_| false);
+    result.unwrap();
+    assert!(matches!(again[..], [Event::Stopped(_), Event::Rows(_)]), "{again:?}");
+
+    // Patience is counted over interruptions, with and without an evaluation in between.
+    for stop in [3, 6, 8, 10] {
+        let broken = Folder::new();
+        let (result, _) = broken.train(&config, |event| step_of(event) == Some(stop));
+        assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+        broken.train(&config, |_| false).0.unwrap();
+        assert_eq!(broken.result(), whole.result(), "stopped at {stop}");
+    }
+    // More patience goes on from there.
+    let patient = TrainConfig { early_stop: None, ..config.clone() };
+    assert_eq!(patient.identity(), config.identity());
+    let (result, events) = whole.train(&patient, |_| false);
+    result.unwrap();
+    assert_eq!(events.iter().find_map(step_of), Some(13));
+}
+
+#[test]
+fn what_evaluations_decide_needs_held_out_text() {
+    let folder = Folder::new();
+    let config = TrainConfig { keep_best: true, best_by: Some("english".to_owned()), ..config() };
+    let stream = folder.stream(&config);
+    let error = Trainer::new(folder.run(&config, &stream)).err().unwrap().to_string();
+    assert_eq!(error, "`best-by` is \"english\", which has no held-out text; code, korean have some");
+}
+
+/// Samples of every fourth step and of the end, and the rows trained, are those of an unbroken run.
+#[test]
+fn samples_and_rows_are_the_same_across_interruptions() {
+    let sample = SampleConfig { prompts: vec!["fn".to_owned(), "가".to_owned()], every: 4, tokens: 3, ..Default::default() };
+    let config = TrainConfig { sample: Some(sample), tensorboard: true, ..config() };
+    let texts = |folder: &Folder| std::fs::read_to_string(folder.dir.path().join(SAMPLES_FILE)).unwrap();
+    let rows = |events: &[Event]| if let Some(Event::Rows(rows)) = events.last() { Some(rows.clone()) } else { None };
+    let whole = Folder::new();
+    let (result, events) = whole.train(&config, |_| false);
+    result.unwrap();
+    let (expected, last) = (texts(&whole), whole.stream(&config).steps());
+    let steps: Vec<u64> = expected.lines().map(|line| serde_json::from_str::<crate::event::SampleEvent>(line).unwrap().step).collect();
+    let mut due: Vec<u64> = (1..last).filter(|step| step % 4 == 0).chain([last]).flat_map(|step| [step, step]).collect();
+    due.sort_unstable();
+    assert_eq!(steps, due);
+    for stop in [4, 5, 7, last - 1] {
+        let broken = Folder::new();
+        let (result, _) = broken.train(&config, |event| step_of(event) == Some(stop));
+        assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+        let (result, after) = broken.train(&config, |_| false);
+        result.unwrap();
+        assert_eq!(texts(&broken), expected, "stopped at {stop}");
+        assert_eq!(rows(&after), rows(&events));
+        assert!(rows(&events).is_some());
+    }
+}
