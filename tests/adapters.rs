@@ -78,6 +78,11 @@ fn adapters_are_trained_merged_and_gone_on_from() {
     let put = done(folder, &["export", "model", "put", "--lora", "peft", "--dtype", "f32", "--check-text", "text.txt", "--json"]);
     assert_eq!(bytes("put/model.safetensors"), bytes("merged/model.safetensors"));
     assert!(merges(&put.stdout)[0]["divergence"]["kl"].as_f64().unwrap() < 1e-6, "{}", put.stdout);
+    let write =
+        |arguments: &[&str]| done(folder, &[&["generate"], arguments, &["할머니", "--temperature", "0", "--tokens", "12"]].concat()).stdout;
+    let text = write(&["out/lora"]);
+    assert!(!text.trim().is_empty());
+    assert_eq!([write(&["merged"]), write(&["model", "--lora", "peft"])], [text.clone(), text]);
     let unchecked = done(folder, &["export", "model", "unchecked", "--lora", "peft"]);
     assert!(unchecked.stderr.contains("was not compared"), "{}", unchecked.stderr);
 
