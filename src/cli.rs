@@ -327,6 +327,9 @@ pub(crate) struct Check {
 pub(crate) struct Generate {
     /// A run folder, a Hugging Face folder or a .gguf file.
     pub(crate) model: PathBuf,
+    /// A folder with adapters of the PEFT library, which become part of a model in files.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) lora: Option<PathBuf>,
     /// The text to continue [default: stdin; on a terminal each line typed].
     pub(crate) prompt: Option<String>,
     /// A file of JSON lines, each with a `prompt` and, if wanted, an `id`: writes JSON lines in their order.

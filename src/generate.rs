@@ -21,7 +21,8 @@ const MAX_PROMPT: u64 = 64 << 20;
 /// `malmoi generate`.
 pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Result<()> {
     let prompts = arguments.prompts.as_deref().map(Prompts::open).transpose()?;
-    let source = Source { path: &arguments.model, step: arguments.step, tokenizer: arguments.tokenizer.as_deref(), device };
+    let (step, tokenizer, lora) = (arguments.step, arguments.tokenizer.as_deref(), arguments.lora.as_deref());
+    let source = Source { path: &arguments.model, step, tokenizer, lora, device };
     let opened = open(&source)?;
     ui.detail(format!(
         "generate: {} parameters in {} on {device}, end ids {:?}",

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use shards::{ChatEncoder, Digest, Tokenizer};
-use trainer::{Checkpoint, DeviceSpec, Model, Precision, Pretrained};
+use trainer::{Checkpoint, DeviceSpec, MergeBase, Model, Precision, Pretrained};
 
+use crate::adapted::Adapted;
 use crate::cli::Step;
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
@@ -22,6 +23,8 @@ pub(crate) struct Source<'a> {
     pub(crate) step: Option<Step>,
     /// A tokenizer in place of the model's own.
     pub(crate) tokenizer: Option<&'a Path>,
+    /// Adapters of the PEFT library that become part of a model in files.
+    pub(crate) lora: Option<&'a Path>,
     pub(crate) device: &'a str,
 }
 
@@ -38,6 +41,10 @@ pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
     let hint = |error: trainer::Error| Error::new(error).hint("`malmoi doctor` lists the devices");
     let device: DeviceSpec = source.device.parse().map_err(hint)?;
     let (weights, tokenizer, more) = match source.path.join(layout::RECIPE).exists() {
+        true if source.lora.is_some() => {
+            return Err(Error::new(format!("--lora is for models in files, and {} is a run", source.path.display()))
+                .hint("a run's own adapters are merged without it"));
+        }
         true => of_run(source)?,
         false if source.step.is_some() => {
             return Err(Error::new(format!("--step is for run folders, which {} is not", source.path.display())));
@@ -99,7 +106,11 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     if let Some(template) = chat::open(run)? {
         ends.extend(ChatEncoder::new(&template, &tokenizer)?.stops()?);
     }
-    Ok((checkpoint.weights().map_err(Error::new)?, tokenizer, ends))
+    let weights = match Adapted::of_run(run, &recipe, &checkpoint, stage::tokenizer::open(run, &recipe.tokenizer)?)? {
+        Some(adapted) => adapted.merged(MergeBase::default())?,
+        None => checkpoint.weights().map_err(Error::new)?,
+    };
+    Ok((weights, tokenizer, ends))
 }
 
 /// A model's files, the tokenizer that is in them or stands beside them, and the end ids of its
@@ -107,13 +118,19 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
 fn of_files(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     let weights = Pretrained::open(source.path)
         .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
+    let weights = match source.lora {
+        Some(adapters) => Adapted::of_files(source.path, adapters).merged(MergeBase::Original)?,
+        None => weights,
+    };
     let folder = if source.path.is_dir() { source.path } else { source.path.parent().unwrap_or(Path::new("")) };
+    let beside = |folder: &Path| TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    // A tokenizer beside the adapters is theirs.
+    let named = source.tokenizer.map(PathBuf::from).or_else(|| source.lora.and_then(beside));
     let is_gguf = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
-    if let (true, None) = (is_gguf, source.tokenizer) {
+    if let (true, None) = (is_gguf, &named) {
         return Ok((weights, load(source.path)?, Vec::new()));
     }
-    let beside = || TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    let Some(path) = source.tokenizer.map(PathBuf::from).or_else(beside) else {
+    let Some(path) = named.or_else(|| beside(folder)) else {
         return Err(Error::new(format!("no tokenizer stands beside {}", source.path.display())).hint("name its file with --tokenizer"));
     };
     let ends = if source.path.is_dir() { ends(&folder.join("generation_config.json"))? } else { Vec::new() };

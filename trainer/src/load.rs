@@ -26,7 +26,7 @@ pub(crate) use file::{Stored, WeightFile};
 pub(crate) use format::Format;
 pub use merged::MergeBase;
 use merged::Merged;
-pub(crate) use safetensors::open_own as open_safetensors;
+pub(crate) use safetensors::{open as open_floats, open_own as open_safetensors};
 use vocabulary::Extended;
 pub use vocabulary::extend_vocabulary;
 

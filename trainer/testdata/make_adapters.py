@@ -83,7 +83,8 @@ def quantized(name):
     model = base(name)
     for path, parameter in model.named_parameters():
         if parameter.dim() == 2 and "layers" in path:
-            codes, state = bnb.quantize_4bit(parameter.data, blocksize=64, quant_type="nf4", compress_statistics=True)
+            # As one row: for narrow matrices bitsandbytes' CPU code gives back others than its own codes and scales say.
+            codes, state = bnb.quantize_4bit(parameter.data.flatten(), blocksize=64, quant_type="nf4", compress_statistics=True)
             parameter.data = bnb.dequantize_4bit(codes, state).reshape(parameter.shape).float()
         elif parameter.dim() == 2:
             parameter.data = parameter.data.bfloat16().float()

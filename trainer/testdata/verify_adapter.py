@@ -96,7 +96,8 @@ with open(os.path.join(root, "text.txt"), "w") as file:
 for base, model in MODELS.items():
     run(f"run-{base}", 'train = { model = "bpe", vocab-size = 400 }', model)
     call("export", f"run-{base}", f"base-{base}", "--dtype", "f32")
-ids = torch.randint(0, 400, (4, 50), generator=torch.Generator().manual_seed(5))
+rows = json.load(open(os.path.join(root, "base-tied", "config.json")))["vocab_size"]
+ids = torch.randint(0, rows, (4, 50), generator=torch.Generator().manual_seed(5))
 for kind, (base, lora) in KINDS.items():
     run(f"lora-{kind}", f'load = "base-{base}/tokenizer.json"', f'init = "base-{base}"\nlora = {{ {lora} }}')
     call("export", f"lora-{kind}", f"peft-{kind}", "--adapter")

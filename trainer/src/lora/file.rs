@@ -8,7 +8,7 @@ use shards::Digest;
 
 use super::{DOWN, Full, LoraConfig, MAGNITUDE, UP, module, peft};
 use crate::error::{Error, Result};
-use crate::load::{EMBEDDING, HEAD, Stored, WeightFile, open_safetensors};
+use crate::load::{EMBEDDING, HEAD, Stored, WeightFile, open_floats};
 use crate::model::{Model, ModelConfig};
 use crate::tensors::read_at_most;
 
@@ -48,7 +48,7 @@ impl AdapterFile {
             let detail = format!("has no {}; weights in other forms, pickle among them, are not read", peft::WEIGHTS);
             return Err(Error::invalid(folder, detail));
         }
-        let (file, found) = open_safetensors(&path)?;
+        let (file, found) = open_floats(&path)?;
         let mut tensors = BTreeMap::new();
         for (name, stored) in found {
             match name.strip_prefix(peft::PREFIX) {
@@ -61,7 +61,7 @@ impl AdapterFile {
 
     /// The file of a checkpoint, which has the names of a model's parameters.
     pub(crate) fn of_checkpoint(path: &Path, lora: &LoraConfig) -> Result<Self> {
-        let (file, tensors) = open_safetensors(path)?;
+        let (file, tensors) = open_floats(path)?;
         Ok(Self { path: path.to_path_buf(), lora: lora.clone(), base_name: None, file, tensors })
     }
 
