@@ -111,7 +111,8 @@ impl Facts<'_> {
         let lang = self.lang;
         let weights = &self.model.weights;
         let config = weights.config();
-        let mut text = "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- malmoi\n---\n\n".to_owned();
+        let library = if self.format.starts_with("gguf") { "gguf" } else { "transformers" };
+        let mut text = format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n- malmoi\n---\n\n");
         let _ = writeln!(text, "# {}", cell(self.name));
         section(&mut text, lang.pick("Model", "모델"));
         table(&mut text, &[lang.pick("fact", "항목"), lang.pick("value", "값")], 2);
@@ -181,7 +182,9 @@ impl Run {
         for (number, line) in text.lines().enumerate() {
             match serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))? {
                 Line::Step(step) if step.step <= self.state.position.step => curve.loss = Some(step.loss).filter(|loss| loss.is_finite()),
-                Line::Eval(eval) if eval.step <= self.state.position.step => curve.eval = Some(eval),
+                Line::Eval(eval) if eval.step <= self.state.position.step => {
+                    curve.eval = Some(eval).filter(|eval| !eval.buckets.is_empty())
+                }
                 _ => {}
             }
         }
