@@ -11,6 +11,7 @@ mod compare;
 mod doctor;
 mod error;
 mod estimate;
+mod eval;
 mod explain;
 mod export;
 mod generate;
@@ -61,7 +62,8 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
-    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. }) {
+    if matches!(cli.command, Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Eval(_))
+    {
         listen()?;
     }
     match &cli.command {
@@ -87,6 +89,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, ui),
         Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
+        Command::Eval(arguments) => eval::eval(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),

@@ -4,6 +4,7 @@
 mod corpus;
 mod determinism;
 mod errors;
+mod eval;
 mod formats;
 mod malmoi;
 mod models;
