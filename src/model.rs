@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use shards::{Digest, Tokenizer};
-use trainer::{Checkpoint, DeviceSpec, Model, Precision, Pretrained};
+use trainer::{Checkpoint, DeviceSpec, GgufVocabulary, Model, Precision, Pretrained};
 
 use crate::error::{Context, Error, Result};
 use crate::recipe::Recipe;
@@ -100,11 +100,18 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     Ok((checkpoint.weights().map_err(Error::new)?, tokenizer, ends))
 }
 
-/// A model's files, the tokenizer that stands beside them, and the end ids of its generation_config.json.
+/// A model's files, the tokenizer that is in them or stands beside them, and the end ids of its
+/// generation_config.json.
 fn of_files(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     let weights = Pretrained::open(source.path)
         .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
     let folder = if source.path.is_dir() { source.path } else { source.path.parent().unwrap_or(Path::new("")) };
+    let is_gguf = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+    if let (true, None) = (is_gguf, source.tokenizer) {
+        let GgufVocabulary { tokenizer_json, eos, .. } =
+            GgufVocabulary::open(source.path).map_err(|error| Error::new(error).hint("name a tokenizer's file with --tokenizer"))?;
+        return Ok((weights, Tokenizer::from_content(tokenizer_json, eos.as_deref())?, Vec::new()));
+    }
     let beside = || TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
     let Some(path) = source.tokenizer.map(PathBuf::from).or_else(beside) else {
         return Err(Error::new(format!("no tokenizer stands beside {}", source.path.display())).hint("name its file with --tokenizer"));

@@ -75,7 +75,7 @@ pub use event::{EvalEvent, Event, SampleEvent, StepEvent};
 pub use export::{Export, Texts, WeightFormat};
 pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;
-pub use load::{Pretrained, extend_vocabulary};
+pub use load::{GgufVocabulary, Pretrained, extend_vocabulary};
 pub use metrics::METRICS_FILE;
 pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};
 pub use objective::{Cpt, Loss, Objective};

@@ -21,6 +21,7 @@ use burn::tensor::Device;
 use shards::Digest;
 
 pub(crate) use file::{Stored, WeightFile};
+pub use gguf::GgufVocabulary;
 pub(crate) use safetensors::open as open_safetensors;
 pub use vocabulary::extend_vocabulary;
 

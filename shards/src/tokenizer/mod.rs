@@ -65,7 +65,8 @@ impl Tokenizer {
         Self::from_content(file, eos).map_err(in_file)
     }
 
-    fn from_content(file: Vec<u8>, eos: Option<&str>) -> Result<Self> {
+    /// The same from the content of such a file.
+    pub fn from_content(file: Vec<u8>, eos: Option<&str>) -> Result<Self> {
         let refuse = |detail: &str| Err(Error::Tokenizer { operation: "load the tokenizer", detail: detail.to_owned() });
         if file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || file.starts_with(&[0x1f, 0x8b]) {
             return refuse("the file is compressed; unpack it first");

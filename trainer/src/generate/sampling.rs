@@ -73,9 +73,7 @@ impl Sampling {
             }
         }
         if self.temperature <= 0.0 {
-            scores.sort_unstable_by(likelier);
-            scores.truncate(1);
-            return scores;
+            return scores.into_iter().min_by(likelier).into_iter().collect();
         }
         if self.top_k > 0 {
             first(&mut scores, self.top_k as usize);

@@ -8,7 +8,7 @@
 
 use burn::backend::{BackendTypes, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
-use macerator::AutoArch;
+use macerator::{AutoArch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::model::Slots;
@@ -53,7 +53,7 @@ pub(super) fn linear(x_ni: &Tensor<2>, weight_oi: &Tensor<2>, bias_1o: Option<&T
         return None;
     }
     let mut y_on = vec![0.0; o * n];
-    let piece = |(y, weight): (&mut [f32], &[f32])| AutoArch::new().dispatch(|| products(x, weight, i, y));
+    let piece = |(y, weight): (&mut [f32], &[f32])| AutoArch::new().dispatch(Products { x, weight, i, y });
     if n * i * o <= SMALL {
         piece((&mut y_on, weight));
     } else {
@@ -69,7 +69,24 @@ pub(super) fn linear(x_ni: &Tensor<2>, weight_oi: &Tensor<2>, bias_1o: Option<&T
     Some(Tensor::from_data(TensorData::new(y_no, [n, o]), &x_ni.device()))
 }
 
-/// Products of some rows of the matrix with all rows of `x`: `y` is `[O, N]`.
+/// Products of some rows of the matrix with all rows of `x`: `y` is `[O, N]`. Like the other operation, a
+/// type and no closure, so that all of it is surely compiled for the machine's instructions.
+struct Products<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    i: usize,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        products(self.x, self.weight, self.i, self.y);
+    }
+}
+
 #[inline(always)]
 fn products(x: &[f32], weight: &[f32], i: usize, y: &mut [f32]) {
     let n = x.len() / i;
@@ -92,7 +109,10 @@ fn products(x: &[f32], weight: &[f32], i: usize, y: &mut [f32]) {
 #[inline(always)]
 fn dot<const N: usize>(a: &[f32], others: [&[f32]; N]) -> [f32; N] {
     let (parts, rest) = a.as_chunks::<LANES>();
-    let others = others.map(|other| other.as_chunks::<LANES>());
+    let others = others.map(|other| {
+        let (other, rest) = other.as_chunks::<LANES>();
+        (&other[..parts.len()], rest)
+    });
     let mut sums = [[0.0; LANES]; N];
     for (at, part) in parts.iter().enumerate() {
         for (sums, (other, _)) in sums.iter_mut().zip(&others) {
@@ -102,17 +122,21 @@ fn dot<const N: usize>(a: &[f32], others: [&[f32]; N]) -> [f32; N] {
             }
         }
     }
-    std::array::from_fn(|n| {
-        let mut sums = sums[n];
-        let mut half = LANES / 2;
-        while half > 0 {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-            half /= 2;
+    std::array::from_fn(|n| rest.iter().zip(others[n].1).fold(total(&sums[n]), |sum, (a, b)| sum + a * b))
+}
+
+/// The sum of the lanes. Not inlined: the compiler would have the lanes lie as this adds them.
+#[inline(never)]
+fn total(lanes: &[f32; LANES]) -> f32 {
+    let mut sums = *lanes;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
         }
-        rest.iter().zip(others[n].1).fold(sums[0], |sum, (a, b)| sum + a * b)
-    })
+        half /= 2;
+    }
+    sums[0]
 }
 
 /// Attention of new tokens `[N, Q × D]` over the pools `[P, K × D]`: the token of row n attends to as many
@@ -133,38 +157,67 @@ pub(super) fn attention(
     let mut y = vec![0.0; n * width];
     y.par_chunks_mut(group * d).zip(q.par_chunks(group * d)).enumerate().for_each(|(at, (y, q))| {
         let ((slots, reach), head) = (&rows[at / kv_heads], at % kv_heads);
-        let place = |slot: &u32| (*slot as usize * kv_heads + head) * d;
-        AutoArch::new().dispatch(|| attend(q, slots[..*reach].iter().map(place), keys, values, d, y));
+        let (slots, pool) = (&slots[..*reach], Pool { keys, values, kv_heads, head, d });
+        AutoArch::new().dispatch(Attend { q, slots, pool, y });
     });
     Tensor::from_data(TensorData::new(y, [n, width]), &q_nq.device())
 }
 
-/// The queries `[G, D]` that share a key-value head, over its keys and values at `places` of the pools.
-#[inline(always)]
-fn attend(q: &[f32], places: impl ExactSizeIterator<Item = usize> + Clone, keys: &[f32], values: &[f32], d: usize, y: &mut [f32]) {
-    let scale = 1.0 / (d as f32).sqrt();
-    let length = places.len();
-    let mut weights = vec![0.0; q.len() / d * length];
-    for (at, place) in places.clone().enumerate() {
-        let key = &keys[place..place + d];
-        for (q, weights) in q.chunks_exact(d).zip(weights.chunks_exact_mut(length)) {
-            let [score] = dot(key, [q]);
-            weights[at] = score * scale;
-        }
+/// Keys and values of one head.
+#[derive(Clone, Copy)]
+struct Pool<'a> {
+    keys: &'a [f32],
+    values: &'a [f32],
+    kv_heads: usize,
+    head: usize,
+    d: usize,
+}
+
+impl<'a> Pool<'a> {
+    #[inline(always)]
+    fn of(&self, pool: &'a [f32], slot: u32) -> &'a [f32] {
+        &pool[(slot as usize * self.kv_heads + self.head) * self.d..][..self.d]
     }
-    for (weights, y) in weights.chunks_exact_mut(length).zip(y.chunks_exact_mut(d)) {
-        let highest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut sum = 0.0;
-        for weight in &mut *weights {
-            *weight = (*weight - highest).exp();
-            sum += f64::from(*weight);
+}
+
+/// The queries `[G, D]` that share a key-value head, over its keys and values at `slots`.
+struct Attend<'a> {
+    q: &'a [f32],
+    slots: &'a [u32],
+    pool: Pool<'a>,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Attend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Self { q, slots, pool, y } = self;
+        let d = pool.d;
+        let scale = 1.0 / (d as f32).sqrt();
+        let mut weights = vec![0.0; q.len() / d * slots.len()];
+        for (at, &slot) in slots.iter().enumerate() {
+            let key = pool.of(pool.keys, slot);
+            for (q, weights) in q.chunks_exact(d).zip(weights.chunks_exact_mut(slots.len())) {
+                let [score] = dot(key, [q]);
+                weights[at] = score * scale;
+            }
         }
-        for (weight, place) in weights.iter().zip(places.clone()) {
-            let value = &values[place..place + d];
-            y.iter_mut().zip(value).for_each(|(y, value)| *y += weight * value);
+        for (weights, y) in weights.chunks_exact_mut(slots.len()).zip(y.chunks_exact_mut(d)) {
+            let highest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sum = 0.0;
+            for weight in &mut *weights {
+                *weight = (*weight - highest).exp();
+                sum += f64::from(*weight);
+            }
+            for (weight, &slot) in weights.iter().zip(slots) {
+                let value = pool.of(pool.values, slot);
+                y.iter_mut().zip(value).for_each(|(y, value)| *y += weight * value);
+            }
+            let share = 1.0 / sum as f32;
+            y.iter_mut().for_each(|y| *y *= share);
         }
-        let share = 1.0 / sum as f32;
-        y.iter_mut().for_each(|y| *y *= share);
     }
 }
 

@@ -5,6 +5,7 @@
 mod config;
 mod header;
 mod input;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::path::Path;
 use super::{Place, Pretrained};
 use crate::error::Result;
 use header::Header;
+pub use vocabulary::GgufVocabulary;
 
 /// Opens a file: header, keys and places of tensors are checked, no number is read but those of the
 /// rotary scaling.

@@ -3,7 +3,7 @@
 //! Every count is held against the bytes that are left in the file before anything is read for it,
 //! and long values (tokens, merges, templates) are passed over, so that memory follows the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::input::Input;
@@ -30,32 +30,12 @@ pub(super) struct Header {
 impl Header {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let file = WeightFile::open(path)?;
-        let mut input = Input::new(&file)?;
-        if input.array::<4>()? != MAGIC {
-            return file.refuse("is not a GGUF file: it does not begin with `GGUF`");
-        }
-        match input.u32()? {
-            2 | 3 => {}
-            version if matches!(version.swap_bytes(), 1..=3) => return file.refuse("is a GGUF file for big-endian machines"),
-            version => return file.refuse(format!("is GGUF version {version}; known are 2 and 3")),
-        }
-        // The least bytes of a tensor: name, dimensions, type, offset; of a key: name, type, value.
-        let tensors = input.count("tensors", 8 + 4 + 4 + 8)?;
-        let count = input.count("keys", 8 + 4 + 1)?;
-        for (what, count) in [("tensors", tensors), ("keys", count)] {
-            if count > MAX_ITEMS {
-                return file.refuse(format!("has {count} {what}, at most {MAX_ITEMS} are read"));
-            }
-        }
         let mut keys = BTreeMap::new();
-        for _ in 0..count {
-            let name = input.name()?;
-            let kind = input.u32()?;
+        let (mut input, tensors) = read_keys(&file, &mut |input, name, kind| {
             let value = input.value(kind, 0)?;
-            if keys.insert(name.clone(), value).is_some() {
-                return file.refuse(format!("has the key `{name}` twice"));
-            }
-        }
+            keys.insert(name, value);
+            Ok(())
+        })?;
         let mut infos = Vec::new();
         for _ in 0..tensors {
             infos.push(tensor(&mut input)?);
@@ -69,6 +49,41 @@ impl Header {
         let tensors = place(&file, infos, data, alignment)?;
         Ok(Self { file, keys, tensors })
     }
+}
+
+/// Goes through the keys of a file. `on` gets each name and the number of its value's type, and reads the
+/// value. Gives what is left to be read, and how many tensors it tells of.
+pub(super) fn read_keys<'a>(
+    file: &'a WeightFile,
+    on: &mut dyn FnMut(&mut Input<'a>, String, u32) -> Result<()>,
+) -> Result<(Input<'a>, u64)> {
+    let mut input = Input::new(file)?;
+    if input.array::<4>()? != MAGIC {
+        return file.refuse("is not a GGUF file: it does not begin with `GGUF`");
+    }
+    match input.u32()? {
+        2 | 3 => {}
+        version if matches!(version.swap_bytes(), 1..=3) => return file.refuse("is a GGUF file for big-endian machines"),
+        version => return file.refuse(format!("is GGUF version {version}; known are 2 and 3")),
+    }
+    // The least bytes of a tensor: name, dimensions, type, offset; of a key: name, type, value.
+    let tensors = input.count("tensors", 8 + 4 + 4 + 8)?;
+    let count = input.count("keys", 8 + 4 + 1)?;
+    for (what, count) in [("tensors", tensors), ("keys", count)] {
+        if count > MAX_ITEMS {
+            return file.refuse(format!("has {count} {what}, at most {MAX_ITEMS} are read"));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for _ in 0..count {
+        let name = input.name()?;
+        if !seen.insert(name.clone()) {
+            return file.refuse(format!("has the key `{name}` twice"));
+        }
+        let kind = input.u32()?;
+        on(&mut input, name, kind)?;
+    }
+    Ok((input, tensors))
 }
 
 /// A tensor as the header tells of it; `start` is counted from the first tensor on.

@@ -89,6 +89,31 @@ impl<'a> Input<'a> {
         self.text()?.map_or_else(|| self.file.refuse(format!("its header has a name at {at} that is too long or no UTF-8")), Ok)
     }
 
+    /// A text of any length, which the file holds.
+    pub(super) fn long_text(&mut self) -> Result<String> {
+        let (at, length) = (self.at, self.u64()?);
+        self.take(length)?;
+        let mut bytes = vec![0; length as usize];
+        self.reader.read_exact(&mut bytes).map_err(Error::io("read", self.file.path()))?;
+        String::from_utf8(bytes).or_else(|_| self.file.refuse(format!("its header has a text at {at} that is no UTF-8")))
+    }
+
+    /// An array of texts, behind its type's number.
+    pub(super) fn texts(&mut self) -> Result<Vec<String>> {
+        match self.u32()? {
+            8 => (0..self.count("texts", 8)?).map(|_| self.long_text()).collect(),
+            other => self.file.refuse(format!("its header has an array of type {other} at {}, not of texts", self.at)),
+        }
+    }
+
+    /// An array of 32-bit integers, behind its type's number.
+    pub(super) fn integers(&mut self) -> Result<Vec<u32>> {
+        match self.u32()? {
+            4 | 5 => (0..self.count("values", 4)?).map(|_| self.u32()).collect(),
+            other => self.file.refuse(format!("its header has an array of type {other} at {}, not of integers", self.at)),
+        }
+    }
+
     fn skip(&mut self, size: u64) -> Result<()> {
         self.take(size)?;
         let mut left = size;
