@@ -313,7 +313,7 @@ pub(crate) struct Eval {
     #[arg(long)]
     pub(crate) held_out: bool,
     /// Tokens of held-out text to measure, of each bucket.
-    #[arg(long, value_name = "N", default_value_t = 1 << 17, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) held_out_tokens: u64,
     /// Limits that the numbers have to keep, in TOML; exit code 1 when one does not.
     #[arg(long, value_name = "FILE")]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::malmoi::{call, done};
+use crate::corpus::Corpus;
+use crate::malmoi::{call, curve, done};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval").join(name)
@@ -125,6 +126,30 @@ fn texts_are_written_and_checked() {
     assert!(written.len() == 2 && written[0]["answer"]["text"]["text"].is_string() && written[0]["gold"] == "B", "{}", written[0]);
 }
 
+/// The run's own evaluation at its last step measured the same text.
+#[test]
+fn held_out_text_of_a_run() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml"]);
+    let outcome = done(corpus.path(), &["eval", "out/run", "--held-out", "--json"]);
+    let evals: Vec<Value> = curve(&corpus.out("run")).into_iter().filter(|line| line["reason"] == "eval").collect();
+    let theirs = evals.last().unwrap()["buckets"].as_array().unwrap();
+    let events = outcome.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ours: Vec<Value> = events.filter(|event| event["reason"] == "held-out").collect();
+    assert!(!ours.is_empty() && ours.len() == theirs.len(), "{ours:?} {theirs:?}");
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert_eq!((&ours["bucket"], &ours["tokens"]), (&theirs["bucket"], &theirs["tokens"]));
+        let bits = |loss: &Value| loss["bits-per-byte"].as_f64().unwrap();
+        assert!((bits(ours) - bits(theirs)).abs() < 1e-4, "{ours} {theirs}");
+    }
+    // Another checkpoint is another model, and is set beside the first.
+    let earlier = done(corpus.path(), &["eval", "out/run", "--step", "12", "--held-out"]);
+    assert!(earlier.stdout.contains(" from "), "{}", earlier.stdout);
+    assert_eq!(lines(&corpus.path().join("eval/history.jsonl")).len(), 2);
+    let folder = call(corpus.path(), &["eval", &model(), "--held-out"]);
+    assert!(folder.code == 2 && folder.stderr.contains("--held-out is for run folders"), "{}", folder.stderr);
+}
+
 #[test]
 fn gates_decide_the_exit_code() {
     let folder = TempDir::new().unwrap();
@@ -163,7 +188,7 @@ fn what_is_wrong_is_said_before_the_model_is_opened() {
     let wrong = refused(&["--task", "kmmlu=a-test.csv"]);
     assert!(wrong.contains("a-test.csv, record 1: the answer is `5`, not 1, 2, 3 or 4"), "{wrong}");
     fs::write(folder.path().join("a-test.csv"), "question,answer\n무엇?,1\n").unwrap();
-    assert!(refused(&["--task", "kmmlu=a-test.csv"]).contains("no column `A`"));
+    assert!(refused(&["--task", "kmmlu=a-test.csv"]).contains("no column `"));
     fs::write(folder.path().join("a.json"), "[{\"id\": \"x\", \"question\": \"?\", \"choices\": [\"a\", \"b\"], \"answer\": \"c\"}]")
         .unwrap();
     assert!(refused(&["--task", "click=a.json"]).contains("the answer `c` is none of its choices"));

@@ -14,7 +14,7 @@ use super::item::{Answer, Gold, Item, Record, letter};
 pub(super) fn judge(item: &Item, prompt: String, cut: usize, answer: Answer) -> Record {
     let mut scores = BTreeMap::new();
     let mut followed = Vec::new();
-    let mut score = |name: &str, value: f64| drop(scores.insert(name.to_owned(), value));
+    let mut score = |name: &str, value: f64| scores.extend([(name.to_owned(), value)]);
     let (prediction, gold) = match (&item.gold, &answer) {
         (Gold::Choice(right), Answer::LogLikelihoods(values)) => {
             let chosen = likeliest(values);

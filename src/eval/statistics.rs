@@ -161,8 +161,9 @@ fn f1(pairs: impl Iterator<Item = (bool, bool)>) -> Option<f64> {
 }
 
 fn macro_f1(records: &[&Record]) -> Option<f64> {
-    let classes: BTreeSet<String> = records.iter().flat_map(|record| [record.gold.to_string(), record.prediction.to_string()]).collect();
-    let of = |class: &String| f1(records.iter().map(|record| (record.prediction.to_string() == *class, record.gold.to_string() == *class)));
+    let pairs: Vec<[String; 2]> = records.iter().map(|record| [record.prediction.to_string(), record.gold.to_string()]).collect();
+    let classes: BTreeSet<&String> = pairs.iter().flatten().collect();
+    let of = |class: &&String| f1(pairs.iter().map(|[predicted, gold]| (predicted == *class, gold == *class)));
     let values: Vec<f64> = classes.iter().filter_map(of).collect();
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -49,7 +49,7 @@ const NOT_POLITE: [&str; 8] = ["필요", "중요", "주요", "수요", "소요",
 pub(super) fn speaks(response: &str, speech: Speech) -> bool {
     let ended = |sentence: &&str| sentence.ends_with(|c: char| !c.is_alphanumeric());
     let all: Vec<&str> = response.lines().flat_map(sentences).filter(|sentence| sentence.contains(is_hangul)).collect();
-    let judged: Vec<&str> = if all.iter().any(|sentence| ended(&sentence)) { all.into_iter().filter(ended).collect() } else { all };
+    let judged: Vec<&str> = if all.iter().any(&ended) { all.into_iter().filter(&ended).collect() } else { all };
     let polite = |sentence: &&str| {
         let word = sentence.trim_end_matches(|c: char| !c.is_alphanumeric()).rsplit(char::is_whitespace).next().unwrap_or_default();
         POLITE.iter().any(|ending| word.ends_with(ending)) && !NOT_POLITE.contains(&word)
@@ -135,7 +135,7 @@ pub(super) fn counts_in(response: &str, wanted: Numerals) -> bool {
 
 /// Whether a word is this, alone or with a particle.
 fn is_with_tail(word: &str, whole: &str) -> bool {
-    word.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || TAILS.iter().any(|tail| rest == *tail))
+    word.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || TAILS.contains(&rest))
 }
 
 /// Whether a word is a numeral, with its counter or before one where it could mean something else.

@@ -47,7 +47,7 @@ fn sentences_by_hand() {
     for (text, count) in [
         ("하나다. 둘이다! 셋인가?", 3),
         ("Mr. Kim paid 3.50 dollars. He left at 5 p.m. yesterday.", 2),
-        ("\"Really?!\" she said. \"Yes.\" 끝", 3),
+        ("\"Really?!\" she said. \"Yes.\" 끝", 4),
         ("1. 사과\n2. 배를 먹는다.\n", 1),
         ("그는 1999. 그리고 나서...", 2),
         ("J. K. Rowling wrote it", 1),

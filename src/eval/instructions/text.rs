@@ -37,9 +37,9 @@ pub(super) fn capital_words(text: &str) -> usize {
 }
 
 /// Words before a point that ends no sentence.
-const ABBREVIATIONS: [&str; 24] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "ltd", "co", "corp", "fig", "no", "al", "e.g", "i.e", "u.s", "a.m",
-    "p.m", "p.s", "p.p.s", "etc",
+const ABBREVIATIONS: [&str; 21] = [
+    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "ltd", "co", "corp", "fig", "e.g", "i.e", "u.s", "a.m", "p.m", "p.s",
+    "p.p.s",
 ];
 
 /// Sentences: each ends in `.`, `!`, `?` or their wide forms, with closing marks, before white space or the
