@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use trainer::{FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, TextStream};
 
-use super::item::{Answer, Ask, Item};
+use super::item::{Answer, Ask, Item, rounded};
 use super::judge::judge;
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ impl Work<'_> {
             let mut scores = trainer::score(&self.opened.model, &pairs, |_| ()).map_err(Error::bad_result)?.into_iter();
             let mut records = Vec::new();
             for (&at, encoded) in chunk.iter().zip(&encoded) {
-                let values: Vec<f64> = scores.by_ref().take(encoded.pairs.len()).map(|score| score.log_likelihood).collect();
+                let values: Vec<f64> = scores.by_ref().take(encoded.pairs.len()).map(|score| rounded(score.log_likelihood)).collect();
                 let item = &self.questions.items[at];
                 if values.iter().any(|value| !value.is_finite()) {
                     return Err(Error::bad_result(format!("{name}: the model gives no finite likelihood for {}", item.id)));

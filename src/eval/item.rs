@@ -98,6 +98,11 @@ impl Item {
     }
 }
 
+/// Six decimals: so short a number is read back as it was written, and outputs that were kept are those of one go.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
 /// 0 → A.
 pub(super) fn letter(at: usize) -> char {
     char::from(b'A' + at.min(25) as u8)

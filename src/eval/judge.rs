@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::instructions;
-use super::item::{Answer, Gold, Item, Record, letter};
+use super::item::{Answer, Gold, Item, Record, letter, rounded};
 
 /// The record of an item that was answered. `prompt` is what the model read, without `cut` tokens.
 pub(super) fn judge(item: &Item, prompt: String, cut: usize, answer: Answer) -> Record {
     let mut scores = BTreeMap::new();
     let mut followed = Vec::new();
-    let mut score = |name: &str, value: f64| scores.extend([(name.to_owned(), value)]);
+    let mut score = |name: &str, value: f64| scores.extend([(name.to_owned(), rounded(value))]);
     let (prediction, gold) = match (&item.gold, &answer) {
         (Gold::Choice(right), Answer::LogLikelihoods(values)) => {
             let chosen = likeliest(values);
@@ -26,7 +26,7 @@ pub(super) fn judge(item: &Item, prompt: String, cut: usize, answer: Answer) -> 
             score("accuracy", f64::from(chosen == Some(*right)));
             (json!(chosen.map(letter)), json!(letter(*right)))
         }
-        (Gold::Degree(gold), Answer::LogLikelihoods(values)) => (json!(expected(values)), json!(gold)),
+        (Gold::Degree(gold), Answer::LogLikelihoods(values)) => (json!(rounded(expected(values))), json!(gold)),
         (Gold::Texts(texts), Answer::Text { text, .. }) => {
             let text = text.trim();
             score("exact-match", f64::from(span::exact_match(text, texts)));

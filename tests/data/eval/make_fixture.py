@@ -22,22 +22,24 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import lm_eval
 import torch
 import yaml
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 HERE = Path(__file__).parent
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 COLUMNS = ["question", "answer", "A", "B", "C", "D", "Category", "Human Accuracy"]
 
 
 def arithmetic(count, first):
     for i in range(first, first + count):
         a, b, right = 3 * i + 2, 5 * i + 1, i % 4
-        choices = [str(a + b + 1 + d) for d in (-right, 1 - right, 2 - right, 3 - right)]
-        choices = [str(a + b) if d == right else choices[d] for d in range(4)]
+        choices = [str(a + b + d - right) for d in range(4)]
         yield [f" 사과 {a}개와 배 {b}개를 더하면 모두 몇 개인가? ", right + 1, *choices, "Arithmetic", 0.9]
 
 
-def words(count, first):
+def words(count, first, question):
     pairs = [("크다", "작다"), ("높다", "낮다"), ("길다", "짧다"), ("밝다", "어둡다"), ("빠르다", "느리다"), ("무겁다", "가볍다")]
     pairs += [("덥다", "춥다"), ("많다", "적다"), ("넓다", "좁다"), ("깊다", "얕다"), ("쉽다", "어렵다"), ("가깝다", "멀다")]
     for i in range(first, first + count):
@@ -45,7 +47,7 @@ def words(count, first):
         others = [pairs[(i + d) % len(pairs)][1] for d in (1, 2, 3)]
         right = (i * 7 + 1) % 4
         choices = others[:right] + [opposite] + others[right:]
-        yield [f"다음 가운데 '{word}'의 반대말은?", right + 1, *choices, "Words", 0.95]
+        yield [question.format(word), right + 1, *choices, "Words", 0.95]
 
 
 def table(name, rows):
@@ -57,7 +59,9 @@ def table(name, rows):
 
 def model(texts):
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    # Qwen2's own pattern: transformers gives it to every tokenizer of a qwen2 model, whatever the file says.
+    split = pre_tokenizers.Split(Regex(PATTERN), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=384, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"])
@@ -119,7 +123,7 @@ def problems():
 
 if __name__ == "__main__":
     files = {"arithmetic-test.csv": arithmetic(13, 1), "arithmetic-dev.csv": arithmetic(5, 40)}
-    files |= {"words-test.csv": words(11, 0), "words-dev.csv": words(5, 6)}
+    files |= {"words-test.csv": words(11, 0, "다음 가운데 '{}'의 반대말은?"), "words-dev.csv": words(5, 6, "'{}'의 뜻과 반대되는 말은?")}
     files = {name: list(rows) for name, rows in files.items()}
     for name, rows in files.items():
         table(name, rows)
