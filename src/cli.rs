@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Continue a text with a model: one prompt, a file of prompts, or what is typed.
     Generate(Generate),
+    /// Evaluate a model on tasks whose files are here: KMMLU, CLIcK, IFEval, KITE, KorQuAD, KLUE, HRM8K.
+    Eval(Eval),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.
@@ -367,6 +369,65 @@ pub(crate) struct Generate {
     /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
     #[arg(long, value_name = "N|best")]
     pub(crate) step: Option<Step>,
+}
+
+/// What is evaluated, on what and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Eval {
+    /// A run folder, a Hugging Face folder or a .gguf file.
+    pub(crate) model: PathBuf,
+    /// A task and its file or folder in the published format; may be given several times. Tasks are kmmlu, click,
+    /// ifeval, kite, korquad, klue-nli, klue-sts, hrm8k and arithmetic. Nothing is downloaded.
+    #[arg(long, value_name = "TASK=FILE")]
+    pub(crate) task: Vec<String>,
+    /// Examples before each question: the first of its subject.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) shots: usize,
+    /// Where a task's examples are [default: for kmmlu, the dev files beside its test files].
+    #[arg(long, value_name = "TASK=FILE")]
+    pub(crate) examples: Vec<String>,
+    /// Let the model write the letter of a choice, instead of comparing the choices' likelihoods.
+    #[arg(long)]
+    pub(crate) generate: bool,
+    /// Form of KMMLU's questions.
+    #[arg(long, value_enum, default_value_t = KmmluPrompt::Default)]
+    pub(crate) kmmlu_prompt: KmmluPrompt,
+    /// Questions of each subject, at most: the first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// New tokens of an answer, at most [default: the task's, 32 to 2048].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) tokens: Option<u32>,
+    /// Answers written at a time, at most.
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) batch: u32,
+    /// Also measure bits per byte of the run's held-out text, by bucket.
+    #[arg(long)]
+    pub(crate) held_out: bool,
+    /// Tokens of held-out text to measure, of each bucket.
+    #[arg(long, value_name = "N", default_value_t = 65_536, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) held_out_tokens: u64,
+    /// Limits that the numbers have to keep, in TOML; exit code 1 when one does not.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gate: Option<PathBuf>,
+    /// Folder for the outputs of every item, the summary and the history; what is there is not asked again.
+    #[arg(long, value_name = "FOLDER", default_value = "eval")]
+    pub(crate) out: PathBuf,
+    /// The tokenizer.json or SentencePiece model [default: the one beside the model].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tokenizer: Option<PathBuf>,
+    /// The run's checkpoint of this step, or `best`, that of the best evaluation [default: the latest].
+    #[arg(long, value_name = "N|best")]
+    pub(crate) step: Option<Step>,
+}
+
+/// Form of KMMLU's questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KmmluPrompt {
+    /// lm-eval's: 정답： with a full-width colon.
+    Default,
+    /// With an instruction before and headings.
+    Seed,
 }
 
 /// How tokens are drawn.

@@ -15,6 +15,7 @@ mod data;
 mod doctor;
 mod error;
 mod estimate;
+mod eval;
 mod explain;
 mod export;
 mod generate;
@@ -69,7 +70,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
     if matches!(
         cli.command,
-        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_)
+        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_) | Command::Eval(_)
     ) {
         listen()?;
     }
@@ -98,6 +99,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, &cli.common, ui),
         Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
+        Command::Eval(arguments) => eval::eval(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),

@@ -40,17 +40,7 @@ pub(crate) struct Opened {
 pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
     let hint = |error: trainer::Error| Error::new(error).hint("`malmoi doctor` lists the devices");
     let device: DeviceSpec = source.device.parse().map_err(hint)?;
-    let (weights, tokenizer, more) = match source.path.join(layout::RECIPE).exists() {
-        true if source.lora.is_some() => {
-            return Err(Error::new(format!("--lora is for models in files, and {} is a run", source.path.display()))
-                .hint("a run's own adapters are merged without it"));
-        }
-        true => of_run(source)?,
-        false if source.step.is_some() => {
-            return Err(Error::new(format!("--step is for run folders, which {} is not", source.path.display())));
-        }
-        false => of_files(source)?,
-    };
+    let (weights, tokenizer, more) = find(source)?;
     let (rows, ids) = (weights.vocab_size(), tokenizer.vocab_size() as usize);
     if ids > rows {
         return Err(Error::new(format!("the model has {rows} rows, the tokenizer {ids} ids: they do not belong together"))
@@ -65,6 +55,24 @@ pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
     let model = weights.model(&device).map_err(Error::new)?;
     let precision = Precision::best(model.config(), &device);
     Ok(Opened { model: model.with_precision(precision).map_err(Error::new)?, tokenizer, ends })
+}
+
+/// Hash of everything that the model's answers follow from: weights, their config, the tokenizer. Reads every byte.
+pub(crate) fn identity(source: &Source<'_>) -> Result<Digest> {
+    let (weights, tokenizer, _) = find(source)?;
+    let mut hasher = blake3::Hasher::new_derive_key("malmoi model with its tokenizer, version 1");
+    hasher.update(&weights.digest().map_err(Error::new)?.0).update(&tokenizer.fingerprint());
+    Ok(Digest(*hasher.finalize().as_bytes()))
+}
+
+fn find(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+    match source.path.join(layout::RECIPE).exists() {
+        true if source.lora.is_some() => Err(Error::new(format!("--lora is for models in files, and {} is a run", source.path.display()))
+            .hint("a run's own adapters are merged without it")),
+        true => of_run(source),
+        false if source.step.is_some() => Err(Error::new(format!("--step is for run folders, which {} is not", source.path.display()))),
+        false => of_files(source),
+    }
 }
 
 fn load(path: &Path) -> Result<Tokenizer> {

@@ -7,6 +7,7 @@ mod corpus;
 mod dedup;
 mod determinism;
 mod errors;
+mod eval;
 mod formats;
 mod generate;
 mod interchange;

@@ -6,13 +6,13 @@ pub(crate) struct Columns(Vec<Vec<String>>);
 
 impl Columns {
     /// A table with this head.
-    pub(crate) fn new<const N: usize>(head: [&str; N]) -> Self {
-        Self(vec![head.map(str::to_owned).to_vec()])
+    pub(crate) fn new(head: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(vec![head.into_iter().map(Into::into).collect()])
     }
 
     /// Adds a row.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.0.push(cells.to_vec());
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.0.push(cells.into_iter().collect());
     }
 
     /// Whether there is nothing below the head.

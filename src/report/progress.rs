@@ -12,6 +12,8 @@ pub(crate) enum Unit {
     Bytes,
     Steps,
     Tasks,
+    Tokens,
+    Items,
 }
 
 /// A running stage. Dropping it ends the line.
@@ -117,6 +119,8 @@ fn line(stage: &str, unit: Unit, [done, before, total]: [u64; 3], seconds: f64) 
         Unit::Bytes => line.push_str(&format!("  {}/s", bytes(rate as u64))),
         Unit::Steps => line.push_str(&format!("  {rate:.1} steps/s")),
         Unit::Tasks => line.push_str(&format!("  {rate:.1} tasks/s")),
+        Unit::Tokens => line.push_str(&format!("  {rate:.0} tokens/s")),
+        Unit::Items => line.push_str(&format!("  {rate:.2} items/s")),
     }
     if rate > 0.0 && done < total {
         line.push_str(&format!("  ETA {}", duration(((total - done) as f64 / rate) as u64)));
@@ -129,6 +133,8 @@ fn amount(unit: Unit, value: u64) -> String {
         Unit::Bytes => bytes(value),
         Unit::Steps => format!("{value} steps"),
         Unit::Tasks => format!("{value} tasks"),
+        Unit::Tokens => format!("{value} tokens"),
+        Unit::Items => format!("{value} items"),
     }
 }
 

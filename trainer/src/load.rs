@@ -255,6 +255,17 @@ impl Pretrained {
             hasher.update(hash.finalize().as_bytes());
         }
         self.files.iter().try_for_each(|file| file.hash(&mut hasher))?;
+        if self.merged.is_some() {
+            // Of adapters there is no file here: what they made of the weights counts.
+            for (name, _) in self.config.tensors(self.vocab_size()) {
+                self.pieces(&name, &mut |values| {
+                    for value in values {
+                        hasher.update(&value.to_le_bytes());
+                    }
+                    Ok(())
+                })?;
+            }
+        }
         Ok(Digest(*hasher.finalize().as_bytes()))
     }
 }

@@ -1,0 +1,74 @@
+//! Evaluations that were done before, one line each.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::gate::Outcome;
+use crate::error::{Context, Error, Result};
+
+/// One evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Entry {
+    /// Seconds since 1970.
+    pub(super) time: u64,
+    /// The model as it was named.
+    pub(super) model: String,
+    /// Hash of the model.
+    pub(super) identity: String,
+    /// How each task was asked, such as `kmmlu.5-shot.likelihood`.
+    pub(super) setups: Vec<String>,
+    pub(super) measured: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub(super) gates: Vec<Outcome>,
+}
+
+/// The history of a folder of evaluations.
+pub(super) struct History {
+    path: PathBuf,
+    entries: Vec<Entry>,
+}
+
+impl History {
+    /// Reads the history, if there is one.
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join("history.jsonl");
+        let mut entries = Vec::new();
+        if path.exists() {
+            let text = fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+            for (at, line) in text.lines().enumerate() {
+                let entry = serde_json::from_str(line).context(|| format!("{}, line {}", path.display(), at + 1));
+                entries.push(entry.map_err(|error: Error| error.hint("move the file away to begin another history"))?);
+            }
+        }
+        Ok(Self { path, entries })
+    }
+
+    /// What another model had last in the same setup.
+    pub(super) fn before(&self, metric: &str, setup: Option<&str>, identity: &str) -> Option<f64> {
+        let comparable =
+            |entry: &&Entry| entry.identity != identity && setup.is_none_or(|setup| entry.setups.iter().any(|theirs| theirs == setup));
+        self.entries.iter().rev().filter(comparable).find_map(|entry| entry.measured.get(metric).copied())
+    }
+
+    /// Adds an evaluation. One that says the same as the last but its time is not added.
+    pub(super) fn add(&mut self, entry: Entry) -> Result<()> {
+        let same = |last: &Entry| Entry { time: entry.time, ..last.clone() } == entry;
+        if self.entries.last().is_some_and(same) {
+            return Ok(());
+        }
+        self.entries.push(entry);
+        let cannot = || format!("cannot write {}", self.path.display());
+        let mut out = corpora::AtomicFile::create(&self.path)?;
+        for entry in &self.entries {
+            serde_json::to_writer(&mut out, entry).context(cannot)?;
+            out.write_all(b"\n").context(cannot)?;
+        }
+        out.finish()?;
+        Ok(())
+    }
+}
