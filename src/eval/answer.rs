@@ -16,8 +16,10 @@ use crate::error::{Error, Result};
 use crate::model::Opened;
 use crate::report::{Ui, Unit};
 
-/// Questions whose likelihoods are computed, and kept, at a time.
+/// Questions whose likelihoods are computed, and kept, at a time, at most.
 const CHUNK: usize = 16;
+/// Their tokens, at most, unless one alone has more: what is lost when the program is stopped.
+const CHUNK_TOKENS: u64 = 8_192;
 /// Longest context that is taken where the model names none.
 const CONTEXT: usize = 32_768;
 
@@ -80,6 +82,24 @@ impl Work<'_> {
         if self.cancel.load(Ordering::Relaxed) { Err(Error::interrupted()) } else { Ok(()) }
     }
 
+    /// The questions in pieces. They follow from the whole list: answers do not depend on what was missing.
+    fn chunks<'b>(&self, order: &'b [usize]) -> Vec<&'b [usize]> {
+        let mut chunks = Vec::new();
+        let mut rest = order;
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = |at: &&usize| {
+                tokens += self.lengths[**at] as u64;
+                tokens <= CHUNK_TOKENS
+            };
+            let count = rest.iter().take(CHUNK).take_while(fits).count().max(1);
+            let (chunk, later) = rest.split_at(count);
+            chunks.push(chunk);
+            rest = later;
+        }
+        chunks
+    }
+
     fn context(&self) -> usize {
         self.opened.model.config().max_positions.map_or(CONTEXT, |most| most as usize)
     }
@@ -88,9 +108,10 @@ impl Work<'_> {
         let tokens = |chunk: &[usize]| chunk.iter().map(|&at| self.lengths[at] as u64).sum::<u64>();
         let progress = ui.progress(name, Unit::Tokens, tokens(order));
         let wanted = |chunk: &&[usize]| chunk.iter().any(|&at| self.missing[at]);
-        let done: u64 = order.chunks(CHUNK).filter(|chunk| !wanted(chunk)).map(tokens).sum();
+        let chunks = self.chunks(order);
+        let done: u64 = chunks.iter().filter(|chunk| !wanted(chunk)).map(|chunk| tokens(chunk)).sum();
         progress.set_before(done);
-        for chunk in order.chunks(CHUNK).filter(wanted) {
+        for chunk in chunks.into_iter().filter(wanted) {
             self.stopped()?;
             let encoded: Vec<Encoded> = chunk.iter().map(|&at| self.encode(at)).collect::<Result<_>>()?;
             let pairs: Vec<(&[u32], &[u32])> =

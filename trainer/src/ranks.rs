@@ -83,23 +83,27 @@ impl Ranks {
 
         // An error ends the step before any card waits for another.
         let summed = on_each(ranks, |rank, replica| {
-            replica.model.set_noise(update.noise);
-            let mut gradients = Gradients::new(&replica.model);
-            for micro_batch in pieces.iter().skip(rank).step_by(count) {
-                let loss = objective.loss(&replica.model, micro_batch)?;
-                gradients.add(&replica.model, loss, trained)?;
-            }
-            Ok((replica, gradients))
+            at_home(&replica.model.clone(), || {
+                replica.model.set_noise(update.noise);
+                let mut gradients = Gradients::new(&replica.model);
+                for micro_batch in pieces.iter().skip(rank).step_by(count) {
+                    let loss = objective.loss(&replica.model, micro_batch)?;
+                    gradients.add(&replica.model, loss, trained)?;
+                }
+                Ok((replica, gradients))
+            })
         })?;
         let made = on_each(summed, |_, (Replica { model, optimizer }, mut gradients)| {
-            if count > 1 {
-                gradients.add_up(model);
-            }
-            let grad_norm = gradients.clip(update.clip_norm);
-            if trained > 0 {
-                optimizer.step(model, &gradients, update.learning_rate)?;
-            }
-            Ok(Made { loss: gradients.loss(), grad_norm })
+            at_home(&model.clone(), || {
+                if count > 1 {
+                    gradients.add_up(model);
+                }
+                let grad_norm = gradients.clip(update.clip_norm);
+                if trained > 0 {
+                    optimizer.step(model, &gradients, update.learning_rate)?;
+                }
+                Ok(Made { loss: gradients.loss(), grad_norm })
+            })
         })?;
         made.into_iter().next().ok_or_else(lost)
     }
@@ -109,15 +113,21 @@ fn lost() -> Error {
     Error::Backend { operation: "train on a card", detail: "its thread panicked".to_owned() }
 }
 
+/// Does `work` on the streams of a card that the model was made on, on whatever thread this is.
+fn at_home<T>(model: &Model, work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "cuda")]
+    if let (true, Some(vector)) = (crate::device::is_cuda(&model.device()), model.tensors().find(|tensor| !tensor.is_matrix())) {
+        return crate::kernels::gpu::on_streams_of(vector.value(), work);
+    }
+    let _ = model;
+    work()
+}
+
 /// Does `work` with each of these, a thread for each; one alone is worked on here.
 fn on_each<T: Send, U: Send>(each: Vec<T>, work: impl Fn(usize, T) -> Result<U> + Sync) -> Result<Vec<U>> {
     if each.len() == 1 {
         return each.into_iter().map(|one| work(0, one)).collect();
     }
-    #[cfg(feature = "cuda")]
-    let streams = crate::kernels::gpu::Streams::current();
-    #[cfg(feature = "cuda")]
-    let work = |rank, one| streams.with(|| work(rank, one));
     std::thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> = each.into_iter().enumerate().map(|(rank, one)| scope.spawn(move || work(rank, one))).collect();

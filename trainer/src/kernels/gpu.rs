@@ -24,7 +24,7 @@ mod tape;
 pub(crate) use attention::attention;
 pub(crate) use embedding::embed;
 pub(crate) use engine::{end_profile, fault, start_profile};
-pub(crate) use group::{Streams, add_up, join};
+pub(crate) use group::{add_up, join, on_streams_of};
 pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forward_half};
 pub(crate) use linear::{Projection, Weight, linear};
 pub(crate) use loss::{linear_cross_entropy, token_losses};

@@ -8,7 +8,6 @@ use std::sync::{Arc, Barrier};
 
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::environment::stream::StreamId;
 use cudarc::nccl::result::NcclError;
 use cudarc::nccl::{result, sys};
 
@@ -26,21 +25,10 @@ pub(super) struct Seat {
 // SAFETY: a communicator is not bound to a thread; it is used under the lock of its card's engine only.
 unsafe impl Send for Seat {}
 
-/// The streams of a thread. cubecl makes streams and memory pools for every thread that it sees; what is done for
-/// this thread on another one is to use those that are there.
-#[derive(Clone, Copy)]
-pub(crate) struct Streams(StreamId);
-
-impl Streams {
-    /// Those of this thread.
-    pub(crate) fn current() -> Self {
-        Self(StreamId::current())
-    }
-
-    /// Does `work` with them, on whatever thread this is.
-    pub(crate) fn with<T>(self, work: impl FnOnce() -> T) -> T {
-        self.0.executes(work)
-    }
+/// Does `work` on the streams on which the tensor was made, on whatever thread this is. cubecl makes streams and
+/// memory pools for every thread that it sees; what is done for one thread on another is to use those that are there.
+pub(crate) fn on_streams_of<T>(tensor: Tensor<2>, work: impl FnOnce() -> T) -> T {
+    Input::of(tensor).data.handle.stream.executes(work)
 }
 
 /// Makes one group of these cards, which have consecutive numbers. What was a group before is none any more.
