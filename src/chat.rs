@@ -52,17 +52,15 @@ fn find(recipe: &Recipe) -> Result<TemplateText> {
             Error::new(format!("chat.template: {error}")).hint(format!("it is one of {names}, or a file or folder with a chat template"))
         });
     }
-    let beside = recipe.tokenizer.load.as_deref().and_then(Path::parent);
+    let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
+    let loaded = recipe.tokenizer.load.as_deref().and_then(|path| if is_gguf(path) { Some(path) } else { path.parent() });
     let model = recipe.train.as_ref().and_then(|train| train.init.as_deref());
-    for place in beside.into_iter().chain(model) {
-        let found = if place.is_dir() {
-            TemplateText::beside(place)
-        } else if place.extension().is_some_and(|extension| extension == "gguf") {
-            TemplateText::load(place).map(Some)
-        } else {
+    for place in loaded.into_iter().chain(model) {
+        if !place.is_dir() && !is_gguf(place) {
             continue;
-        };
-        if let Some(text) = found.map_err(|error| Error::new(error).hint("`chat.template` names another template"))? {
+        }
+        let found = TemplateText::of_model(place).map_err(|error| Error::new(error).hint("`chat.template` names another template"))?;
+        if let Some(text) = found {
             return Ok(text);
         }
     }

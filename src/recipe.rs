@@ -303,7 +303,7 @@ impl Recipe {
         }
         if let Some((index, import)) = self.imports.iter().enumerate().find(|(_, import)| self.is_chat(&import.bucket)) {
             let message = format!(
-                "import `{}` has plain tokens, but bucket `{}` has conversations; they are put into rows otherwise, so give it another bucket",
+                "import `{}` fills bucket `{}`, which has conversations; these are put into rows otherwise, so give it another bucket",
                 import.name, import.bucket
             );
             return Err(Problem::new(format!("imports.{index}.bucket"), message));

@@ -269,7 +269,7 @@ fn what_cannot_be_learned_from_is_an_error_with_its_row() {
         (
             "[mixture]\nchat = 0.5",
             "[[imports]]\nname = \"tokens\"\nbucket = \"chat\"\nfiles = [\"tokens.bin\"]\n\n[mixture]\nchat = 0.5",
-            "import `tokens` has plain tokens, but bucket `chat` has conversations",
+            "import `tokens` fills bucket `chat`, which has conversations",
         ),
         ("sequence-length = 160", "sequence-length = 8", "has more than `train.sequence-length` = 8 tokens"),
     ] {

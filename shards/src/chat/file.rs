@@ -23,7 +23,7 @@ impl TemplateText {
     pub fn load(path: &Path) -> Result<Self> {
         let none = || Error::invalid(path, "it has no chat template");
         if path.is_dir() {
-            return Self::beside(path)?.ok_or_else(none);
+            return Self::of_model(path)?.ok_or_else(none);
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gguf") => gguf(path)?.ok_or_else(none),
@@ -36,12 +36,15 @@ impl TemplateText {
         }
     }
 
-    /// The template of a model's folder; none where it has none.
+    /// The template of a model's folder or `.gguf` file; none where it has none.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn beside(folder: &Path) -> Result<Option<Self>> {
-        let (template, config) = (folder.join(TEMPLATE), folder.join(CONFIG));
+    pub fn of_model(model: &Path) -> Result<Option<Self>> {
+        if model.is_file() {
+            return gguf(model);
+        }
+        let (template, config) = (model.join(TEMPLATE), model.join(CONFIG));
         if template.is_file() {
             return Self::load(&template).map(Some);
         }
@@ -99,10 +102,10 @@ mod tests {
     fn every_place_of_a_template_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
-        assert_eq!(TemplateText::beside(folder.path()).unwrap(), None);
+        assert_eq!(TemplateText::of_model(folder.path()).unwrap(), None);
         assert!(TemplateText::load(folder.path()).unwrap_err().to_string().contains("no chat template"));
         write(CONFIG, r#"{"bos_token": {"content": "<s>"}, "eos_token": "</s>"}"#);
-        assert_eq!(TemplateText::beside(folder.path()).unwrap(), None);
+        assert_eq!(TemplateText::of_model(folder.path()).unwrap(), None);
         write(
             CONFIG,
             r#"{"bos_token": {"content": "<s>"}, "eos_token": "</s>", "chat_template": [{"name": "tool_use", "template": "t"}, {"name": "default", "template": "d"}]}"#,
@@ -112,10 +115,10 @@ mod tests {
         assert_eq!(TemplateText::load(&folder.path().join(CONFIG)).unwrap(), found);
         // A file of its own goes before the config's, and has its tokens.
         write(TEMPLATE, "j");
-        let found = TemplateText::beside(folder.path()).unwrap().unwrap();
+        let found = TemplateText::of_model(folder.path()).unwrap().unwrap();
         assert_eq!((found.template.as_str(), found.bos_token.as_deref()), ("j", Some("<s>")));
         write(CONFIG, "{");
-        assert!(TemplateText::beside(folder.path()).is_err());
+        assert!(TemplateText::of_model(folder.path()).is_err());
     }
 
     const TOKENS: &str = "tokenizer.ggml.tokens";
@@ -144,7 +147,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.gguf");
         std::fs::write(&path, bytes).unwrap();
-        gguf(&path)
+        TemplateText::of_model(&path)
     }
 
     #[test]
