@@ -415,7 +415,7 @@ fn token_ledger(folder: &Path, recipe: &Recipe, tokenizer: Option<&Tokenizer>, t
         ledger.ui.say("training has not begun: its part of the ledger was not checked");
         return Ok(());
     }
-    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    let text = layout::read_lines(&path)?;
     let (mut drawn, mut trained, mut masked, mut steps) = (0, 0, 0, 0);
     for (number, line) in text.lines().enumerate() {
         let line: Value = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;

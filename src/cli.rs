@@ -23,7 +23,7 @@ pub(crate) struct Common {
     /// Threads to use [default: all cores].
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: Option<u16>,
-    /// Where to train: cpu, cuda or cuda:INDEX.
+    /// Where to compute: cpu, cuda, cuda:INDEX, or to train cuda:FIRST-LAST, several cards of this machine.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "cpu")]
     pub(crate) device: String,
     /// Print one JSON object a line on stdout.

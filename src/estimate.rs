@@ -75,6 +75,9 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         let base = lora.base.map_or("bf16".to_owned(), |base| base.to_string());
         ui.data(format!("adapters    rank {}, {} trained parameters, the rest frozen in {base}", lora.rank, count(estimate.trained)));
     }
+    if job.lora.as_ref().is_some_and(|lora| lora.dora) {
+        ui.data("            what DoRA holds besides is not counted: its layers keep more of every token, and whole matrices in 32 bits");
+    }
     ui.data(format!(
         "work        {:.3e} FLOPs a token at {} tokens a sequence ({:.3e} in products, the rest in attention)",
         estimate.flops_per_token as f64, job.sequence_length, estimate.flops_of_products as f64
@@ -103,7 +106,7 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         card.tflops
     ));
     if arguments.gpus > 1 {
-        ui.data("            as if cards lost nothing to each other; malmoi itself trains on one");
+        ui.data("            as if cards lost nothing to each other; each holds the whole model, and what they add up waits for the backward pass");
     }
     match (tokens, seconds) {
         (Some(tokens), Some(seconds)) => {

@@ -110,10 +110,37 @@ pub(crate) fn write(folder: &Path, file: &str, bytes: &[u8]) -> crate::error::Re
     Ok(())
 }
 
+/// Reads a file of the run that grows line by line. What follows the last whole line is what a killed process
+/// left of the next one, and no part of it.
+pub(crate) fn read_lines(path: &Path) -> crate::error::Result<String> {
+    use crate::error::Context;
+    let mut bytes = std::fs::read(path).context(|| format!("cannot read {}", path.display()))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    bytes.truncate(whole);
+    String::from_utf8(bytes).context(|| format!("{} is not what malmoi wrote", path.display()))
+}
+
 /// Reads a JSON file of the run.
 pub(crate) fn read_json<T: serde::de::DeserializeOwned>(folder: &Path, file: &str) -> crate::error::Result<T> {
     use crate::error::Context;
     let path = folder.join(file);
     let bytes = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&bytes).context(|| format!("{} is not what malmoi wrote", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_torn_last_line_is_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let whole = "{\"a\":1}\n{\"가\":2}\n";
+        // Torn in the middle of a character, too.
+        for (torn, read) in [(whole.len(), whole), (whole.len() - 1, "{\"a\":1}\n"), (12, "{\"a\":1}\n"), (3, ""), (0, "")] {
+            std::fs::write(&path, &whole.as_bytes()[..torn]).unwrap();
+            assert_eq!(super::read_lines(&path).unwrap(), read, "{torn}");
+        }
+        std::fs::write(&path, [0xff, b'\n']).unwrap();
+        assert!(super::read_lines(&path).is_err());
+    }
 }

@@ -8,7 +8,7 @@ use filters::Chain;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shards::{ChatEncoder, Manifest, MixturePlan, Tokenizer};
-use trainer::DeviceSpec;
+use trainer::{Checkpoint, DeviceSpec};
 
 use crate::cli::{Common, Language, StageName};
 use crate::error::{Context, Error, Result};
@@ -74,12 +74,24 @@ impl<'a> Run<'a> {
 
     /// `malmoi run`: everything.
     pub(crate) fn all(&self) -> Result<()> {
+        self.check_device()?;
         self.begin()?;
         let (tokenizer, manifest, mixture) = self.shards()?;
         if let Some(mixture) = &mixture {
             self.train(&tokenizer, &manifest, mixture)?;
         }
         self.report()
+    }
+
+    /// What the device cannot do is said before hours of other stages. Shards alone need none of it.
+    fn check_device(&self) -> Result<()> {
+        let Some(train) = &self.recipe.train else { return Ok(()) };
+        if Checkpoint::latest(&self.folder.join(layout::CHECKPOINTS)).map_err(Error::new)?.is_some() {
+            return Ok(()); // it goes on as it began
+        }
+        train
+            .check_device(self.device)
+            .map_err(|error| Error::new(format!("train: {error}")).hint(format!("the device is {} (`--device`)", self.device)))
     }
 
     /// `malmoi build`: up to the shards.

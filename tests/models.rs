@@ -178,3 +178,54 @@ fn weights_that_do_not_fit_are_refused_before_anything_is_done() {
     let error = call(corpus.path(), &["run", "few.toml"]).stderr;
     assert!(error.contains("has 40 rows, the tokenizer 600 ids"), "{error}");
 }
+
+/// A GGUF file knows what its ids mean: another tokenizer is refused, its own and one that goes on from it are not.
+#[test]
+fn a_gguf_file_is_trained_with_its_own_ids() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["run", "recipe.toml"]);
+    done(corpus.path(), &["export", "out/run", "model.gguf", "--format", "gguf-f32"]);
+    let own = corpus.out("run").join("tokenizer/tokenizer.json");
+    let recipe = |tokenizer: &str| second("model.gguf").replace("load = \"model.gguf/tokenizer.json\"", tokenizer);
+    corpus.recipe("second.toml", &recipe("bytes = true"));
+    let refused = call(corpus.path(), &["run", "second.toml"]);
+    assert!(refused.code == 2 && refused.stderr.contains("they do not belong together"), "{}", refused.stderr);
+
+    corpus.recipe("second.toml", &recipe(&format!("load = \"{}\"", own.display())));
+    let ran = done(corpus.path(), &["run", "second.toml"]).stderr;
+    assert!(!ran.contains("cannot be read"), "{ran}");
+    let (first, then) = (losses(&corpus.out("run")), losses(&corpus.out("second")));
+    assert!((then[0] - first[15]).abs() < 0.3, "{first:?} {then:?}");
+
+    // A token more: beside adapters its row is frozen, which is said before and after.
+    let mut file: Value = serde_json::from_slice(&fs::read(&own).unwrap()).unwrap();
+    let more = serde_json::json!({
+        "id": 600, "content": "할머니", "special": false, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+    });
+    file["added_tokens"].as_array_mut().unwrap().push(more);
+    fs::write(corpus.path().join("grown.json"), file.to_string()).unwrap();
+    let grown = |full: &str| {
+        let lora = format!("init = \"model.gguf\"\nlora = {{ rank = 4{full} }}");
+        recipe("load = \"grown.json\"").replace("init = \"model.gguf\"", &lora)
+    };
+    corpus.recipe("grown.toml", &grown(""));
+    let ran = done(corpus.path(), &["run", "grown.toml"]).stderr;
+    assert!(
+        ran.contains("1 tokens are new to the model of `init`") && ran.contains("put \"embed-tokens\" into `train.lora.full`"),
+        "{ran}"
+    );
+    assert!(ran.contains("1 of 1 new tokens have learned nothing from text, 1 of them because their rows are frozen"), "{ran}");
+    corpus.recipe("grown.toml", &grown(", full = [\"embed-tokens\"]"));
+    let ran = done(corpus.path(), &["run", "grown.toml"]).stderr;
+    assert!(!ran.contains("are frozen") && !ran.contains("learned nothing"), "{ran}");
+}
+
+/// What a device cannot do is said before any other stage, and shards alone need none of it.
+#[test]
+fn what_the_device_cannot_do_is_refused_before_anything_is_done() {
+    let corpus = Corpus::new();
+    let refused = call(corpus.path(), &["run", "recipe.toml", "--set", "train.precision=\"bf16\""]);
+    assert!(refused.code == 2 && refused.stderr.contains("train: `precision` is bf16"), "{}", refused.stderr);
+    assert!(!corpus.out("run").join("documents").exists());
+    done(corpus.path(), &["build", "recipe.toml", "--set", "train.precision=\"bf16\""]);
+}

@@ -70,18 +70,21 @@ pub(super) fn check(merge: &Merge<'_>, asked: &cli::Check, ui: &Ui) -> Result<()
         );
         found.push(divergence);
     }
-    match found.first().filter(|divergence| divergence.kl.is_nan() || divergence.kl > MAX_KL) {
-        Some(divergence) if asked.force => {
-            ui.warn(format!("the merged model is {:.2e} nats a token from what was trained, more than {MAX_KL}", divergence.kl));
-            Ok(())
-        }
-        Some(divergence) => Err(Error::bad_result(format!(
-            "the merged model is {:.2e} nats a token from what was trained, more than {MAX_KL}: it would be another model",
-            divergence.kl
-        ))
-        .hint("try another --merge-base or --dtype; `--adapter` writes the adapters alone; `--force` writes the model all the same")),
-        None => Ok(()),
+    let Some(first) = found.first() else { return Ok(()) };
+    judge(first, asked.force).map(|warning| warning.into_iter().for_each(|warning| ui.warn(warning)))
+}
+
+/// Whether a merged model is to be written; with `force` any is, with a warning. No number is too far as well.
+fn judge(found: &Divergence, force: bool) -> Result<Option<String>> {
+    if found.kl <= MAX_KL {
+        return Ok(None);
     }
+    let detail = format!("the merged model is {:.2e} nats a token from what was trained, more than {MAX_KL}", found.kl);
+    if force {
+        return Ok(Some(detail));
+    }
+    Err(Error::bad_result(format!("{detail}: it would be another model"))
+        .hint("try another --merge-base or --dtype; `--adapter` writes the adapters alone; `--force` writes the model all the same"))
 }
 
 /// What is merged into, in words.
@@ -143,5 +146,23 @@ fn window(ids: &[u32]) -> Batch {
         documents: vec![0; length],
         mask: vec![true; length],
         buckets: vec![0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_far_is_refused() {
+        let found = |kl| Divergence { tokens: 100, kl, largest_kl: 1.0, perplexity_before: 2.0, perplexity_after: 2.0 };
+        for kl in [-1e-9, 0.0, MAX_KL] {
+            assert_eq!([true, false].map(|force| judge(&found(kl), force).unwrap()), [None, None], "{kl}");
+        }
+        for kl in [MAX_KL * 1.001, f64::INFINITY, f64::NAN] {
+            let refused = judge(&found(kl), false).unwrap_err();
+            assert!(refused.message.ends_with("it would be another model"), "{}", refused.message);
+            assert!(judge(&found(kl), true).unwrap().unwrap().contains("nats a token"));
+        }
     }
 }

@@ -177,7 +177,7 @@ impl Run {
         if !path.exists() {
             return Ok(Curve::default());
         }
-        let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+        let text = layout::read_lines(&path)?;
         let mut curve = Curve::default();
         for (number, line) in text.lines().enumerate() {
             match serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))? {

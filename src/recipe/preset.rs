@@ -1,6 +1,6 @@
 //! `train.preset`: values by name for the keys that the recipe leaves out.
 
-use toml::Table;
+use toml::{Table, Value};
 use trainer::Preset;
 
 /// Puts a preset's values into `[train]`, where they are not given, in place of its name. A name that
@@ -11,19 +11,30 @@ pub(super) fn expand(table: &mut Table) -> Option<Preset> {
     let settings: Table = toml::from_str(preset.settings()).ok()?;
     train.remove("preset");
     for (key, value) in settings {
-        // How long training is can be said in two ways, of which only one may be there.
-        let said = key == "epochs" && train.contains_key("tokens");
-        if !said {
+        if !contradicted(train, &key, &value) {
             train.entry(key).or_insert(value);
         }
     }
     Some(preset)
 }
 
+/// Whether keys that are given leave no place for this one of a preset.
+fn contradicted(given: &Table, key: &str, value: &Value) -> bool {
+    let number = |key: &str| given.get(key).and_then(Value::as_integer);
+    match key {
+        // How long training is can be said in two ways, of which only one may be there.
+        "epochs" => given.contains_key("tokens"),
+        // A constant rate goes down to nothing.
+        "min-learning-rate" => given.get("schedule").and_then(Value::as_str) == Some("constant"),
+        "micro-batch" => number("batch").zip(value.as_integer()).is_some_and(|(batch, micro)| micro > batch),
+        // Without evaluations none is the best.
+        "keep-best" => number("eval-every") == Some(0) || number("eval-tokens") == Some(0),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use toml::Value;
-
     use super::*;
 
     fn train(text: &str) -> Table {
@@ -43,6 +54,13 @@ mod tests {
         assert!(!whole.contains_key("preset"));
         let counted = train("train = { preset = 'seed-sft', tokens = 5 }");
         assert!(!counted.contains_key("epochs") && counted["keep-best"].as_bool() == Some(true));
+        let constant = train("train = { preset = 'seed-cpt', schedule = 'constant', batch = 1 }");
+        assert!(!constant.contains_key("min-learning-rate") && !constant.contains_key("micro-batch"));
+        assert!(!train("train = { preset = 'seed-sft', eval-every = 0 }").contains_key("keep-best"));
+        for (preset, given) in [("seed-cpt", "schedule = 'constant', batch = 1"), ("seed-sft", "eval-tokens = 0")] {
+            let filled = train(&format!("train = {{ preset = '{preset}', objective = 'cpt', {given} }}"));
+            filled.try_into::<trainer::TrainConfig>().unwrap().validate().unwrap();
+        }
         let unknown = train("train = { preset = 'none' }");
         assert_eq!(unknown.len(), 1);
     }

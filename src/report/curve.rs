@@ -38,7 +38,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
         ..Training::default()
     };
     let finite = |value: f64| value.is_finite().then_some(value);
-    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    let text = layout::read_lines(&path)?;
     let mut seconds = 0.0;
     for (number, line) in text.lines().enumerate() {
         match serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))? {
@@ -82,7 +82,7 @@ fn samples(folder: &Path) -> Result<Vec<Generation>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = std::fs::read_to_string(&path).context(|| format!("cannot read {}", path.display()))?;
+    let text = layout::read_lines(&path)?;
     text.lines()
         .enumerate()
         .map(|(number, line)| {

@@ -141,6 +141,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
             config.sequence_length
         ));
     }
+    warn_of_vocabulary(config, tokenizer, ui)?;
     let mut facts = Facts {
         device: device.to_string(),
         parameters: trainer.num_params(),
@@ -186,6 +187,29 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         files.extend(Checkpoint::FILES.map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
     }
     Ok(files)
+}
+
+/// Says what is wrong with the vocabulary of the model that training starts from, where that is no error.
+fn warn_of_vocabulary(config: &TrainConfig, tokenizer: &Tokenizer, ui: &Ui) -> Result<()> {
+    let Some(path) = &config.init else { return Ok(()) };
+    let init = Pretrained::open(path).map_err(train_error)?;
+    if let Some(why) = init.unread_vocabulary(tokenizer).map_err(train_error)? {
+        ui.warn(format!(
+            "whether the tokenizer is that of {} is not known, because the vocabulary of that file cannot be read: {why}",
+            path.display()
+        ));
+    }
+    let Some(frozen) = config.lora.as_ref().map(|lora| lora.frozen_tables(&config.model)).filter(|frozen| !frozen.is_empty()) else {
+        return Ok(());
+    };
+    let new = init.new_ids(tokenizer).map_err(train_error)?.len();
+    if new > 0 {
+        let missing = frozen.join("\", \"");
+        ui.warn(format!(
+            "{new} tokens are new to the model of `init`, and beside adapters their rows are frozen: put \"{missing}\" into `train.lora.full` for them to learn"
+        ));
+    }
+    Ok(())
 }
 
 /// What the report says about a training beside its curve.

@@ -121,9 +121,15 @@ impl Checkpoint {
         write(&temporary.join(SUMS), sums.as_bytes())?;
         sync(&temporary)?;
 
-        remove(&path)?;
+        // An older one gives its name up whole: no half removed one is ever read under it.
+        let old = root.join(format!(".{}.old.tmp", name(state.position.step)));
+        remove(&old)?;
+        if path.exists() {
+            fs::rename(&path, &old).map_err(Error::io("rename", &path))?;
+        }
         fs::rename(&temporary, &path).map_err(Error::io("rename to", &path))?;
         sync(root)?;
+        remove(&old)?;
         Ok(path)
     }
 

@@ -178,15 +178,18 @@ impl TrainConfig {
             return refuse("model", "given beside `init`, whose shape is another one; leave it out");
         }
         self.model = init.config().clone();
-        self.check_head()?;
+        self.check_tables()?;
         self.validate()
     }
 
     /// The same run looked at in the usual way: the options that change nothing in the weights but
-    /// their rounding (`micro-batch`) or nothing at all (`log-every`, `checkpoint-every`,
-    /// `keep-checkpoints`, `sample`, `tensorboard`, `keep-best`, `best-by`, `early-stop`) have their
-    /// defaults. Two configs whose identities are equal train the same model step by step, so one
-    /// continues the other's checkpoints.
+    /// their rounding (`micro-batch`, `activation-checkpointing`) or nothing at all (`log-every`,
+    /// `checkpoint-every`, `keep-checkpoints`, `sample`, `tensorboard`, `keep-best`, `best-by`,
+    /// `early-stop`) have their defaults. Two configs whose identities are equal train the same model
+    /// step by step, so one continues the other's checkpoints.
+    ///
+    /// `eval-every` and `eval-tokens` move no weight either, but stay: what was best, and when to stop,
+    /// follows from the evaluations of the whole curve, which must be of the same text.
     pub fn identity(&self) -> Self {
         let Self { log_every, checkpoint_every, keep_checkpoints, .. } = Self::default();
         Self {
@@ -199,6 +202,7 @@ impl TrainConfig {
             keep_best: false,
             best_by: None,
             early_stop: None,
+            activation_checkpointing: false,
             ..self.clone()
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::TrainConfig;
 use crate::error::Result;
 use crate::event::{EvalEvent, SampleEvent, StepEvent};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Told};
 use crate::samples::Samples;
 use crate::tensorboard::EventFile;
 
@@ -22,7 +22,7 @@ impl Journal {
     pub(crate) fn open(folder: &Path, config: &TrainConfig, step: u64) -> Result<Self> {
         let metrics = Metrics::open(folder, step)?;
         let samples = Samples::open(folder, step)?;
-        let events = if config.tensorboard { Some(EventFile::create(folder, step)?) } else { None };
+        let events = config.tensorboard.then(|| events(folder, &metrics, step)).transpose()?;
         Ok(Self { metrics, samples, events })
     }
 
@@ -63,5 +63,71 @@ impl Journal {
         self.flush()?;
         self.metrics.sync()?;
         self.samples.sync()
+    }
+}
+
+/// Events of steps after `step`; where there were none before, those of the curve so far come first.
+fn events(folder: &Path, metrics: &Metrics, step: u64) -> Result<EventFile> {
+    if step == 0 || EventFile::is_there(folder)? {
+        return EventFile::create(folder, step);
+    }
+    let mut events = EventFile::create(folder, 0)?;
+    metrics.replay(&mut |told| match told {
+        Told::Step(event) => events.step(&event),
+        Told::Eval(event) => events.eval(&event),
+    })?;
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensorboard::TENSORBOARD_FOLDER;
+
+    /// Records in each event file, in the order of names: length, checksum, data, checksum.
+    fn records(folder: &Path) -> Vec<usize> {
+        let mut files: Vec<_> = std::fs::read_dir(folder.join(TENSORBOARD_FOLDER)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let count = |path| {
+            let (bytes, mut at, mut count) = (std::fs::read(path).unwrap(), 0, 0);
+            while at < bytes.len() {
+                at += 16 + usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())).unwrap();
+                count += 1;
+            }
+            count
+        };
+        files.iter().map(count).collect()
+    }
+
+    #[test]
+    fn events_that_are_asked_for_later_begin_with_the_curve() {
+        let folder = tempfile::tempdir().unwrap();
+        let step = |step| StepEvent {
+            step,
+            loss: 1.0,
+            bits_per_token: 2.0,
+            learning_rate: 1e-3,
+            grad_norm: 0.1,
+            drawn: 8,
+            trained: 7,
+            masked: 1,
+            tokens: 8 * step,
+            seconds: 0.5,
+            tokens_per_second: 16.0,
+        };
+        let mut config = TrainConfig::default();
+        let mut journal = Journal::open(folder.path(), &config, 0).unwrap();
+        (1..=3).for_each(|number| journal.step(&step(number)).unwrap());
+        journal.eval(&EvalEvent { step: 3, buckets: Vec::new() }).unwrap();
+        journal.sync().unwrap();
+
+        // Each file begins with two records: its version, and the step that it goes on from.
+        config.tensorboard = true;
+        let mut journal = Journal::open(folder.path(), &config, 3).unwrap();
+        journal.step(&step(4)).unwrap();
+        journal.sync().unwrap();
+        assert_eq!(records(folder.path()), [2 + 3 + 1 + 1]);
+        drop(Journal::open(folder.path(), &config, 4).unwrap());
+        assert_eq!(records(folder.path()), [7, 2]);
     }
 }

@@ -68,7 +68,7 @@ impl Pretrained {
     pub fn open(path: &Path) -> Result<Self> {
         let opened = if path.is_dir() {
             Self::open_folder(path)?
-        } else if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+        } else if has_gguf_name(path) {
             gguf::open(path)?
         } else if path.exists() {
             return Err(Error::invalid(path, "is neither a folder with config.json nor a .gguf file"));
@@ -240,15 +240,20 @@ impl Pretrained {
         })
     }
 
+    /// Whether it is one GGUF file, which holds its vocabulary too.
+    fn is_gguf(&self) -> bool {
+        !self.path.is_dir() && has_gguf_name(&self.path)
+    }
+
     /// BLAKE3 of everything that the model follows from: its config, the tokenizer that new rows are
-    /// made by, and the files of its weights. Their names and places are not part of it. Reads every byte.
+    /// made by, and the files of its weights (of GGUF, the tokenizer is in the file). Their names and places are not part of it. Reads every byte.
     pub fn digest(&self) -> Result<Digest> {
         let mut hasher = blake3::Hasher::new_derive_key("malmoi initial weights, version 1");
         if self.path.is_dir() {
             let config = read_at_most(&self.path.join(folder::CONFIG), folder::MAX_CONFIG)?;
             hasher.update(&(config.len() as u64).to_le_bytes()).update(&config);
         }
-        if let Some(tokenizer) = self.tokenizer() {
+        if let Some(tokenizer) = self.tokenizer_file() {
             let mut hash = blake3::Hasher::new();
             let file = File::open(&tokenizer).map_err(Error::io("open", &tokenizer))?;
             hash.update_reader(file).map_err(Error::io("read", &tokenizer))?;
@@ -268,6 +273,10 @@ impl Pretrained {
         }
         Ok(Digest(*hasher.finalize().as_bytes()))
     }
+}
+
+fn has_gguf_name(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"))
 }
 
 pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";

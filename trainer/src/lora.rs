@@ -90,6 +90,19 @@ impl LoraConfig {
         })
     }
 
+    /// Whether embedding and output matrix are trained; where they are tied, both are one.
+    pub(crate) fn moves_tables(&self, model: &ModelConfig) -> [bool; 2] {
+        let embedding = self.full.contains(&Full::EmbedTokens);
+        [embedding, if model.tied_embeddings { embedding } else { self.full.contains(&Full::LmHead) }]
+    }
+
+    /// What `full` lacks for new rows of a vocabulary to learn, as it is written in a recipe.
+    pub fn frozen_tables(&self, model: &ModelConfig) -> Vec<&'static str> {
+        let moves = self.moves_tables(model);
+        let tables = [("embed-tokens", !moves[0]), ("lm-head", !moves[1] && !model.tied_embeddings)];
+        tables.into_iter().filter_map(|(name, frozen)| frozen.then_some(name)).collect()
+    }
+
     /// The tensors that are trained of a model with a vocabulary of `vocab` ids: names, and shapes in files, in
     /// the order of [`crate::Model::parameters`].
     pub(crate) fn tensors(&self, model: &ModelConfig, vocab: usize) -> Vec<(String, Vec<usize>)> {

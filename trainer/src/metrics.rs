@@ -24,6 +24,14 @@ enum Line<'a> {
     Eval(&'a EvalEvent),
 }
 
+/// A line that is read back whole.
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub(crate) enum Told {
+    Step(StepEvent),
+    Eval(EvalEvent),
+}
+
 /// What is read back of a line.
 #[derive(Deserialize)]
 struct Head {
@@ -59,6 +67,17 @@ impl Metrics {
     /// The evaluations before and at the step that it was opened for.
     pub(crate) fn evaluations(&self) -> &[EvalEvent] {
         &self.evaluations
+    }
+
+    /// Gives the lines that it continues after, in their order.
+    pub(crate) fn replay(&self, put: &mut dyn FnMut(Told) -> Result<()>) -> Result<()> {
+        let mut reader = BufReader::new(File::open(&self.path).map_err(Error::io("open", &self.path))?);
+        let mut line = Vec::new();
+        while reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(Error::io("read", &self.path))? > 0 {
+            put(serde_json::from_slice(&line).map_err(|error| Error::invalid(&self.path, error.to_string()))?)?;
+            line.clear();
+        }
+        Ok(())
     }
 
     pub(crate) fn step(&mut self, event: &StepEvent) -> Result<()> {

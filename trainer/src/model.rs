@@ -25,7 +25,6 @@ pub use parameter::Parameter;
 pub use precision::Precision;
 pub use rope::RopeScaling;
 
-use crate::config::refuse;
 use crate::error::Result;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
@@ -96,9 +95,7 @@ impl Model {
     pub fn with_precision(mut self, precision: Precision) -> Result<Self> {
         precision.check(&self.config, &self.device())?;
         let ranks = self.layers.iter().flat_map(Layer::linears).filter_map(|linear| Some(linear.adapter.as_ref()?.rank()));
-        if let Some(rank) = ranks.into_iter().find(|rank| precision == Precision::Bf16 && !rank.is_multiple_of(8)) {
-            return refuse("lora.rank", format!("{rank}, not a multiple of 8, which bfloat16 on a card needs"));
-        }
+        ranks.into_iter().try_for_each(|rank| precision.check_rank(rank))?;
         self.precision = precision;
         Ok(self)
     }
@@ -106,9 +103,7 @@ impl Model {
     /// The same model, whose layers keep nothing but their inputs for the backward pass and compute the
     /// rest again (Chen et al. 2016): less memory, a third more work. With bfloat16 activations only.
     pub fn with_recompute(mut self, recompute: bool) -> Result<Self> {
-        if recompute && self.precision != Precision::Bf16 {
-            return refuse("activation-checkpointing", "on, which is for `precision` = \"bf16\" on an NVIDIA card");
-        }
+        self.precision.check_recompute(recompute)?;
         self.recompute = recompute;
         Ok(self)
     }

@@ -3,7 +3,7 @@
 mod eight_bit;
 mod rounding;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{OptimizerStates, TrainConfig, WeightNumbers, refuse};
 use crate::device::is_cuda;
@@ -62,11 +62,7 @@ pub(crate) struct Rates {
 impl AdamW {
     /// Before the first step: all moments are 0. `seed` is that of the rounding of weights.
     pub fn new(config: &TrainConfig, model: &Model, seed: u64) -> Result<Self> {
-        let plain = (config.optimizer_states, config.weights) == (OptimizerStates::Full, WeightNumbers::F32);
-        if !plain && is_cuda(&model.device()) {
-            let option = if config.weights == WeightNumbers::F32 { "optimizer-states" } else { "weights" };
-            return refuse(option, "of few bits, which is for training on the CPU so far; leave it out on a card");
-        }
+        check_device(config, &model.device())?;
         Ok(Self {
             weight_decay: config.weight_decay,
             beta1: config.beta1,
@@ -173,6 +169,16 @@ impl Moments {
         let zero = || parameter.value().inner().zeros_like();
         Self::Full([zero(), zero()])
     }
+}
+
+/// That a device can do what the config asks of the optimizer.
+pub(crate) fn check_device(config: &TrainConfig, device: &Device) -> Result<()> {
+    let plain = (config.optimizer_states, config.weights) == (OptimizerStates::Full, WeightNumbers::F32);
+    if !plain && is_cuda(device) {
+        let option = if config.weights == WeightNumbers::F32 { "optimizer-states" } else { "weights" };
+        return refuse(option, "of few bits, which is for training on the CPU so far; leave it out on a card");
+    }
+    Ok(())
 }
 
 /// A parameter's highest learning rate as a multiple of the recipe's `learning-rate`.

@@ -48,10 +48,26 @@ pub struct RowsEvent {
 pub struct NewRows {
     /// Ids that are new.
     pub ids: u64,
-    /// Those that no text has reached.
+    /// Those that have learned nothing from text: none has reached them, or their rows are frozen.
     pub untrained: u64,
-    /// The first of these that are more than a part of a character.
+    /// Those of them that text has reached in vain: the tables that it would have moved are frozen.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frozen: u64,
+    /// The first untrained ones that are more than a part of a character.
     pub examples: Vec<UntrainedId>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Which tables of the vocabulary a training moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// The embedding.
+    pub(crate) inputs: bool,
+    /// The output matrix; the embedding, where they are tied.
+    pub(crate) targets: bool,
 }
 
 /// An id and its token.
@@ -99,12 +115,14 @@ impl TrainedRows {
         Ok(())
     }
 
-    /// What no step has reached. `new` has the ids that are new, in ascending order.
-    pub(crate) fn summary(&self, tokenizer: &Tokenizer, new: Option<&[u32]>) -> RowsEvent {
+    /// What no step has reached. `new` has the ids that are new, in ascending order, `moved` the tables that
+    /// steps have changed.
+    pub(crate) fn summary(&self, tokenizer: &Tokenizer, new: Option<&[u32]>, moved: Moved) -> RowsEvent {
         let ids = tokenizer.vocab_size();
         let known = |table: &[bool], id: u32| table.get(id as usize).is_some_and(|seen| *seen);
         let missing = |table: &[bool]| (0..ids).filter(|id| !known(table, *id)).count() as u64;
         let untrained = |id: &u32| !known(&self.inputs, *id) && !known(&self.targets, *id);
+        let learned = |id: &u32| moved.inputs && known(&self.inputs, *id) || moved.targets && known(&self.targets, *id);
         // Parts of a character say nothing to a reader.
         let named = |ids: &mut dyn Iterator<Item = u32>| {
             let text = |id| tokenizer.token_text(id).unwrap_or_default();
@@ -112,8 +130,9 @@ impl TrainedRows {
         };
         let of_new = |new: &[u32]| NewRows {
             ids: new.len() as u64,
-            untrained: new.iter().filter(|id| untrained(id)).count() as u64,
-            examples: named(&mut new.iter().copied().filter(untrained)),
+            untrained: new.iter().filter(|id| !learned(id)).count() as u64,
+            frozen: new.iter().filter(|id| !learned(id) && !untrained(id)).count() as u64,
+            examples: named(&mut new.iter().copied().filter(|id| !learned(id))),
         };
         RowsEvent {
             ids: ids.into(),
@@ -161,10 +180,15 @@ mod tests {
         assert_eq!((seen(&rows.inputs), seen(&rows.targets)), (vec![10, 11, 13], vec![11, 12, 14]));
 
         let tokenizer = Tokenizer::bytes(); // 257 ids
-        let summary = rows.summary(&tokenizer, Some(&[12, 13, 100]));
+        let summary = rows.summary(&tokenizer, Some(&[12, 13, 100]), Moved { inputs: true, targets: true });
         assert_eq!((summary.ids, summary.padding, summary.never_input, summary.never_target), (257, 43, 254, 254));
         assert_eq!((summary.untrained, summary.examples.len(), summary.examples[0].id), (252, 20, 0));
         let new = summary.new.unwrap();
-        assert_eq!((new.ids, new.untrained, new.examples.len(), new.examples[0].id), (3, 1, 1, 100));
+        assert_eq!((new.ids, new.untrained, new.frozen, new.examples.len(), new.examples[0].id), (3, 1, 0, 1, 100));
+        // 12 was a target alone and 13 an input alone: each in vain where its table is frozen.
+        for (inputs, targets, untrained, frozen) in [(true, false, 2, 1), (false, true, 2, 1), (false, false, 3, 2)] {
+            let new = rows.summary(&tokenizer, Some(&[12, 13, 100]), Moved { inputs, targets }).new.unwrap();
+            assert_eq!((new.untrained, new.frozen), (untrained, frozen), "{inputs} {targets}");
+        }
     }
 }

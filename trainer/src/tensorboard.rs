@@ -50,6 +50,16 @@ impl EventFile {
         Err(Error::invalid(&folder, "has a hundred event files of this second"))
     }
 
+    /// Whether a run folder has any.
+    pub(crate) fn is_there(folder: &Path) -> Result<bool> {
+        let folder = folder.join(TENSORBOARD_FOLDER);
+        match std::fs::read_dir(&folder) {
+            Ok(mut entries) => Ok(entries.any(|entry| entry.is_ok_and(|entry| entry.file_name().to_string_lossy().contains(".tfevents.")))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::io("list", &folder)(error)),
+        }
+    }
+
     pub(crate) fn step(&mut self, event: &StepEvent) -> Result<()> {
         let scalars = [
             ("train/loss", event.loss),

@@ -195,7 +195,7 @@ labels! {
     best_step: "Best evaluation", "가장 좋은 평가";
     best_at: "{0} bits per byte at step {1}", "스텝 {1}에서 바이트당 {0}비트";
     untrained: "Tokens never trained", "학습되지 않은 토큰";
-    new_untrained: "{0} of {1} new tokens were in no text that training drew, so their rows are as they began: {2}", "새 토큰 {1}개 중 {0}개는 학습에 쓴 글에 나오지 않아 처음 값 그대로입니다: {2}";
+    new_untrained: "{0} of {1} new tokens have learned nothing from text: {2}", "새 토큰 {1}개 중 {0}개는 글에서 아무것도 배우지 못했습니다: {2}";
     untrained_examples: "Tokens that no text of the training has: {0}", "학습에 쓴 글에 없는 토큰: {0}";
     chart_loss: "Train loss", "학습 손실";
     chart_bits: "Held-out bits per byte", "평가 데이터의 바이트당 비트";

@@ -76,9 +76,13 @@ fn untrained(rows: &RowsEvent, ui: &Ui) {
     };
     match &rows.new {
         Some(new) if new.untrained > 0 => ui.warn(format!(
-            "{} of {} new tokens were in no text that training drew: their rows are still the means they began as ({})",
+            "{} of {} new tokens have learned nothing from text{} ({})",
             new.untrained,
             new.ids,
+            match new.frozen {
+                0 => ", training drew none with them".to_owned(),
+                frozen => format!(", {frozen} of them because their rows are frozen beside adapters (`train.lora.full`)"),
+            },
             named(&new.examples)
         )),
         _ if rows.untrained > 0 => ui.say(format!(

@@ -54,6 +54,8 @@ fn there_and_back() {
     let first = files(&path);
     let again = Checkpoint::save(root.path(), &state, &read, &restored).unwrap();
     assert_eq!(files(&again), first);
+    // The one whose name it took is gone.
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Every value against its range and against the others.
 
 use super::{ScheduleKind, TrainConfig};
+use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
+use crate::lora::Full;
 use crate::model::Precision;
+use crate::optimizer;
 
 /// Largest step in tokens; what one step may allocate for on the host.
 const MAX_STEP_TOKENS: u64 = 1 << 30;
@@ -32,8 +35,22 @@ impl TrainConfig {
         if let Some(lora) = self.lora.as_ref().filter(|_| self.init.is_none() || self.model != crate::model::ModelConfig::default()) {
             lora.validate(&self.model)?;
         }
+        if self.activation_checkpointing && self.lora.as_ref().is_some_and(|lora| lora.dora) {
+            return refuse("activation-checkpointing", "on, which layers with DoRA do not know: leave it out, or `lora.dora`");
+        }
         self.check_scores()?;
         self.sample.as_ref().map_or(Ok(()), super::SampleConfig::validate)
+    }
+
+    /// That a training that begins on this device finds there what it asks for. One that goes on keeps the
+    /// precision it was begun in, so this says nothing of it.
+    pub fn check_device(&self, device: DeviceSpec) -> Result<()> {
+        let device = device.open()?;
+        optimizer::check_device(self, &device)?;
+        let precision = self.precision.unwrap_or_else(|| Precision::best(&self.model, &device));
+        precision.check(&self.model, &device)?;
+        precision.check_recompute(self.activation_checkpointing)?;
+        self.lora.as_ref().map_or(Ok(()), |lora| precision.check_rank(lora.rank as usize))
     }
 
     fn check_size(&self) -> Result<()> {
@@ -74,7 +91,7 @@ impl TrainConfig {
             within(option, rate, rate > 0.0, "above 0")?;
         }
         if self.init.is_none() {
-            self.check_head()?; // else the shape is not known yet
+            self.check_tables()?; // else shape and adapters are not known yet
         }
         let lowest = self.min_learning_rate();
         within("min-learning-rate", lowest, (0.0..=self.learning_rate).contains(&lowest), "0 to `learning-rate`")?;
@@ -92,9 +109,22 @@ impl TrainConfig {
         within("decay-fraction", share, (0.0..=1.0).contains(&share), "0 to 1")
     }
 
-    pub(super) fn check_head(&self) -> Result<()> {
+    /// That the tables with a learning rate of their own are trained.
+    pub(super) fn check_tables(&self) -> Result<()> {
         if self.head_learning_rate.is_some() && self.model.tied_embeddings {
             return refuse("head-learning-rate", "set, but the output matrix is the embedding (`model.tied-embeddings`)");
+        }
+        let Some(lora) = &self.lora else { return Ok(()) };
+        for (option, rate, full, name) in [
+            ("embedding-learning-rate", self.embedding_learning_rate, Full::EmbedTokens, "embed-tokens"),
+            ("head-learning-rate", self.head_learning_rate, Full::LmHead, "lm-head"),
+        ] {
+            if rate.is_some() && !lora.full.contains(&full) {
+                return refuse(
+                    option,
+                    format!("set, but beside adapters that table is frozen; put \"{name}\" into `lora.full`, or leave it out"),
+                );
+            }
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ fn keys_are_checked() {
 #[test]
 fn what_only_looks_is_not_part_of_the_identity() {
     let config = parse("objective = 'cpt'\nbatch = 4\neval-every = 3").unwrap();
-    let looks = "log-every = 7\ncheckpoint-every = 0\nkeep-checkpoints = 9\nmicro-batch = 2\ntensorboard = true\nkeep-best = true\nbest-by = 'code'\nearly-stop = { patience = 2 }\nsample = { prompts = ['a'] }";
+    let looks = "log-every = 7\ncheckpoint-every = 0\nkeep-checkpoints = 9\nmicro-batch = 2\ntensorboard = true\nactivation-checkpointing = true\nkeep-best = true\nbest-by = 'code'\nearly-stop = { patience = 2 }\nsample = { prompts = ['a'] }";
     let looked = parse(&format!("objective = 'cpt'\nbatch = 4\neval-every = 3\n{looks}")).unwrap();
     assert_ne!(looked, config);
     assert_eq!(looked.identity(), config);
@@ -67,6 +67,38 @@ fn values_are_checked() {
     assert!(refused("best-by = 'korean'").contains("neither"));
     assert!(refused("epochs = 2\ntokens = 5").contains("given beside `tokens`"));
     assert!(refused("preset = 'seed-cpt'").contains("`preset` is seed-cpt"));
+}
+
+/// Beside adapters a table is frozen unless `lora.full` has it; a learning rate of its own would be ignored.
+#[test]
+fn rates_of_frozen_tables_are_refused() {
+    let checked = |text: &str| parse(&format!("objective = 'cpt'\nmodel = {{ tied-embeddings = false }}\n{text}")).unwrap().validate();
+    for (rates, said) in [
+        ("embedding-learning-rate = 1e-4\nlora = {}", "`embedding-learning-rate` is set, but beside adapters that table is frozen"),
+        ("head-learning-rate = 1e-4\nlora = { full = ['embed-tokens'] }", "put \"lm-head\" into `lora.full`"),
+    ] {
+        let error = checked(rates).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    checked("embedding-learning-rate = 1e-4\nhead-learning-rate = 1e-4\nlora = { full = ['embed-tokens', 'lm-head'] }").unwrap();
+    let error = checked("activation-checkpointing = true\nlora = { dora = true }").unwrap_err().to_string();
+    assert!(error.contains("DoRA"), "{error}");
+}
+
+#[test]
+fn what_the_processor_cannot_do_is_refused() {
+    use crate::device::DeviceSpec;
+    let checked = |text: &str| parse(&format!("objective = 'cpt'\n{text}")).unwrap().check_device(DeviceSpec::Cpu);
+    for (text, said) in
+        [("precision = 'bf16'", "`precision` is bf16"), ("activation-checkpointing = true", "`activation-checkpointing` is on")]
+    {
+        let error = checked(text).unwrap_err().to_string();
+        assert!(error.starts_with(said), "{error}");
+    }
+    checked("optimizer-states = '8-bit'\nweights = 'bf16'\nlora = { rank = 3 }").unwrap();
+    for (precision, rank, fits) in [(Precision::Bf16, 12, false), (Precision::Bf16, 16, true), (Precision::F32, 12, true)] {
+        assert_eq!(precision.check_rank(rank).is_ok(), fits, "{precision} {rank}");
+    }
 }
 
 /// Every key of a preset is a key of `[train]` with a value that passes.

@@ -61,8 +61,10 @@ fn mean(rows: &[f32], width: usize, ids: impl Iterator<Item = usize>) -> Vec<f32
 /// token in each is an error: the weights would mean something else.
 fn new_tokens(path: &Path, old: &Tokenizer, new: &Tokenizer) -> Result<BTreeMap<u32, Vec<u32>>> {
     let mut pieces = BTreeMap::new();
+    // What fills a GGUF file's vocabulary up stands for nothing.
+    let known = |id| old.token_text(id).filter(|text| *text != format!("[PAD{id}]"));
     for id in 0..new.vocab_size() {
-        match (old.token_text(id), new.token_text(id)) {
+        match (known(id), new.token_text(id)) {
             (Some(old), Some(new)) if old != new => {
                 let detail = format!("its tokenizer has {old:?} at id {id}, that of this run {new:?}: they do not belong together");
                 return Err(Error::invalid(path, detail));
@@ -78,14 +80,40 @@ fn new_tokens(path: &Path, old: &Tokenizer, new: &Tokenizer) -> Result<BTreeMap<
 }
 
 impl Pretrained {
-    /// The tokenizer that stands beside the weights.
-    pub(super) fn tokenizer(&self) -> Option<PathBuf> {
+    /// The file of a tokenizer that stands beside the weights.
+    pub(super) fn tokenizer_file(&self) -> Option<PathBuf> {
         TOKENIZERS.iter().map(|name| self.path.join(name)).find(|path| path.is_file())
     }
 
-    /// The same for the ids of this tokenizer. Where the folder has a tokenizer of its own, ids must
-    /// mean the same in both, and new ones begin as the mean of their pieces. Without one, there must
-    /// be a row for every id.
+    /// The vocabulary that the weights came with, and where it stands: beside them, or in the GGUF file itself.
+    /// `eos` is the end token that is looked for first.
+    fn vocabulary(&self, eos: &str) -> Result<Vocabulary> {
+        let load = |path: &Path| Tokenizer::load(path, Some(eos)).or_else(|_| Tokenizer::load(path, None));
+        if let Some(path) = self.tokenizer_file() {
+            return Ok(Vocabulary::Known(Box::new(load(&path)?), path));
+        }
+        if !self.is_gguf() {
+            return Ok(Vocabulary::None);
+        }
+        // Weights can be read whose vocabulary is of a kind that is not known.
+        Ok(match load(&self.path) {
+            Ok(tokenizer) => Vocabulary::Known(Box::new(tokenizer), self.path.clone()),
+            Err(error) => Vocabulary::Unread(error.to_string()),
+        })
+    }
+
+    /// Why what the ids mean is not known, where a GGUF file holds a vocabulary that cannot be read, or none. Then
+    /// nothing says whether a tokenizer belongs to the model.
+    pub fn unread_vocabulary(&self, tokenizer: &Tokenizer) -> Result<Option<String>> {
+        match self.vocabulary(tokenizer.eos_token())? {
+            Vocabulary::Unread(why) => Ok(Some(why)),
+            Vocabulary::Known(..) | Vocabulary::None => Ok(None),
+        }
+    }
+
+    /// The same for the ids of this tokenizer. Where the model came with a tokenizer of its own, beside it
+    /// or in its GGUF file, ids must mean the same in both, and new ones begin as the mean of their pieces.
+    /// Without one, there must be a row for every id.
     pub fn for_tokenizer(mut self, tokenizer: &Tokenizer) -> Result<Self> {
         let pieces = self.new_tokens(tokenizer)?;
         let vocab = (tokenizer.vocab_size() as usize).max(self.vocab);
@@ -95,7 +123,7 @@ impl Pretrained {
     }
 
     /// The ids of this tokenizer that the model was not trained with, in ascending order.
-    pub(crate) fn new_ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    pub fn new_ids(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         Ok(self.new_tokens(tokenizer)?.into_keys().collect())
     }
 
@@ -110,13 +138,17 @@ impl Pretrained {
     /// The ids of this tokenizer that the model was not trained with, each with the old ids that spell it.
     fn new_tokens(&self, tokenizer: &Tokenizer) -> Result<BTreeMap<u32, Vec<u32>>> {
         let needed = tokenizer.vocab_size() as usize;
-        match self.tokenizer() {
-            Some(path) => {
-                let own = Tokenizer::load(&path, Some(tokenizer.eos_token())).or_else(|_| Tokenizer::load(&path, None))?;
-                new_tokens(&path, &own, tokenizer)
+        match self.vocabulary(tokenizer.eos_token())? {
+            Vocabulary::Known(own, path) => new_tokens(&path, &own, tokenizer),
+            Vocabulary::Unread(_) | Vocabulary::None if needed <= self.vocab => Ok(BTreeMap::new()),
+            Vocabulary::Unread(why) => {
+                let detail = format!(
+                    "has {} rows, the tokenizer {needed} ids, and its own vocabulary, to make new rows by, cannot be read: {why}",
+                    self.vocab
+                );
+                Err(Error::invalid(&self.path, detail))
             }
-            None if needed <= self.vocab => Ok(BTreeMap::new()),
-            None => {
+            Vocabulary::None => {
                 let detail =
                     format!("has {} rows, the tokenizer {needed} ids, and no tokenizer stands beside it to make new rows by", self.vocab);
                 Err(Error::invalid(&self.path, detail))
@@ -128,6 +160,14 @@ impl Pretrained {
     pub fn has_new_rows(&self) -> bool {
         self.extended.as_ref().is_some_and(|extended| extended.vocab > self.vocab || !extended.pieces.is_empty())
     }
+}
+
+/// What the ids of a model mean.
+enum Vocabulary {
+    Known(Box<Tokenizer>, PathBuf),
+    /// Why it cannot be read.
+    Unread(String),
+    None,
 }
 
 /// A vocabulary of more ids than the files have rows, or of other ones.

@@ -39,7 +39,7 @@ impl Precision {
     }
 
     /// Whether a model on a device can have it.
-    pub(super) fn check(self, config: &ModelConfig, device: &Device) -> Result<()> {
+    pub(crate) fn check(self, config: &ModelConfig, device: &Device) -> Result<()> {
         if self == Self::F32 {
             return Ok(());
         }
@@ -47,6 +47,22 @@ impl Precision {
             return refuse("precision", "bf16, which only an NVIDIA card of compute capability 8.0 or more computes with here".to_owned());
         }
         self.check_shape(config)
+    }
+
+    /// Whether adapters of a rank can have it.
+    pub(crate) fn check_rank(self, rank: usize) -> Result<()> {
+        if self == Self::Bf16 && !rank.is_multiple_of(8) {
+            return refuse("lora.rank", format!("{rank}, not a multiple of 8, which bfloat16 on a card needs"));
+        }
+        Ok(())
+    }
+
+    /// Whether layers can forget their activations with it.
+    pub(crate) fn check_recompute(self, recompute: bool) -> Result<()> {
+        if recompute && self != Self::Bf16 {
+            return refuse("activation-checkpointing", "on, which is for `precision` = \"bf16\" on an NVIDIA card");
+        }
+        Ok(())
     }
 
     /// Whether a model can have it on some device.

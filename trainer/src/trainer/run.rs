@@ -15,6 +15,7 @@ use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
+use crate::rows::Moved;
 use crate::watch::Watch;
 
 type Tell<'a> = dyn FnMut(Event) + 'a;
@@ -198,7 +199,11 @@ impl Trainer<'_> {
         let Run { config, tokenizer, .. } = &self.run;
         // The model it began with may be gone by now; then it is not known which ids were new.
         let new = config.init.as_ref().and_then(|path| Pretrained::open(path).and_then(|init| init.new_ids(tokenizer)).ok());
-        on(Event::Rows(self.rows.summary(tokenizer, new.as_deref())));
+        let [inputs, targets] = match &config.lora {
+            None => [true; 2],
+            Some(lora) => lora.moves_tables(&config.model),
+        };
+        on(Event::Rows(self.rows.summary(tokenizer, new.as_deref(), Moved { inputs, targets })));
         Ok(())
     }
 }
