@@ -107,7 +107,7 @@ fn what_cannot_be_generated_is_refused() {
     refused(&["nowhere", "a"], "cannot open nowhere");
     refused(&["data", "a"], "config.json");
     refused(&[&model, "a"], "no tokenizer stands beside");
-    refused(&[&gguf, "a"], "its tokenizer splits words as \"\"");
+    refused(&[&gguf, "a"], "the GGUF file has no merges");
     refused(&[&model, "a", "--step", "3"], "--step is for run folders");
     refused(&[&model, "a", "--prompts", "p.jsonl"], "cannot be used with");
     refused(&[&model, "--prompts", "p.jsonl"], "cannot open p.jsonl");

@@ -128,7 +128,7 @@ fn a_missing_end_token_lists_candidates() {
 fn refuses_what_is_no_tokenizer() {
     let cases: [(&[u8], &str); 6] = [
         (b"", "neither"),
-        (b"IQ== 0\nIg== 1\n", "neither"),
+        (b"IQ== 0\nIg== 1\n", "2 ranks are of no file known here"),
         (b"{\"model\": 3}", "load"),
         (b"{", "EOF"),
         (&[0x28, 0xb5, 0x2f, 0xfd, 0], "compressed"),

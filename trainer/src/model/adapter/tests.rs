@@ -102,8 +102,8 @@ fn assert_close(found: &[f32], expected: &[f32], what: &str) {
 #[test]
 fn a_new_adapter_changes_nothing() {
     let whole = logits(&config().init(&Device::flex(), VOCAB, 1).unwrap());
-    assert_eq!(logits(&adapted(&small())), whole);
-    // Multiplying by a length and dividing by it again is not exact.
+    // Products with a frozen matrix are added up in another order, where rows are few.
+    assert_close(&logits(&adapted(&small())), &whole, "LoRA");
     assert_close(&logits(&adapted(&LoraConfig { dora: true, ..small() })), &whole, "DoRA");
 }
 
