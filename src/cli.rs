@@ -702,6 +702,8 @@ pub(crate) enum StageName {
     Tokenizer,
     /// Encode one part into shards.
     Tokenize,
+    /// Read the files of `[[imports]]` into shards.
+    Import,
     /// Write manifest and mixture.
     Mix,
 }

@@ -56,6 +56,16 @@ fn export(run: &Path, folder: &Path, to: Layout, end_tokens: bool, tokenizer: Op
     let fingerprint = manifest.tokenizer.fingerprint.to_string();
     let tokenizer = tokenizer.map_or_else(|| format!("malmoi:{fingerprint}"), str::to_owned);
     let options = ForeignOptions { layout: to, end_tokens, tokenizer };
+    for shard in manifest.shards.iter().filter(|_| !to.keeps_loss()) {
+        if manifest.open_shard(run, shard)?.has_loss() {
+            return Err(Error::new(format!(
+                "{}: {} cannot say which tokens count in the loss, and this shard does",
+                shard.path,
+                to.name()
+            ))
+            .hint("`--to datatrove` and `--to olmo` write a mask beside the tokens"));
+        }
+    }
     let (mut count, mut total) = (0, 0);
     for shard in &manifest.shards {
         stage::check(&CANCEL)?;

@@ -15,7 +15,7 @@ use corpora::Source;
 use filters::FilterSpec;
 use filters::dedup::DedupConfig;
 use serde::{Deserialize, Serialize};
-use shards::{MixtureConfig, TokenizerConfig};
+use shards::{Balance, MixtureConfig, TokenizerConfig};
 use trainer::{ObjectiveKind, Preset, TrainConfig};
 
 use crate::chat::ChatConfig;
@@ -261,6 +261,14 @@ impl Recipe {
                 };
                 Problem::new(place, cause)
             })?;
+            if train.epochs.is_some() && self.mixture.balance == Balance::UniMax {
+                return Err(Problem {
+                    place: "train.epochs".to_owned(),
+                    message: "`epochs` counts how often the scarcest bucket is gone through at stated ratios, and `unimax` states none"
+                        .to_owned(),
+                    hint: Some("set `train.tokens`; `mixture.max-epochs` says how often a bucket may repeat".to_owned()),
+                });
+            }
         }
         for bucket in self.tokenizer.train.iter().flat_map(|train| train.shares.keys()) {
             if !buckets.contains(&bucket.as_str()) {
@@ -273,6 +281,13 @@ impl Recipe {
         }
         if self.train.is_some() || self.mixture != MixtureConfig::default() {
             self.mixture.check().map_err(|cause| Problem::new("mixture", cause))?;
+            if let Some(bucket) = self.mixture.epochs.keys().find(|bucket| !buckets.contains(&bucket.as_str())) {
+                return Err(Problem {
+                    place: format!("mixture.epochs.{bucket}"),
+                    message: format!("`mixture.epochs` names `{bucket}`, which no source fills"),
+                    hint: Some(format!("the sources fill: {}", buckets.join(", "))),
+                });
+            }
             for bucket in self.mixture.named() {
                 if !buckets.contains(&bucket) {
                     return Err(Problem {
@@ -291,7 +306,25 @@ impl Recipe {
         self.sources.iter().any(|source| source.bucket == bucket && source.chat.is_some())
     }
 
+    /// Whether only the answers of conversations are learned.
+    pub(crate) fn learns_answers(&self) -> bool {
+        self.train.as_ref().is_some_and(|train| train.objective == ObjectiveKind::Sft)
+    }
+
     fn check_chat(&self) -> Result<(), Problem> {
+        for (index, filter) in self.filters.iter().enumerate().filter(|(_, filter)| filter.removes_lines()) {
+            if let Some(source) = self.sources.iter().find(|source| source.chat.is_some() && filter.concerns(&source.bucket)) {
+                return Err(Problem {
+                    place: format!("filters.{index}.{}", filter.name()),
+                    message: format!(
+                        "filter `{}` takes lines out of texts, and source `{}` has conversations, whose messages cannot lose any",
+                        filter.name(),
+                        source.name
+                    ),
+                    hint: Some(format!("add `except-buckets = [\"{}\"]` to it", source.bucket)),
+                });
+            }
+        }
         for (index, source) in self.sources.iter().enumerate() {
             if source.chat.is_none() && self.is_chat(&source.bucket) {
                 let message = format!(
@@ -301,7 +334,9 @@ impl Recipe {
                 return Err(Problem::new(format!("sources.{index}.bucket"), message));
             }
         }
-        if let Some((index, import)) = self.imports.iter().enumerate().find(|(_, import)| self.is_chat(&import.bucket)) {
+        if let Some((index, import)) =
+            self.imports.iter().enumerate().find(|(_, import)| self.is_chat(&import.bucket) && !import.can_have_loss())
+        {
             let message = format!(
                 "import `{}` fills bucket `{}`, which has conversations; these are put into rows otherwise, so give it another bucket",
                 import.name, import.bucket
@@ -313,7 +348,8 @@ impl Recipe {
             return Err(Problem::new("chat", "`[chat]` is set, but no source has conversations (`chat = { messages = \"messages\" }`)"));
         }
         match self.train.as_ref().map(|train| train.objective) {
-            Some(ObjectiveKind::Sft) if !chat => Err(Problem {
+            // Whether files have a loss mask is seen when they are read.
+            Some(ObjectiveKind::Sft) if !chat && !self.imports.iter().any(Import::can_have_loss) => Err(Problem {
                 place: "train.objective".to_owned(),
                 message: "objective `sft` learns from conversations, and no source has any".to_owned(),
                 hint: Some(

@@ -65,6 +65,7 @@ impl<'a> Run<'a> {
 
     /// Makes the run folder that of this recipe.
     fn begin(&self) -> Result<()> {
+        stage::import::check_loss(&self.recipe)?;
         if self.access == Access::Alone {
             self.lock.prune(&|unit| plan::has_unit(&self.plan.parts, unit))?;
         }
@@ -149,6 +150,7 @@ impl<'a> Run<'a> {
             StageName::Dedup => self.dedup(),
             StageName::Tokenizer => self.tokenizer().map(drop),
             StageName::Tokenize => self.tokenize(&parts, &self.tokenizer()?),
+            StageName::Import => self.import(&self.tokenizer()?),
             StageName::Mix => self.mix(&self.tokenizer()?).map(drop),
         }
     }

@@ -204,6 +204,39 @@ fn conversations_lose_no_lines() {
     assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
 }
 
+/// A loss mask leaves the run and comes back; where it cannot go, or is missing, that is an error.
+#[test]
+fn loss_masks_are_exported_and_imported() {
+    let folder = corpus();
+    done(folder.path(), &["build", "recipe.toml"]);
+    let refused = call(folder.path(), &["shards", "export", "out/run", "megatron", "--to", "megatron"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("cannot say which tokens count") && refused.stderr.contains("olmo"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!folder.path().join("megatron").exists());
+    done(folder.path(), &["shards", "export", "out/run", "ds", "--to", "datatrove"]);
+    let start = RECIPE.find("[[sources]]").unwrap();
+    let end = RECIPE.find("[train]").unwrap();
+    let imports = "[[imports]]\nname = \"talk\"\nbucket = \"chat\"\nfiles = [\"ds/chat/talk-00000.ds\"]\n\n\
+                   [tokenizer]\nload = \"out/run/tokenizer/tokenizer.json\"\neos = \"<|endoftext|>\"\n\n[mixture]\nchat = 1.0\n\n";
+    recipe(&folder, "import.toml", &format!("{}{imports}{}", RECIPE[..start].replace("out/run", "out/imported"), &RECIPE[end..]));
+    done(folder.path(), &["run", "import.toml"]);
+    let audit = done(folder.path(), &["audit", "out/imported", "--deep"]);
+    assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
+    let run = folder.path().join("out/imported");
+    assert_eq!(json_of(run.join("mixture.json"))["buckets"][0]["packed"]["too-long-documents"], 1);
+    let current = done(folder.path(), &["stage", "import", "import.toml"]);
+    assert!(current.stderr.contains("import: current"), "{}", current.stderr);
+    // Without its mask there is nothing that says what to learn.
+    fs::remove_file(folder.path().join("ds/chat/talk-00000.ds.loss")).unwrap();
+    let refused = call(folder.path(), &["run", "import.toml"]);
+    assert!(refused.code == 2 && refused.stderr.contains("no import has a loss mask"), "{}", refused.stderr);
+    let audit = call(folder.path(), &["audit", "out/imported"]);
+    assert!(audit.code == 1 && audit.stdout.contains("has loss spans"), "{}", audit.stdout);
+}
+
 #[test]
 fn preview_shows_what_is_learned() {
     let folder = corpus();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::c4_lines::{Fate, LineRules, sentences};
 use crate::judge::Judge;
 use crate::metrics::ratio;
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError};
 use crate::word_list::WordList;
 use crate::{Filter, Metrics, Reason, Verdict};
@@ -122,6 +123,10 @@ impl Options for C4QualityConfig {
             return Err(SpecError::NothingToDo { filter: Self::NAME, key: "bad-word-boundaries", keys: "`bad-words`" });
         }
         Ok(())
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: !self.rules(None).lines.do_nothing() }
     }
 
     fn build(&self) -> Box<dyn Filter> {

@@ -2,6 +2,7 @@
 
 use corpora::{Document, joined};
 
+use crate::spec::concerns;
 use crate::{EvalSet, Filter, FilterSpec, Metrics, Reason, SpecError, Verdict};
 
 /// Largest text a chain looks at, 16 MiB; a larger one is dropped as `document/bytes`.
@@ -25,26 +26,34 @@ struct Step {
 
 impl Step {
     fn concerns(&self, bucket: &str) -> bool {
-        let named = |buckets: &[String]| buckets.iter().any(|name| name == bucket);
-        (self.only.is_empty() || named(&self.only)) && !named(&self.except)
+        concerns(&self.only, &self.except, bucket)
     }
-}
 
-impl Step {
     /// Rewrites the messages of a conversation, each by itself: in the text as a whole nobody could
-    /// say where they end. It is dropped if nothing is left of one.
+    /// say where they end. It is dropped if nothing is left of one, or if the filter refuses one: it
+    /// has then not rewritten it.
     fn rewrite_turns(&self, document: &mut Document) -> Verdict {
         let mut turns = std::mem::take(&mut document.turns);
+        let mut refused = None;
         for turn in &mut turns {
             document.text = std::mem::take(&mut turn.text);
-            // Whether the conversation stays has been decided, and measured, on the whole of it.
-            self.filter.apply(document, &mut Metrics::new());
+            // What is measured of the conversation was measured on the whole of it.
+            let verdict = self.filter.apply(document, &mut Metrics::new());
             turn.text = std::mem::take(&mut document.text);
+            if let Verdict::Drop(reason) = verdict
+                && !turn.text.trim().is_empty()
+            {
+                refused.get_or_insert(reason);
+            }
         }
         let empty = turns.iter().filter(|turn| turn.text.trim().is_empty()).count();
         document.text = joined(&turns);
         document.turns = turns;
-        if empty > 0 { Verdict::Drop(Reason::above("document/empty-messages", empty as f64, 0.0)) } else { Verdict::Keep }
+        match refused {
+            Some(reason) => Verdict::Drop(reason),
+            None if empty > 0 => Verdict::Drop(Reason::above("document/empty-messages", empty as f64, 0.0)),
+            None => Verdict::Keep,
+        }
     }
 }
 
@@ -188,6 +197,30 @@ mod tests {
         assert_eq!(verdict, Verdict::Drop(Reason::above("document/empty-messages", 1.0, 0.0)));
         let (verdict, _) = chain.apply(&mut talk(&"길다 ".repeat(30)));
         assert!(matches!(verdict, Verdict::Drop(reason) if reason.rule == "length/chars"));
+    }
+
+    #[test]
+    fn a_message_that_is_an_item_does_not_stay() {
+        use corpora::{Role, Turn};
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("items.jsonl");
+        let item = "다음 중 강가의 갈대가 가을에 고개를 숙이는 까닭으로 가장 알맞은 것을 고르시오";
+        std::fs::write(&file, format!("{{\"question\": \"{item}\"}}\n")).unwrap();
+        let chain = chain(&format!("filters = [{{ decontaminate = {{ files = ['{}'], action = 'remove-span' }} }}]", file.display()));
+        let talk = |question: &str| {
+            let turn = |role, text: &str| Turn { role, text: text.to_owned() };
+            let turns = vec![turn(Role::User, question), turn(Role::Assistant, "바람이 불어서 그렇다고 배웠습니다.")];
+            corpora::Document { text: joined(&turns), turns, ..document("") }
+        };
+        for whole in [item.to_owned(), format!("{item}?"), format!("!!\n{item}\n--")] {
+            let mut document = talk(&whole);
+            let (verdict, _) = chain.apply(&mut document);
+            assert!(matches!(&verdict, Verdict::Drop(reason) if reason.rule == "decontaminate/overlap"), "{whole}: {verdict:?}");
+        }
+        let mut document = talk(&format!("문제를 하나 내겠습니다. {item}. 무엇일까요?"));
+        assert!(chain.apply(&mut document).0.is_keep());
+        assert!(!document.turns[0].text.contains("갈대가") && document.turns[0].text.contains("무엇일까요"), "{document:?}");
+        assert_eq!(document.text, joined(&document.turns));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::code_shape::{Shape, is_generated, visible_chars};
 use crate::judge::Judge;
 use crate::metrics::ratio;
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError, in_range};
 use crate::{Filter, Metrics, Reason, Verdict};
 
@@ -177,6 +178,10 @@ impl Options for CodeQualityConfig {
         }
         let [low, high] = self.limits().data_chars.map(|limit| (limit != 0.0).then_some(limit));
         crate::spec::in_order::<Self>(("min-data-chars", low), ("max-data-chars", high))
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: false }
     }
 
     fn build(&self) -> Box<dyn Filter> {

@@ -8,6 +8,7 @@ use crate::chars::{is_space, is_terminal};
 use crate::judge::Judge;
 use crate::metrics::ratio;
 use crate::ngrams::Table;
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError, in_range};
 use crate::{Filter, Metrics, Segmentation, Verdict};
 
@@ -114,6 +115,10 @@ impl Options for FinewebQualityConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: false }
     }
 
     fn build(&self) -> Box<dyn Filter> {

@@ -186,6 +186,12 @@ impl SpecError {
     }
 }
 
+/// Whether a filter limited to `only` buckets (none: all) but `except` concerns this one.
+pub(crate) fn concerns(only: &[String], except: &[String], bucket: &str) -> bool {
+    let named = |buckets: &[String]| buckets.iter().any(|name| name == bucket);
+    (only.is_empty() || named(only)) && !named(except)
+}
+
 /// Calls the same expression on whichever options the spec holds.
 macro_rules! each {
     ($spec:expr, $options:ident => $body:expr) => {
@@ -225,6 +231,20 @@ impl FilterSpec {
     #[must_use]
     pub fn buckets(&self) -> (&[String], &[String]) {
         each!(self, options => (options.only_buckets(), options.except_buckets()))
+    }
+
+    /// Whether documents of this bucket pass the filter.
+    #[must_use]
+    pub fn concerns(&self, bucket: &str) -> bool {
+        let (only, except) = self.buckets();
+        concerns(only, except, bucket)
+    }
+
+    /// Whether it takes lines out of texts by what the whole text looks like. The messages of a
+    /// conversation cannot be judged so.
+    #[must_use]
+    pub fn removes_lines(&self) -> bool {
+        matches!(self, Self::C4Quality(_)) && self.effect().rewrites
     }
 
     /// Checks the options, and the bucket names against those of the recipe's sources.

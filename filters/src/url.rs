@@ -3,6 +3,7 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Effect;
 use crate::spec::{Options, SpecError};
 use crate::word_list::read_list;
 use crate::{Filter, Metrics, Reason, Verdict};
@@ -78,6 +79,10 @@ impl Options for UrlConfig {
             return Err(SpecError::NothingToDo { filter: Self::NAME, key: "domains", keys });
         }
         Ok(())
+    }
+
+    fn effect(&self) -> Effect {
+        Effect { drops: true, rewrites: false }
     }
 
     fn build(&self) -> Box<dyn Filter> {

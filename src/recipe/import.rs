@@ -45,10 +45,20 @@ impl Import {
         if self.token_bytes.is_some_and(|bytes| bytes != 2 && bytes != 4) {
             return Err("`token-bytes` must be 2 or 4".to_owned());
         }
-        match self.files.iter().find(|file| self.layout.or_else(|| Layout::of(Path::new(file))).is_none()) {
+        match self.files.iter().find(|file| self.layout_of(Path::new(file)).is_none()) {
             Some(file) => Err(format!("the name of {file} says no layout; known are .bin, .idx, .ds and .npy, or set `layout`")),
             None => Ok(()),
         }
+    }
+
+    /// How a file of it is laid out.
+    pub(crate) fn layout_of(&self, file: &Path) -> Option<Layout> {
+        self.layout.or_else(|| Layout::of(file))
+    }
+
+    /// Whether each of its files can say which tokens count in the loss.
+    pub(crate) fn can_have_loss(&self) -> bool {
+        self.files.iter().all(|file| self.layout_of(Path::new(file)).is_some_and(Layout::keeps_loss))
     }
 
     /// Name of the part that a file becomes.
@@ -58,7 +68,7 @@ impl Import {
 
     /// How to read a file of it.
     pub(crate) fn foreign(&self, file: &Path, tokenizer: &Tokenizer) -> Option<Foreign> {
-        let layout = self.layout.or_else(|| Layout::of(file))?;
+        let layout = self.layout_of(file)?;
         Some(Foreign { layout, vocab_size: tokenizer.vocab_size(), eos: tokenizer.eos(), token_bytes: self.token_bytes })
     }
 }

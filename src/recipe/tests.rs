@@ -70,3 +70,20 @@ fn syntax_errors_and_missing_keys_are_errors() {
     assert!(parse("output = ", &[]).unwrap_err().message.starts_with("recipe.toml:1:"));
     assert!(parse("seed = 1", &[]).unwrap_err().message.contains("missing key `output`"));
 }
+
+#[test]
+fn settings_that_would_do_nothing_are_refused() {
+    let chat =
+        MINIMAL.replace("format = \"jsonl\"\n", "format = \"jsonl\"\nchat = { messages = \"messages\" }\n\n[[filters]]\nc4-quality = {}\n");
+    let error = parse(&chat, &[]).unwrap_err();
+    assert!(error.message.contains("filter `c4-quality` takes lines out of texts") && error.message.contains("`ko`"), "{error}");
+    assert!(parse(&chat, &["filters.0.c4-quality.except-buckets=[\"korean\"]"]).is_ok());
+    assert!(parse(&chat, &["filters.0.c4-quality.preset=\"paragraphs\""]).is_ok());
+
+    let train = format!("{MINIMAL}\n[mixture]\nunimax = true\n[train]\nobjective = \"cpt\"\ntokens = 1000\n");
+    assert!(parse(&train, &[]).is_ok());
+    let error = parse(&train, &["mixture.epochs={ koraen = 2 }"]).unwrap_err();
+    assert!(error.message.contains("`mixture.epochs` names `koraen`"), "{error}");
+    let error = parse(&train.replace("tokens = 1000", "epochs = 2"), &[]).unwrap_err();
+    assert!(error.message.contains("`unimax` states none"), "{error}");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
-use shards::{Layout, ShardEntry, ShardMeta, ShardReader, ShardWriter, TokenizedDocument, Tokenizer};
+use shards::{ShardEntry, ShardMeta, ShardReader, ShardWriter, TokenizedDocument, Tokenizer};
 
 use super::tokenize::{Encoder, PartShards, SPLITS};
 use crate::error::{Context, Error, Result};
@@ -14,6 +14,31 @@ use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::{Import, Recipe};
 use crate::record::Count;
 use crate::report::{Progress, Ui};
+
+/// Fails where files without a loss mask go into a bucket that has one, or where `sft` finds nothing to
+/// learn. Only the files can say, so this is no check of the recipe; files that are gone are passed over.
+pub(crate) fn check_loss(recipe: &Recipe) -> Result<()> {
+    let sft = recipe.learns_answers();
+    let units: Vec<_> = Unit::all(recipe).into_iter().filter(|unit| unit.path().exists()).collect();
+    let masked = |bucket: &str| sft && units.iter().any(|unit| unit.import.bucket == bucket && unit.has_loss());
+    if let Some(plain) = units.iter().find(|unit| {
+        let bucket = &unit.import.bucket;
+        (recipe.is_chat(bucket) || masked(bucket)) && !unit.has_loss()
+    }) {
+        let Import { name, bucket, .. } = plain.import;
+        return Err(Error::new(format!(
+            "import `{name}`: {} has no loss mask, but bucket `{bucket}` has conversations",
+            plain.path().display()
+        ))
+        .hint("they are put into rows otherwise, so give it another bucket"));
+    }
+    let chat = recipe.sources.iter().any(|source| source.chat.is_some());
+    if sft && !chat && !units.is_empty() && !units.iter().any(Unit::has_loss) {
+        return Err(Error::new("objective `sft` learns from conversations, and no import has a loss mask")
+            .hint("datatrove's `.ds.loss` and OLMo's `.label_mask.npy` say which tokens are learned"));
+    }
+    Ok(())
+}
 
 /// A file of an import.
 pub(crate) struct Unit<'a> {
@@ -37,6 +62,11 @@ impl<'a> Unit<'a> {
         Path::new(&self.import.files[self.index])
     }
 
+    /// Whether its files say which tokens count in the loss.
+    pub(crate) fn has_loss(&self) -> bool {
+        self.import.layout_of(self.path()).is_some_and(|layout| layout.has_loss(self.path()))
+    }
+
     /// What it left in the run folder.
     pub(crate) fn left(&self, folder: &Path) -> Result<PartShards> {
         layout::read_json(folder, &layout::shard_info(&self.import.bucket, &self.import.part(self.index)))
@@ -44,8 +74,8 @@ impl<'a> Unit<'a> {
 
     /// Its files' identities, and every setting that its shards depend on.
     pub(crate) fn fingerprint(&self, recipe: &Recipe, tokenizer: &str) -> Result<Fingerprint> {
-        let Import { name, bucket, layout, token_bytes, .. } = self.import;
-        let layout = layout.or_else(|| Layout::of(self.path()));
+        let Import { name, bucket, token_bytes, .. } = self.import;
+        let layout = self.import.layout_of(self.path());
         let files = layout.map(|layout| layout.files(self.path())).unwrap_or_default();
         if !files.iter().any(|file| file == self.path()) {
             return Err(Error::new(format!("import `{name}`: cannot find {}", self.path().display())));
@@ -83,7 +113,7 @@ impl<'a> Unit<'a> {
         let (bucket, part) = (&self.import.bucket, self.import.part(self.index));
         let tokenizer = encoder.tokenizer;
         let foreign = self.foreign(tokenizer)?;
-        let loss = foreign.has_loss(self.path());
+        let loss = self.has_loss();
         // Only for the progress line: files may have another width.
         let width = if tokenizer.vocab_size() <= 1 << 16 { 2 } else { 4 };
         let names = SPLITS.map(|split| layout::shard(bucket, &part, split));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use corpora::Part;
-use shards::{Manifest, MixturePlan, Packed, Split, Tokenizer};
+use shards::{HeldOut, Manifest, MixturePlan, Packed, Split, Tokenizer};
 
 use super::import;
 use super::tokenize::PartShards;
@@ -37,7 +37,10 @@ pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Re
     };
     let available: Vec<(String, u64)> = recipe.buckets().into_iter().map(|bucket| (bucket.to_owned(), tokens_of(bucket))).collect();
     let mut packed = BTreeMap::new();
-    for (bucket, tokens) in available.iter().filter(|(bucket, _)| recipe.is_chat(bucket)) {
+    for (bucket, tokens) in &available {
+        if !is_packed(folder, recipe, manifest, bucket)? {
+            continue;
+        }
         let rows = Packed::of(folder, manifest, bucket, train.sequence_length)?;
         if rows.rows == 0 && *tokens > 0 {
             return Err(Error::new(format!(
@@ -61,6 +64,15 @@ pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Re
         None => train.tokens,
     };
     plan(tokens).map(Some)
+}
+
+/// Whether documents of the bucket are put into rows whole: conversations, and in `sft` imports with a loss mask.
+fn is_packed(folder: &Path, recipe: &Recipe, manifest: &Manifest, bucket: &str) -> Result<bool> {
+    if recipe.is_chat(bucket) || !recipe.learns_answers() {
+        return Ok(recipe.is_chat(bucket));
+    }
+    let first = manifest.shards.iter().find(|shard| shard.bucket == bucket);
+    first.map_or(Ok(false), |shard| Ok(manifest.open_shard(folder, shard)?.has_loss()))
 }
 
 /// Plans the mixture and writes it; says what repeats, what is left out, and what was reduced.
@@ -100,6 +112,13 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
             ui.warn(format!(
                 "bucket `{bucket}`: {} of its conversations, {} tokens in all, are longer than `train.sequence-length` = {} and left out, not cut",
                 packed.too_long_documents, packed.too_long_tokens, plan.seq_len
+            ));
+        }
+        let held_out = HeldOut::new(folder, manifest, bucket, plan.seq_len)?.packed()?.packed_rows().unwrap_or_default();
+        if held_out.too_long_documents > 0 {
+            ui.warn(format!(
+                "bucket `{bucket}`: {} of its held-out conversations, {} tokens in all, are longer than `train.sequence-length` = {} and not measured",
+                held_out.too_long_documents, held_out.too_long_tokens, plan.seq_len
             ));
         }
     }

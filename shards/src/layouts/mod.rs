@@ -71,6 +71,20 @@ impl Layout {
         }
     }
 
+    /// Whether it has a place for which tokens count in the loss.
+    pub fn keeps_loss(self) -> bool {
+        matches!(self, Self::Datatrove | Self::Olmo)
+    }
+
+    /// Whether the files of `path` say which tokens count in the loss.
+    pub fn has_loss(self, path: &Path) -> bool {
+        match self {
+            Self::Datatrove => files::appended(path, "loss").exists(),
+            Self::Olmo => path.with_extension(olmo::MASK).exists(),
+            Self::Megatron | Self::LlmC => false,
+        }
+    }
+
     /// All files that belong to `path`, the tokens first; those that are not there left out.
     pub fn files(self, path: &Path) -> Vec<PathBuf> {
         let beside = match self {
@@ -114,15 +128,6 @@ pub struct ForeignDocument<'a> {
 }
 
 impl Foreign {
-    /// Whether the files of `path` say which tokens count in the loss.
-    pub fn has_loss(&self, path: &Path) -> bool {
-        match self.layout {
-            Layout::Datatrove => files::appended(path, "loss").exists(),
-            Layout::Olmo => path.with_extension(olmo::MASK).exists(),
-            Layout::Megatron | Layout::LlmC => false,
-        }
-    }
-
     /// Calls `visit` with every document of a file in order. At most one document is in memory.
     ///
     /// # Errors
@@ -154,7 +159,17 @@ pub struct ForeignOptions {
 
 /// Writes all documents of a shard to `path` without extension, plus the layout's own; gives the files.
 /// Each appears whole or not at all, the one that a reader opens first comes last.
+///
+/// # Errors
+/// [`Error::Setting`] where the shard says which tokens count in the loss and the layout cannot.
 pub fn export(shard: &ShardReader, path: &Path, options: &ForeignOptions) -> Result<Vec<PathBuf>> {
+    if shard.has_loss() && !options.layout.keeps_loss() {
+        let name = options.layout.name();
+        return Err(Error::Setting {
+            option: "layout",
+            detail: format!("{name} cannot say which tokens count in the loss, as this shard does"),
+        });
+    }
     match options.layout {
         Layout::Megatron => megatron::write(shard, path, options),
         Layout::Datatrove => datatrove::write(shard, path, options),

@@ -74,7 +74,7 @@ fn files_of_other_programs_are_read() {
         let spans: Option<Vec<_>> = found.into_iter().map(|(_, _, spans, _)| spans).collect();
         let mask = layout == Layout::Datatrove;
         assert_eq!(spans, mask.then(mask_spans), "{name}");
-        assert_eq!(foreign(layout, vocab).has_loss(&path), mask);
+        assert_eq!(layout.has_loss(&path), mask);
     }
 }
 

@@ -39,8 +39,11 @@ pub(super) fn spread(shares: &mut [Share], total: u64) {
     }
 }
 
-/// States the ratios that the parts amount to.
+/// States the ratios that the parts amount to, in nine decimals: more do not come back from JSON to the last bit.
 pub(super) fn state(shares: &mut [Share]) {
     let sum = shares.iter().map(|share| share.parts).sum::<u64>().max(1) as f64;
-    shares.iter_mut().for_each(|share| share.ratio = share.parts as f64 / sum);
+    for share in shares.iter_mut() {
+        let ratio = (share.parts as f64 / sum * PARTS).round();
+        share.ratio = if share.parts > 0 { ratio.max(1.0) / PARTS } else { 0.0 };
+    }
 }

@@ -60,7 +60,7 @@ pub(super) fn shares(
     };
     let share = |bucket: &str, ratio: f64| Share {
         bucket: bucket.to_owned(),
-        ratio,
+        ratio: parts(ratio) as f64 / PARTS,
         parts: parts(ratio),
         available_tokens: tokens_of(bucket),
         packed: packed.get(bucket).copied(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::MAX_BATCH_TOKENS;
 use super::batch::Batch;
+use super::packing::Packed;
 use super::sequence::Sequence;
 use crate::error::{Error, Result};
 use crate::manifest::{Manifest, Split};
@@ -39,6 +40,11 @@ impl HeldOut {
     /// The same with documents packed whole into rows; those that are longer than a row are not measured.
     pub fn packed(self) -> Result<Self> {
         Ok(Self { sequence: self.sequence.packed(self.seq_len)?, ..self })
+    }
+
+    /// What packing gave; none where documents are cut into windows.
+    pub fn packed_rows(&self) -> Option<Packed> {
+        self.sequence.packed_rows()
     }
 
     /// Checks every byte of its shards against their checksums.

@@ -202,6 +202,22 @@ fn a_temperature_lifts_small_buckets() {
 }
 
 #[test]
+fn ratios_are_the_same_after_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mixture.json");
+    // 25 of 51 windows; and more digits than a file brings back.
+    let unimax = MixtureConfig { ratios: [].into(), balance: Balance::UniMax, ..MixtureConfig::default() };
+    let stated = config(&[("a", 0.490_196_078_431_372_53), ("b", 0.509_803_921_568_627_4)], 4.0, OnShortage::Refuse);
+    for config in [unimax, stated] {
+        for total in 2..200 {
+            let plan = MixturePlan::new(&config, &available(&[("a", 250), ("b", 5000)]), Some(total * 10), 10).unwrap();
+            plan.save(&path).unwrap();
+            assert_eq!(MixturePlan::load(&path).unwrap(), plan, "{total}");
+        }
+    }
+}
+
+#[test]
 fn unimax_is_even_within_the_epochs() {
     let counts = available(&[("a", 100), ("b", 2000), ("c", 5000), ("none", 0)]);
     let plan = |on_shortage, tokens| {
