@@ -56,6 +56,8 @@ mod journal;
 mod kernels;
 mod load;
 mod lora;
+#[cfg(any(test, feature = "cuda"))]
+mod meeting;
 mod metrics;
 mod micro_batch;
 mod model;

@@ -4,22 +4,23 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use cudarc::nccl::result::NcclError;
 use cudarc::nccl::{result, sys};
 
-use super::engine::{Engine, Queue, Work};
+use super::engine::{Engine, Queue, Work, fault};
 use super::tape::{Input, tensor};
+use crate::meeting::Meeting;
 
 /// A card's place in a group.
 #[derive(Clone)]
 pub(super) struct Seat {
     communicator: sys::ncclComm_t,
     /// Where the cards' threads wait for each other.
-    meeting: Arc<Barrier>,
+    meeting: Arc<Meeting>,
 }
 
 // SAFETY: a communicator is not bound to a thread; it is used under the lock of its card's engine only.
@@ -44,7 +45,7 @@ pub(crate) fn join(first: usize, cards: &[Device]) -> Result<(), String> {
         Ok(Err(error)) => return Err(format!("NCCL cannot join cards {numbers:?}: {:?}", error.0)),
         Err(_) => return Err("NCCL (libnccl.so) could not be loaded; it is needed to train on several cards".to_owned()),
     }
-    let meeting = Arc::new(Barrier::new(cards.len()));
+    let meeting = Arc::new(Meeting::new(cards.len()));
     for (device, communicator) in cards.iter().zip(seats) {
         let seat = Seat { communicator, meeting: meeting.clone() };
         let buffer = Input::of(Tensor::<1>::zeros([1], device)).data;
@@ -76,8 +77,9 @@ impl Engine {
     fn add_up(&mut self, at: &[u64], counts: &[usize]) -> Work {
         let Some(Seat { communicator, meeting }) = self.seat.clone() else { return Err("this card is in no group".to_owned()) };
         let (float, sum) = (sys::ncclDataType_t::ncclFloat32, sys::ncclRedOp_t::ncclSum);
+        let failed = || fault().is_some();
         let tried = |error: NcclError| format!("NCCL all-reduce: {:?}", error.0);
-        meeting.wait();
+        meeting.wait(failed).then_some(()).ok_or("another card failed")?;
         let done = result::group_start().map_err(tried).and_then(|_| {
             let added = at.iter().zip(counts).try_for_each(|(&at, &count)| {
                 // SAFETY: the buffer at the address has `count` floats; group and stream live as long as the program.
@@ -87,7 +89,7 @@ impl Engine {
             });
             result::group_end().map_err(tried).and(added)
         });
-        meeting.wait();
+        meeting.wait(failed);
         done
     }
 }
