@@ -78,7 +78,7 @@ fn settings_that_would_do_nothing_are_refused() {
     let error = parse(&chat, &[]).unwrap_err();
     assert!(error.message.contains("filter `c4-quality` takes lines out of texts") && error.message.contains("`ko`"), "{error}");
     assert!(parse(&chat, &["filters.0.c4-quality.except-buckets=[\"korean\"]"]).is_ok());
-    assert!(parse(&chat, &["filters.0.c4-quality.preset=\"paragraphs\""]).is_ok());
+    assert!(parse(&chat, &["filters.0.c4-quality.preset=\"c4-paragraphs\""]).is_ok());
 
     let train = format!("{MINIMAL}\n[mixture]\nunimax = true\n[train]\nobjective = \"cpt\"\ntokens = 1000\n");
     assert!(parse(&train, &[]).is_ok());

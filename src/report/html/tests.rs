@@ -221,7 +221,7 @@ fn absurd_numbers_are_written_out() {
 fn what_training_never_reached_and_how_it_ended_is_said() {
     let mut data = full("b");
     let html = render(&data, Lang::En);
-    assert!(html.contains("4 of 9 new tokens were in no text that training drew"));
+    assert!(html.contains("4 of 9 new tokens have learned nothing from text"));
     assert!(html.contains("Training ended early at step 1 of 2") && !html.contains("Training stands at"));
     assert!(html.contains("2.500 bits per byte at step 1") && html.contains("On the way there"));
     if let Some(training) = &mut data.training {
