@@ -100,7 +100,7 @@ fn new_tokens_that_no_text_has_are_a_warning() {
         .replace(shape, "init = \"model\"\nembedding-learning-rate = 1e-3");
     corpus.recipe("extended.toml", &text);
     let outcome = done(corpus.path(), &["run", "extended.toml", "--set", "output=out/extended"]);
-    let warning = "warning: 1 of 2 new tokens were in no text that training drew";
+    let warning = "warning: 1 of 2 new tokens have learned nothing from text, training drew none with them";
     assert!(outcome.stderr.contains(warning) && outcome.stderr.contains("601 \"<|never|>\""), "{}", outcome.stderr);
     let new = &json(&corpus.out("extended").join("training.json"))["rows"]["new"];
     assert_eq!((&new["ids"], &new["untrained"], &new["examples"][0]["id"]), (&2.into(), &1.into(), &601.into()));
