@@ -205,7 +205,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("items.jsonl");
         let item = "다음 중 강가의 갈대가 가을에 고개를 숙이는 까닭으로 가장 알맞은 것을 고르시오";
-        std::fs::write(&file, format!("{{\"question\": \"{item}\"}}\n")).unwrap();
+        std::fs::write(&file, format!("{{\"text\": \"{item}\"}}\n")).unwrap();
         let chain = chain(&format!("filters = [{{ decontaminate = {{ files = ['{}'], action = 'remove-span' }} }}]", file.display()));
         let talk = |question: &str| {
             let turn = |role, text: &str| Turn { role, text: text.to_owned() };
