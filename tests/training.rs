@@ -105,7 +105,7 @@ fn new_tokens_that_no_text_has_are_a_warning() {
     let new = &json(&corpus.out("extended").join("training.json"))["rows"]["new"];
     assert_eq!((&new["ids"], &new["untrained"], &new["examples"][0]["id"]), (&2.into(), &1.into(), &601.into()));
     let page = std::fs::read_to_string(corpus.out("extended").join("report.html")).unwrap();
-    assert!(page.contains("1 of 2 new tokens were in no text"));
+    assert!(page.contains("1 of 2 new tokens have learned nothing from text"));
 }
 
 /// Half an epoch of the scarcest bucket is half the windows of a whole one.
