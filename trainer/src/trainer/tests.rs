@@ -1,6 +1,9 @@
 //! Whole runs on small shards: learning, stopping, going on, refusing.
 
+#[cfg(feature = "cuda")]
+mod card;
 mod evaluations;
+mod going_on;
 mod numbers;
 mod splits;
 
@@ -176,100 +179,6 @@ fn learns_a_pattern_and_tells_about_it() {
 }
 
 #[test]
-fn killed_anywhere_and_resumed_is_the_same_run() {
-    let whole = Folder::new();
-    let config = config();
-    whole.train(&config, |_| false).0.unwrap();
-    let steps = whole.stream(&config).steps();
-    assert!(steps >= 20, "{steps}");
-    // Before the first step, between checkpoints, at one, and in the step before the last.
-    for stop in [0, 4, 12, 15, steps - 1] {
-        let broken = Folder::new();
-        if stop == 4 {
-            // Steps made one by one are told when the run goes on.
-            let stream = broken.stream(&config);
-            let mut trainer = Trainer::new(broken.run(&config, &stream)).unwrap();
-            (0..4).for_each(|_| trainer.step().unwrap());
-            let mut told = Vec::new();
-            let result = trainer.run(&AtomicBool::new(true), &mut |event| told.extend(step_of(&event)));
-            assert!(matches!(result, Err(Error::Interrupted)));
-            assert_eq!(told, [1, 2, 3, 4]);
-        } else if stop == 0 {
-            let stream = broken.stream(&config);
-            let result = Trainer::new(broken.run(&config, &stream)).unwrap().run(&AtomicBool::new(true), &mut |_| ());
-            assert!(matches!(result, Err(Error::Interrupted)));
-        } else {
-            let (result, _) = broken.train(&config, |event| step_of(event).is_some_and(|step| step >= stop));
-            assert!(matches!(result, Err(Error::Interrupted)), "{stop}: {result:?}");
-        }
-        broken.train(&config, |_| false).0.unwrap();
-        assert_eq!(broken.result(), whole.result(), "stopped at {stop}");
-    }
-}
-
-/// A process that dies leaves no last checkpoint; lines of steps after the one there is are redone.
-#[test]
-fn a_crash_loses_only_the_steps_since_the_checkpoint() {
-    let whole = Folder::new();
-    let config = config();
-    whole.train(&config, |_| false).0.unwrap();
-    let crashed = Folder::new();
-    {
-        let stream = crashed.stream(&config);
-        let mut trainer = Trainer::new(crashed.run(&config, &stream)).unwrap();
-        let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            trainer.run(&AtomicBool::new(false), &mut |event| assert_ne!(step_of(&event), Some(9), "on purpose"))
-        }));
-        assert!(died.is_err());
-    }
-    assert_eq!(crashed.checkpoints(), ["step-000005"]);
-    // What a kill in the middle of writing the next one would leave.
-    std::fs::create_dir(crashed.dir.path().join(CHECKPOINTS_FOLDER).join(".step-000010.tmp")).unwrap();
-    crashed.train(&config, |_| false).0.unwrap();
-    assert_eq!(crashed.result(), whole.result());
-    assert_eq!(crashed.checkpoints(), whole.checkpoints());
-    assert_eq!(whole.checkpoints().len(), 2);
-}
-
-/// The evaluation of the last step fails because someone has written into a shard: the steps made
-/// are kept, and going on makes the evaluation that is missing.
-#[test]
-fn a_failed_evaluation_loses_no_step() {
-    let whole = Folder::new();
-    let config = TrainConfig { checkpoint_every: 0, ..config() };
-    whole.train(&config, |_| false).0.unwrap();
-    for at in [8, whole.stream(&config).steps()] {
-        let broken = Folder::new();
-        let path = broken.dir.path().join("code-HeldOut.shard");
-        let good = std::fs::read(&path).unwrap();
-        let write = |bytes: &[u8]| {
-            // In place, as the file is mapped: ids outside the vocabulary behind the header.
-            let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-            std::io::Write::write_all(&mut file, bytes).unwrap();
-        };
-        let bad = [&good[..4096], &[0xff; 64], &good[4160..]].concat();
-        let (result, events) = broken.train(&config, |event| {
-            if step_of(event) == Some(at) {
-                write(&bad);
-            }
-            false
-        });
-        assert!(matches!(result, Err(Error::Batch(_))), "{result:?}");
-        assert!(matches!(events.last(), Some(Event::Checkpoint(_))), "{events:?}");
-        assert_eq!(broken.checkpoints(), [format!("step-{at:06}")]);
-        // It is found before a step is made when training goes on.
-        let (result, events) = broken.train(&config, |_| false);
-        assert!(result.unwrap_err().to_string().contains("code-HeldOut.shard: damaged at byte 4096"));
-        assert!(events.is_empty(), "{events:?}");
-        write(&good);
-        let (result, events) = broken.train(&config, |_| false);
-        result.unwrap();
-        assert!(matches!(&events[0], Event::Eval(eval) if eval.step == at), "{:?}", events[0]);
-        assert_eq!(broken.result(), whole.result());
-    }
-}
-
-#[test]
 fn what_does_not_belong_together_is_refused() {
     let folder = Folder::new();
     let config = config();
@@ -373,111 +282,5 @@ fn threads_do_not_change_a_bit() {
     let one = weights(1);
     for threads in [1, 2, 3, 5] {
         assert_eq!(weights(threads), one, "{threads} threads");
-    }
-}
-
-/// Adapters with dropout and a rank of their own: stopped and continued, and with steps split in another way.
-#[test]
-fn adapters_go_on_where_they_stopped() {
-    let lora = LoraConfig { rank: 4, dropout: 0.2, full: vec![Full::EmbedTokens], ..LoraConfig::default() };
-    let config = TrainConfig { lora: Some(lora), learning_rate: 1e-2, ..config() };
-    let whole = Folder::new();
-    let (result, events) = whole.train(&config, |_| false);
-    result.unwrap();
-    let losses: Vec<f64> = events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None }).collect();
-    assert!(losses.last().unwrap() < &(losses[0] - 0.5), "{losses:?}");
-
-    let parts = Folder::new();
-    let (result, _) = parts.train(&config, |event| step_of(event) == Some(9));
-    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
-    parts.train(&config, |_| false).0.unwrap();
-    assert_eq!(parts.result(), whole.result());
-
-    let split = Folder::new();
-    let (result, events) = split.train(&TrainConfig { micro_batch: Some(2), ..config }, |_| false);
-    result.unwrap();
-    let steps = events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None });
-    for (a, b) in steps.zip(&losses) {
-        assert!((a - b).abs() <= 1e-4 * b, "{a} {b}");
-    }
-}
-
-/// The same batches on one card and dealt to two: the same curve, but for the order of additions.
-#[cfg(feature = "cuda")]
-#[test]
-#[allow(clippy::print_stderr)]
-fn gpu_two_cards_go_the_way_of_one() {
-    let two = DeviceSpec::Cards { first: 0, count: 2 };
-    if let Err(error) = two.open_all() {
-        eprintln!("skipped: {error}");
-        return;
-    }
-    // Of the first step only the order of additions differs; what it changes grows from step to step.
-    for (precision, first, close) in [(Precision::F32, 1e-5, 1e-3), (Precision::Bf16, 1e-2, 3e-2)] {
-        let config = TrainConfig {
-            precision: Some(precision),
-            learning_rate: 1e-3,
-            model: ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..Default::default() },
-            ..config()
-        };
-        let [one, both] = [DeviceSpec::Cuda(0), two].map(|device| {
-            let folder = Folder { device, ..Folder::new() };
-            let (result, events) = folder.train(&config, |_| false);
-            result.unwrap();
-            let steps = events.into_iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None });
-            steps.map(|step| [step.loss, step.grad_norm]).collect::<Vec<_>>()
-        });
-        assert_eq!(one.len(), both.len());
-        for (number, (a, b)) in one.iter().flatten().zip(both.iter().flatten()).enumerate() {
-            let close = if number < 2 { first } else { close };
-            assert!((a - b).abs() <= close * a.abs().max(1.0), "{precision}, number {number}: {a} {b}");
-        }
-    }
-}
-
-/// On a card, in bfloat16: stopped in the middle and continued, a run goes the way of an unbroken one,
-/// evaluates and writes samples.
-#[cfg(feature = "cuda")]
-#[test]
-#[allow(clippy::print_stderr)]
-fn gpu_run_stops_and_goes_on() {
-    if let Err(error) = DeviceSpec::Cuda(0).open() {
-        eprintln!("skipped: {error}");
-        return;
-    }
-    let sample = SampleConfig { prompts: vec!["가나".into()], tokens: 5, temperature: 0.0, top_k: 0, ..Default::default() };
-    let config = TrainConfig {
-        precision: Some(Precision::Bf16),
-        learning_rate: 1e-3,
-        sample: Some(sample),
-        model: ModelConfig { hidden: 128, layers: 2, heads: 2, kv_heads: 1, intermediate: 256, ..Default::default() },
-        ..config()
-    };
-    let losses = |events: &[Event]| -> Vec<f64> {
-        let steps = events.iter().filter_map(|event| match event {
-            Event::Step(step) => Some(step.loss),
-            _ => None,
-        });
-        steps.collect()
-    };
-    let on_card = || Folder { device: DeviceSpec::Cuda(0), ..Folder::new() };
-
-    let whole = on_card();
-    let (result, events) = whole.train(&config, |_| false);
-    result.unwrap();
-    let expected = losses(&events);
-    assert!(expected.last().unwrap() < &(expected[0] - 1.0), "{expected:?}");
-    assert!(events.iter().any(|event| matches!(event, Event::Sample(_))));
-    assert!(events.iter().any(|event| matches!(event, Event::Eval(_))));
-
-    let parts = on_card();
-    let (result, before) = parts.train(&config, |event| step_of(event) == Some(9));
-    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
-    let (result, after) = parts.train(&config, |_| false);
-    result.unwrap();
-    let found = [losses(&before), losses(&after)].concat();
-    assert_eq!(found.len(), expected.len());
-    for (a, b) in found.iter().zip(&expected) {
-        assert!((a - b).abs() < 0.01 * b, "{found:?}\n{expected:?}");
     }
 }

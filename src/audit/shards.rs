@@ -1,0 +1,145 @@
+//! Shards against the documents and files that they were made of.
+
+use std::ops::Range;
+use std::path::Path;
+
+use shards::{ChatEncoder, ShardEntry, ShardReader, Split, Tokenizer};
+
+use super::ledger::{Ledger, Totals};
+use crate::chat;
+use crate::error::Result;
+use crate::record::KeptText;
+use crate::stage;
+use crate::stage::tokenize::{PartShards, Unique};
+
+/// Without `--deep`, every this many documents of a part are encoded again and compared.
+const SAMPLE_EVERY: usize = 97;
+
+/// What encodes texts again.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub(super) tokenizer: Option<&'a Tokenizer>,
+    pub(super) chat: Option<&'a ChatEncoder<'a>>,
+}
+
+/// Ids with the end token, and in a conversation the spans that count.
+type Encoded = (Vec<u32>, Option<Vec<Range<u32>>>);
+
+impl Texts<'_> {
+    /// Nothing where there is no tokenizer.
+    fn encode(self, document: &KeptText) -> Result<Option<Encoded>> {
+        let Some(tokenizer) = self.tokenizer else { return Ok(None) };
+        let (mut ids, spans) = match self.chat.filter(|_| !document.turns.is_empty()) {
+            Some(chat) => {
+                let conversation = chat.encode(&chat::messages(&document.turns))?;
+                (conversation.tokens, Some(conversation.learned))
+            }
+            None => (tokenizer.encode(&document.text)?, None),
+        };
+        ids.push(tokenizer.eos());
+        Ok(Some((ids, spans)))
+    }
+}
+
+/// The encoded documents of a part against its shards: checksums, ids, bytes, and (all or a
+/// sample of) the tokens.
+pub(super) fn shards_ledger(
+    folder: &Path,
+    name: &str,
+    left: &PartShards,
+    texts: Texts<'_>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let mut readers = Vec::new();
+    let mut learned = 0;
+    for shard in &left.shards {
+        let reader = shard_ledger(folder, shard, totals, ledger)?;
+        ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &left.chat.is_some());
+        for document in 0..reader.len() {
+            let spans = reader.loss_spans(document)?.unwrap_or_default();
+            learned += spans.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
+        }
+        readers.push((reader, 0u64, 0u64));
+    }
+    ledger.equal(&format!("{name}: tokens in loss spans"), &learned, &left.chat.map_or(0, |chat| chat.learned_tokens));
+    for (index, document) in Unique::open(folder, name)?.enumerate() {
+        let document = document?;
+        // Each shard holds its documents in row order: the next one of exactly one shard matches.
+        let mut matched = false;
+        for (reader, next, tokens) in &mut readers {
+            if *next >= reader.len() {
+                continue;
+            }
+            let encoded = reader.document(*next)?;
+            if encoded.id == document.id && encoded.text_bytes == document.text.len() as u64 {
+                *next += 1;
+                *tokens += encoded.tokens.end - encoded.tokens.start;
+                matched = true;
+                if (deep || index % SAMPLE_EVERY == 0)
+                    && let Some((again, spans)) = texts.encode(&document)?
+                {
+                    let mut ids = Vec::new();
+                    reader.tokens(encoded.tokens.clone(), &mut ids)?;
+                    ledger
+                        .check(again == ids, || format!("{name}: document `{}` encodes to other tokens than its shard holds", document.id));
+                    let there = reader.loss_spans(*next - 1)?;
+                    ledger.check(spans == there, || {
+                        format!("{name}: of document `{}` other tokens count in the loss than its shard says", document.id)
+                    });
+                }
+                break;
+            }
+        }
+        ledger.check(matched, || format!("{name}: document `{}` is in no shard at its place", document.id));
+    }
+    for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
+        ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
+        ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());
+    }
+    Ok(())
+}
+
+/// A shard against its checksums and its line in the list; its tokens go into the totals.
+fn shard_ledger(folder: &Path, shard: &ShardEntry, totals: &mut Totals, ledger: &mut Ledger<'_>) -> Result<ShardReader> {
+    let reader = ShardReader::open(folder.join(&shard.path))?;
+    reader.verify()?;
+    ledger.equal(&format!("{}: tokens", shard.path), &reader.token_count(), &shard.tokens);
+    ledger.equal(&format!("{}: documents", shard.path), &reader.len(), &shard.documents);
+    match shard.split {
+        Split::Train => totals.tokens += reader.token_count(),
+        Split::HeldOut => totals.held_out_tokens += reader.token_count(),
+    }
+    Ok(reader)
+}
+
+/// The shards of an imported file: checksums and counts, with `--deep` also every token of the file.
+pub(super) fn import_ledger(
+    folder: &Path,
+    unit: &stage::import::Unit<'_>,
+    tokenizer: Option<&Tokenizer>,
+    deep: bool,
+    totals: &mut Totals,
+    ledger: &mut Ledger<'_>,
+) -> Result<()> {
+    let left = unit.left(folder)?;
+    let mut documents = 0;
+    for shard in &left.shards {
+        let reader = shard_ledger(folder, shard, totals, ledger)?;
+        documents += reader.len();
+        // The file may be gone; what it was is on record.
+        if unit.path().exists() {
+            ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &unit.has_loss());
+        }
+    }
+    ledger.equal(&format!("{}: documents", unit.name()), &documents, &left.encoded.documents);
+    totals.imported.merge(left.encoded);
+    if let (true, Some(tokenizer)) = (deep, tokenizer) {
+        let differs = unit.compare(folder, &left, tokenizer)?;
+        ledger.check(differs.is_none(), || {
+            format!("{}: document `{}` is not as in {}", unit.name(), differs.unwrap_or_default(), unit.path().display())
+        });
+    }
+    Ok(())
+}
