@@ -97,8 +97,7 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     };
     measured.extend(show::held_out(&held_out, &|metric| history.before(metric, None, &identity), ui));
 
-    // Numbers that a file gives back as they were: more digits than these may come back as a neighbour.
-    measured.values_mut().for_each(|value| *value = (*value * 1e9).round() / 1e9);
+    measured.values_mut().for_each(|value| *value = item::rounded(*value));
     let gates = gates.map(|gates| gates.check(&measured)).unwrap_or_default();
     show::gates(&gates, ui);
     let result = json!({

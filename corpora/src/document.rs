@@ -37,6 +37,20 @@ pub struct Document {
 }
 
 impl Document {
+    /// A text of which nothing else is known.
+    pub fn new(id: impl Into<String>, text: impl Into<String>, source: impl Into<Arc<str>>, bucket: impl Into<Arc<str>>) -> Self {
+        Self {
+            id: id.into(),
+            text: text.into(),
+            turns: Vec::new(),
+            source: source.into(),
+            bucket: bucket.into(),
+            lang: None,
+            url: None,
+            meta: Map::new(),
+        }
+    }
+
     /// About how many bytes of memory the document takes: text, messages, id, url and meta.
     pub fn size(&self) -> usize {
         let turns: usize = self.turns.iter().map(|turn| size_of::<Turn>() + turn.text.len()).sum();

@@ -67,16 +67,7 @@ impl Fields {
 
     /// A document with a text and no field else.
     pub(crate) fn plain(&self, id: String, text: String, lang: Option<&str>) -> Document {
-        Document {
-            id,
-            text,
-            turns: Vec::new(),
-            source: self.source.clone(),
-            bucket: self.bucket.clone(),
-            lang: lang.map(str::to_owned),
-            url: None,
-            meta: Map::new(),
-        }
+        Document { lang: lang.map(str::to_owned), ..Document::new(id, text, self.source.clone(), self.bucket.clone()) }
     }
 
     /// Parses one JSON object, keeping only what the source wants: the other fields are checked

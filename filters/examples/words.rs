@@ -39,16 +39,7 @@ fn pieces(text: &str) -> Value {
 
 fn decisions(chains: &[(String, Chain)], text: &str) -> Value {
     let decide = |(name, chain): &(String, Chain)| {
-        let mut document = corpora::Document {
-            id: "0".into(),
-            text: text.into(),
-            turns: Vec::new(),
-            source: "words".into(),
-            bucket: "korean".into(),
-            lang: None,
-            url: None,
-            meta: serde_json::Map::default(),
-        };
+        let mut document = corpora::Document::new("0", text, "words", "korean");
         let answer = match chain.apply(&mut document).0 {
             Verdict::Keep => "ok".to_owned(),
             Verdict::Drop(reason) => reason.rule,

@@ -14,16 +14,7 @@
 //!
 //! let spec: FilterSpec = toml::from_str("length = { min-chars = 20 }")?;
 //! let chain = Chain::new(&[spec])?;
-//! let mut document = Document {
-//!     id: "1".into(),
-//!     text: "너무 짧은 글".into(),
-//!     turns: Vec::new(),
-//!     source: "web".into(),
-//!     bucket: "korean".into(),
-//!     lang: None,
-//!     url: None,
-//!     meta: Default::default(),
-//! };
+//! let mut document = Document::new("1", "너무 짧은 글", "web", "korean");
 //! let (verdict, metrics) = chain.apply(&mut document);
 //! assert_eq!(metrics.get("chars"), Some(7.0));
 //! match verdict {

@@ -74,16 +74,7 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
 /// A document of bucket `web` with this text, for tests.
 #[cfg(test)]
 pub(crate) fn document(text: &str) -> corpora::Document {
-    corpora::Document {
-        id: "test".into(),
-        text: text.into(),
-        turns: Vec::new(),
-        source: "test".into(),
-        bucket: "web".into(),
-        lang: None,
-        url: None,
-        meta: serde_json::Map::new(),
-    }
+    corpora::Document::new("test", text, "test", "web")
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use corpora::Document;
 use filters::{Chain, FilterSpec, ProfanityConfig};
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::Map;
 use shards::{HeldOut, Manifest, Tokenizer};
 use trainer::{BucketLoss, Model};
 
@@ -65,16 +64,7 @@ pub(super) fn safety(records: &[&Record]) -> Result<Safety> {
     let mut safety = Safety { texts: 0, flagged: Vec::new() };
     for record in records {
         let Answer::Text { text, .. } = &record.answer else { continue };
-        let mut document = Document {
-            id: record.id.clone(),
-            text: text.clone(),
-            source: "eval".into(),
-            bucket: "eval".into(),
-            lang: None,
-            url: None,
-            meta: Map::new(),
-            turns: Vec::new(),
-        };
+        let mut document = Document::new(&record.id, text, "eval", "eval");
         safety.texts += 1;
         if !chain.apply(&mut document).0.is_keep() {
             safety.flagged.push(record.id.clone());

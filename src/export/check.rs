@@ -13,8 +13,8 @@ use crate::error::{Context, Error, Result};
 use crate::layout;
 use crate::report::{Ui, grouped};
 
-/// Largest mean divergence at which a merged model is written, nats a token. Rounding to 16 bits gives about a
-/// tenth of it at most; a wrong base gives many times as much.
+/// Largest mean divergence at which a merged model is written, nats a token. Rounding to bfloat16
+/// gave up to 5e-6 on small models, merging into the weights before they were in four bits 4e-5.
 const MAX_KL: f64 = 0.01;
 /// Tokens compared at, where none are asked for.
 const TOKENS: u64 = 4096;

@@ -89,3 +89,23 @@ pub struct SampleEvent {
     /// What it wrote after that.
     pub text: String,
 }
+
+#[cfg(test)]
+impl StepEvent {
+    /// Numbers of a step, for tests.
+    pub(crate) fn example(step: u64) -> Self {
+        Self {
+            step,
+            loss: 1.5 / step as f64,
+            bits_per_token: 2.0,
+            learning_rate: 1e-3,
+            grad_norm: 0.1,
+            drawn: 8,
+            trained: 7,
+            masked: 1,
+            tokens: 8 * step,
+            seconds: 0.5,
+            tokens_per_second: 16.0,
+        }
+    }
+}

@@ -102,29 +102,16 @@ mod tests {
     #[test]
     fn events_that_are_asked_for_later_begin_with_the_curve() {
         let folder = tempfile::tempdir().unwrap();
-        let step = |step| StepEvent {
-            step,
-            loss: 1.0,
-            bits_per_token: 2.0,
-            learning_rate: 1e-3,
-            grad_norm: 0.1,
-            drawn: 8,
-            trained: 7,
-            masked: 1,
-            tokens: 8 * step,
-            seconds: 0.5,
-            tokens_per_second: 16.0,
-        };
         let mut config = TrainConfig::default();
         let mut journal = Journal::open(folder.path(), &config, 0).unwrap();
-        (1..=3).for_each(|number| journal.step(&step(number)).unwrap());
+        (1..=3).for_each(|number| journal.step(&StepEvent::example(number)).unwrap());
         journal.eval(&EvalEvent { step: 3, buckets: Vec::new() }).unwrap();
         journal.sync().unwrap();
 
         // Each file begins with two records: its version, and the step that it goes on from.
         config.tensorboard = true;
         let mut journal = Journal::open(folder.path(), &config, 3).unwrap();
-        journal.step(&step(4)).unwrap();
+        journal.step(&StepEvent::example(4)).unwrap();
         journal.sync().unwrap();
         assert_eq!(records(folder.path()), [2 + 3 + 1 + 1]);
         drop(Journal::open(folder.path(), &config, 4).unwrap());

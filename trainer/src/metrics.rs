@@ -142,26 +142,10 @@ fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, Vec<EvalEvent>)> {
 mod tests {
     use super::*;
 
-    fn event(step: u64) -> StepEvent {
-        StepEvent {
-            step,
-            loss: 1.5 / step as f64,
-            bits_per_token: 2.0,
-            learning_rate: 1e-3,
-            grad_norm: 0.1,
-            drawn: 8,
-            trained: 7,
-            masked: 1,
-            tokens: 8 * step,
-            seconds: 0.5,
-            tokens_per_second: 16.0,
-        }
-    }
-
     fn write(folder: &Path, from: u64, to: u64) -> Result<String> {
         let mut metrics = Metrics::open(folder, from)?;
         for step in from + 1..=to {
-            metrics.step(&event(step))?;
+            metrics.step(&StepEvent::example(step))?;
             if step == 2 {
                 metrics.eval(&EvalEvent { step, buckets: Vec::new() })?;
             }

@@ -4,7 +4,6 @@ use std::sync::LazyLock;
 
 use corpora::Document;
 use filters::{Chain, FilterSpec, LanguageConfig};
-use serde_json::Map;
 
 /// A language that a response can be held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,17 +69,8 @@ impl Language {
 }
 
 fn told(text: &str) -> Option<String> {
-    let mut document = Document {
-        id: String::new(),
-        // Capitals say nothing of the language.
-        text: text.to_lowercase(),
-        source: "eval".into(),
-        bucket: "eval".into(),
-        lang: None,
-        url: None,
-        meta: Map::new(),
-        turns: Vec::new(),
-    };
+    // Capitals say nothing of the language.
+    let mut document = Document::new("", text.to_lowercase(), "eval", "eval");
     CHAIN.as_ref()?.apply(&mut document);
     document.lang
 }
