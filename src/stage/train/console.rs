@@ -25,6 +25,7 @@ impl Console {
     pub(super) fn tell(&mut self, event: &Event, ui: &Ui) {
         match event {
             Event::Step(step) => self.step(step, ui),
+            Event::Eval(eval) if eval.buckets.is_empty() => {} // nothing was held out
             Event::Eval(eval) => ui.say(evaluation(eval, self.objective)),
             Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
             Event::Sample(sample) => ui.say(format!("sample: step {} {:?} → {:?}", sample.step, sample.prompt, sample.text)),
