@@ -18,6 +18,9 @@ use check::Merge;
 use facts::Facts;
 use source::Model;
 
+/// What an exported model is, for programs.
+pub(crate) const MODEL_INFO: &str = "model_info.json";
+
 /// What a format is made of.
 #[derive(Clone, Copy)]
 enum Form {

@@ -46,6 +46,12 @@ pub(crate) const DEDUP: &str = "duplicates/summary.json";
 /// Scratch files of the deduplication's shuffle.
 pub(crate) const SHUFFLE: &str = "shuffle";
 
+/// The trained model as a Hugging Face folder, where later stages of a recipe start from it.
+pub(crate) const MODEL: &str = "model";
+
+/// The stages of a recipe and what they left; beside their run folders.
+pub(crate) const LINEAGE: &str = "lineage.json";
+
 /// The tokenizer's folder.
 pub(crate) const TOKENIZER: &str = "tokenizer";
 

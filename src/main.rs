@@ -7,6 +7,7 @@
 mod adapted;
 mod audit;
 mod card;
+mod chain;
 mod chat;
 mod classify;
 mod cli;
@@ -77,13 +78,19 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     match &cli.command {
         Command::Init { path } => init::init(path, ui),
         Command::Plan { recipe } => {
+            if let Some(chain) = chain::Chain::load(recipe, &common.set)? {
+                return chain.plan(ui);
+            }
             let mut recipe = recipe::Recipe::load(recipe, &common.set)?;
             stage::train::take_init(&mut recipe)?;
             recipe.notes().iter().for_each(|note| ui.warn(note));
             plan::show(&recipe, ui)
         }
         Command::Preview(arguments) => preview::preview(arguments, &common.set, ui),
-        Command::Run { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
+        Command::Run { recipe } => match chain::Chain::load(recipe, &common.set)? {
+            Some(chain) => chain.run(common, ui),
+            None => run::Run::open(recipe, common, Access::Alone, ui)?.all(),
+        },
         Command::Build { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.build(),
         Command::Train { recipe } => run::Run::open(recipe, common, Access::Alone, ui)?.train_only(),
         Command::Stage { stage, recipe, part } => {

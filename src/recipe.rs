@@ -23,6 +23,10 @@ use crate::error::{Context, Error, Result};
 pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
+pub(crate) use paths::resolve;
+
+/// The key of a file that is no recipe but several.
+pub(crate) const STAGES: &str = "stages";
 
 /// A run, as `recipe.toml` states it. Relative paths are relative to the recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,9 +114,14 @@ impl Recipe {
         Self::parse(&text, &path.display().to_string(), &folder, set)
     }
 
-    fn parse(text: &str, name: &str, folder: &Path, set: &[String]) -> Result<Self> {
+    /// A recipe in this text; `name` is what errors call it, paths are relative to `folder`.
+    pub(crate) fn parse(text: &str, name: &str, folder: &Path, set: &[String]) -> Result<Self> {
         let places = Places::new(text, name);
         let mut table: toml::Table = toml::from_str(text).map_err(|error| places.parse_error(&error))?;
+        if table.contains_key(STAGES) {
+            return Err(Error::new(format!("{name} has stages, each a recipe of its own"))
+                .hint("`malmoi run` and `malmoi plan` take it; other commands take the run folder of a stage"));
+        }
         for assignment in set {
             overrides::apply(&mut table, assignment)?;
         }

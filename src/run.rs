@@ -10,9 +10,9 @@ use serde_json::json;
 use shards::{ChatEncoder, Manifest, MixturePlan, Tokenizer};
 use trainer::{Checkpoint, DeviceSpec};
 
-use crate::cli::{Common, Language, StageName};
+use crate::cli::{Common, Export, Language, StageName};
 use crate::error::{Context, Error, Result};
-use crate::lock::{Access, Lock};
+use crate::lock::{self, Access, Lock};
 use crate::plan::Plan;
 use crate::recipe::Recipe;
 use crate::record::PartStats;
@@ -22,7 +22,7 @@ use crate::stage::import::Unit;
 use crate::stage::tokenize::Encoder;
 use crate::stage::train::Training;
 use crate::stage::{self, for_each};
-use crate::{CANCEL, chat, layout, plan};
+use crate::{CANCEL, chain, chat, export, layout, model, plan};
 
 /// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -337,6 +337,29 @@ impl<'a> Run<'a> {
             let training = Training { folder, recipe, tokenizer, manifest, plan: mixture, device: self.device, start };
             let files = stage::train::train(&training, &CANCEL, self.ui)?;
             self.lock.record("train", &print, &files)
+        })
+    }
+
+    /// The trained model as a Hugging Face folder in the run folder, for stages that start from it.
+    pub(crate) fn model(&self, name: &str, common: &Common) -> Result<()> {
+        let step = chain::chosen(&self.recipe);
+        let state = model::checkpoint(&self.folder, step)?.state().clone();
+        let print = lock::fingerprint(layout::MODEL, &(&state.fingerprint, state.position.step))?;
+        let current = self.lock.is_current(layout::MODEL, &print);
+        self.timed(layout::MODEL, usize::from(!current), 1, |_| {
+            let target = self.folder.join(layout::MODEL);
+            match std::fs::remove_dir_all(&target) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::new(format!("cannot remove the outdated {}: {cause}", target.display())));
+                }
+                _ => {}
+            }
+            let export = Export { name: Some(name.to_owned()), step, ..Export::whole(self.folder.clone(), target.clone()) };
+            export::export(&export, common, self.ui)?;
+            let names = std::fs::read_dir(&target).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+            let names = names.context(|| format!("cannot list {}", target.display()))?;
+            let files: Vec<String> = names.iter().map(|file| format!("{}/{}", layout::MODEL, file.file_name().display())).collect();
+            self.lock.record(layout::MODEL, &print, &files)
         })
     }
 

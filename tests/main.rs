@@ -18,5 +18,6 @@ mod reference;
 mod resume;
 mod run;
 mod sft;
+mod stages;
 mod tokenizer;
 mod training;

@@ -39,6 +39,25 @@ pub(crate) struct Export {
     pub(crate) check: Check,
 }
 
+impl Export {
+    /// A run's whole model in 32 bits, which loses nothing.
+    pub(crate) fn whole(source: PathBuf, target: PathBuf) -> Self {
+        Self {
+            source,
+            target,
+            format: Format::Hf,
+            dtype: Some("f32".to_owned()),
+            step: None,
+            file_bytes: 5_000_000_000,
+            name: None,
+            adapter: false,
+            base_name: None,
+            lora: None,
+            check: Check::default(),
+        }
+    }
+}
+
 /// How adapters become part of a model, and what is checked then.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(crate) struct Check {

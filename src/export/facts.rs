@@ -44,7 +44,7 @@ struct Curve {
 impl Facts<'_> {
     /// The files, by name. A model in files keeps the card that it came with.
     pub(super) fn files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let info = ("model_info.json".to_owned(), format!("{:#}\n", self.info()?).into_bytes());
+        let info = (super::MODEL_INFO.to_owned(), format!("{:#}\n", self.info()?).into_bytes());
         let mut files = vec![info];
         match &self.model.run {
             Some(run) => files.push(("README.md".to_owned(), self.card(run)?.into_bytes())),
@@ -81,7 +81,8 @@ impl Facts<'_> {
             Some(_) => json!(trained.as_ref().map(|facts| facts.parameters)),
         };
         info["adapters"] = json!(run.state.lora);
-        info["training_stages"] = json!([{
+        let mut stages = run.state.lineage.clone();
+        stages.push(json!({
             "objective": train.objective,
             "step": run.state.position.step,
             "planned_steps": trained.as_ref().map(|facts| facts.steps),
@@ -100,7 +101,8 @@ impl Facts<'_> {
             "held_out_step": curve.eval.as_ref().map(|eval| eval.step),
             "seed": run.state.seed,
             "fingerprint": run.state.fingerprint,
-        }]);
+        }));
+        info["training_stages"] = json!(stages);
         info["tokenizer"] = json!({ "kind": run.tokenizer, "fingerprint": run.state.tokenizer });
         let licence = |source: &corpora::Source| json!({ "source": source.name, "bucket": source.bucket, "licence": source.licence });
         info["data"] = run.recipe.sources.iter().map(licence).collect();

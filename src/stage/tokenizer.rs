@@ -70,7 +70,7 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
         }
     }
     tokenizer.save(&path)?;
-    layout::write_json(folder, layout::END_TOKEN, tokenizer.eos_token())?;
+    layout::write_json(folder, layout::END_TOKEN, &tokenizer.eos_token())?;
     Ok(tokenizer)
 }
 

@@ -2,6 +2,8 @@
 
 mod console;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -10,12 +12,15 @@ use serde_json::{Value, json};
 use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
 use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
 
-use crate::error::{Error, Result};
-use crate::layout;
+use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
+use crate::{export, layout};
 use console::Console;
+
+/// Longest file that tells of a model.
+const MAX_LINEAGE: u64 = 1 << 24;
 
 /// The model that the recipe's training starts from, if it starts from one: its shape becomes the
 /// recipe's. Reads headers only.
@@ -124,6 +129,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         device,
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan, start)?,
+        lineage: lineage(config)?,
     };
     take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
@@ -187,6 +193,18 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         files.extend(Checkpoint::FILES.map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
     }
     Ok(files)
+}
+
+/// What the model of `init` says of the trainings behind it: an exported one has a list of them.
+fn lineage(config: &TrainConfig) -> Result<Vec<Value>> {
+    let Some(path) = config.init.as_ref().map(|init| init.join(export::MODEL_INFO)).filter(|path| path.is_file()) else {
+        return Ok(Vec::new());
+    };
+    let what = || format!("cannot read {}", path.display());
+    let mut text = Vec::new();
+    File::open(&path).and_then(|file| file.take(MAX_LINEAGE).read_to_end(&mut text)).context(what)?;
+    let info: Value = serde_json::from_slice(&text).context(what)?;
+    Ok(info["training_stages"].as_array().cloned().unwrap_or_default())
 }
 
 /// Says what is wrong with the vocabulary of the model that training starts from, where that is no error.

@@ -68,6 +68,9 @@ pub struct State {
     /// Evaluations since the last progress, as `early-stop` counts them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stale: u32,
+    /// The trainings that the weights it began with have behind them, as whoever began it told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<serde_json::Value>,
 }
 
 fn is_zero(count: &u32) -> bool {

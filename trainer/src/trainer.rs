@@ -44,6 +44,9 @@ pub struct Run<'a> {
     pub seed: u64,
     /// Fingerprint of everything that the result depends on; a checkpoint of another one is refused.
     pub fingerprint: String,
+    /// The trainings that the weights of `init` have behind them, the first one first. It goes into every checkpoint as it
+    /// is, and nothing follows from it.
+    pub lineage: Vec<serde_json::Value>,
 }
 
 /// How far training is.

@@ -160,6 +160,7 @@ impl Trainer<'_> {
             lora: self.run.config.lora.clone().map(|lora| LoraConfig { init: None, ..lora }),
             best: self.watch.best(),
             stale: self.watch.stale(),
+            lineage: self.run.lineage.clone(),
         };
         let path = Checkpoint::save(&root, &state, self.ranks.model(), self.ranks.optimizer())?;
         let best = self.watch.best().filter(|_| config.keep_best).map(|best| best.step);

@@ -1,0 +1,93 @@
+//! A recipe of several stages: pretraining on text, then answers, the second from what the first left.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::corpus::Corpus;
+use crate::malmoi::{call, done};
+
+const RECIPE: &str = r#"output = "out/all"
+seed = 3
+held-out = 0.05
+
+[train]
+sequence-length = 64
+batch = 4
+learning-rate = 3e-3
+
+[[stages]]
+name = "cpt"
+tokenizer = { train = { vocab-size = 420, special-tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] } }
+mixture = { korean = 1 }
+[[stages.sources]]
+name = "ko"
+bucket = "korean"
+files = "data/ko.jsonl"
+format = "jsonl"
+[stages.train]
+objective = "cpt"
+tokens = 4_096
+keep-best = true
+eval-every = 4
+model = { hidden = 32, layers = 2, heads = 4, kv-heads = 2, intermediate = 64 }
+
+[[stages]]
+name = "sft"
+tokenizer = { load = "stage:cpt/tokenizer.json" }
+chat = { template = "chatml" }
+mixture = { chat = 1 }
+[[stages.sources]]
+name = "talk"
+bucket = "chat"
+files = "data/talk.jsonl"
+format = "jsonl"
+chat = { messages = "messages" }
+[stages.train]
+objective = "sft"
+epochs = 2
+sequence-length = 96
+init = "stage:cpt"
+"#;
+
+#[test]
+fn a_later_stage_starts_from_what_an_earlier_one_left() {
+    let corpus = Corpus::new();
+    let mut talk = String::new();
+    for n in 0..40 {
+        let messages = json!([
+            { "role": "user", "content": format!("{n} 더하기 1은?") },
+            { "role": "assistant", "content": format!("{}입니다.", n + 1) },
+        ]);
+        let _ = writeln!(talk, "{}", json!({ "id": format!("talk-{n}"), "messages": messages }));
+    }
+    fs::write(corpus.path().join("data/talk.jsonl"), talk).unwrap();
+    corpus.recipe("all.toml", RECIPE);
+
+    let plan = done(corpus.path(), &["plan", "all.toml"]);
+    assert!(plan.stderr.contains("stage sft: waits for the model of stage cpt"), "{}", plan.stderr);
+    done(corpus.path(), &["run", "all.toml"]);
+    let read = |path: &str| -> Value { serde_json::from_slice(&fs::read(corpus.path().join(path)).unwrap()).unwrap() };
+    let lineage = read("out/all/lineage.json");
+    assert_eq!((&lineage[0]["name"], &lineage[1]["name"], &lineage[1]["uses"][0]), (&"cpt".into(), &"sft".into(), &"cpt".into()));
+    // Each model knows all that made it.
+    let stages = read("out/all/sft/model/model_info.json")["training_stages"].clone();
+    let objectives: Vec<&str> = stages.as_array().unwrap().iter().map(|stage| stage["objective"].as_str().unwrap()).collect();
+    assert_eq!(objectives, ["cpt", "sft"]);
+    assert_eq!(stages[0]["fingerprint"], lineage[0]["fingerprint"]);
+    for stage in ["cpt", "sft"] {
+        let audit = done(corpus.path(), &["audit", &format!("out/all/{stage}"), "--deep"]);
+        assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
+    }
+
+    // Nothing is done twice, and what an earlier stage changes is done again in later ones.
+    let again = done(corpus.path(), &["run", "all.toml"]).stderr;
+    assert_eq!((again.matches("train: current").count(), again.matches("model: current").count()), (2, 2), "{again}");
+    let changed = done(corpus.path(), &["run", "all.toml", "--set", "stages.0.train.learning-rate=1e-3"]).stderr;
+    assert!(!changed.contains("train: current") && changed.contains("stage sft, 2 of 2"), "{changed}");
+    assert_ne!(read("out/all/lineage.json")[1]["fingerprint"], lineage[1]["fingerprint"]);
+
+    let refused = call(corpus.path(), &["build", "all.toml"]);
+    assert!(refused.code == 2 && refused.stderr.contains("has stages"), "{}", refused.stderr);
+}
