@@ -12,11 +12,12 @@ use std::path::Path;
 
 use ::shards::ChatEncoder;
 use corpora::{JsonlReader, Part};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use crate::record::{Count, Duplicate, Kept, PartStats, Rejected, Trimmed};
+use crate::record::{Count, Duplicate, Kept, PartStats, Passages, Rejected, Trimmed};
 use crate::report::Ui;
 use crate::stage;
 use crate::stage::tokenize::{EMPTIED, PartShards, Unique};
@@ -156,7 +157,7 @@ fn part_ledger(
         duplicates += 1;
     }
     let left: PartShards = layout::read_json(folder, &layout::shard_info(&stats.bucket, name))?;
-    let emptied = trimmed_ledger(folder, name, &kept_rows, &left, ledger)?;
+    let emptied = cuts_ledger(folder, name, &kept_rows, &left, ledger)?;
     ledger.equal(&format!("{name}: duplicates"), &(duplicates + emptied), &left.duplicate().documents);
     ledger.equal(
         &format!("{name}: kept = encoded + duplicate documents"),
@@ -164,9 +165,9 @@ fn part_ledger(
         &(left.encoded.documents + duplicates + emptied),
     );
     ledger.equal(
-        &format!("{name}: kept = encoded + duplicate + trimmed bytes"),
+        &format!("{name}: kept = encoded + duplicate + trimmed + excerpted bytes"),
         &kept.bytes,
-        &(left.encoded.bytes + left.duplicate().bytes + left.trimmed.bytes),
+        &(left.encoded.bytes + left.duplicate().bytes + left.trimmed.bytes + left.excerpted.bytes),
     );
     shards_ledger(folder, name, &left, texts, deep, totals, ledger)?;
     totals.input.merge(stats.input);
@@ -179,25 +180,43 @@ fn part_ledger(
     Ok(())
 }
 
-/// Each document that lost lines is one that is no duplicate, and what it lost is what `tokenize` left
-/// out; gives the number of those that lost everything.
-fn trimmed_ledger(folder: &Path, name: &str, kept_rows: &Rows, left: &PartShards, ledger: &mut Ledger<'_>) -> Result<u64> {
+/// Each document that lost lines or passages is one that is no duplicate, and what it lost is what
+/// `tokenize` left out; gives the number of those that lost everything.
+fn cuts_ledger(folder: &Path, name: &str, kept_rows: &Rows, left: &PartShards, ledger: &mut Ledger<'_>) -> Result<u64> {
     let mut unique = Unique::open(folder, name)?;
     unique.by_ref().try_for_each(|document| document.map(drop))?;
     ledger.equal(&format!("{name}: bytes of duplicates by kind"), &unique.duplicates, &left.duplicates);
     ledger.equal(&format!("{name}: bytes of trimmed lines"), &unique.trimmed, &left.trimmed);
-    let emptied = left.duplicates.get(EMPTIED).map_or(0, |count| count.documents);
-    let path = folder.join(layout::trimmed(name));
+    ledger.equal(&format!("{name}: bytes of passages"), &unique.excerpted, &left.excerpted);
+    let emptied = EMPTIED.map(|kind| left.duplicates.get(kind).map_or(0, |count| count.documents)).iter().sum();
+    let lines = cut_rows::<Trimmed>(folder, &layout::trimmed(name), |trimmed| trimmed.row, kept_rows, ledger)?;
+    let passages = cut_rows::<Passages>(folder, &layout::passages(name), |passages| passages.row, kept_rows, ledger)?;
+    // One that lost everything can have lost lines, passages, or first some lines and then the rest.
+    let within = |rows: u64, encoded: u64| (encoded..=encoded + emptied).contains(&rows);
+    ledger.check(within(lines, left.trimmed.documents) && within(passages, left.excerpted.documents), || {
+        format!("{name}: {lines} documents lost lines and {passages} passages, {emptied} of them everything; tokenize counted otherwise")
+    });
+    Ok(emptied)
+}
+
+/// The documents in a ledger of cuts, each of which must be one that no duplicate is.
+fn cut_rows<T: DeserializeOwned>(
+    folder: &Path,
+    file: &str,
+    row: impl Fn(&T) -> u64,
+    kept_rows: &Rows,
+    ledger: &mut Ledger<'_>,
+) -> Result<u64> {
+    let path = folder.join(file);
     let mut rows = 0;
     if path.exists() {
-        for line in JsonlReader::<Trimmed>::open(&path)? {
-            let Trimmed { row, .. } = line?;
+        for line in JsonlReader::<T>::open(&path)? {
+            let row = row(&line?);
             rows += 1;
-            ledger.check(kept_rows.contains(row), || format!("{name}: row {row} lost lines, but is no row that is encoded"));
+            ledger.check(kept_rows.contains(row), || format!("{file}: row {row} lost text, but is no row that is encoded"));
         }
     }
-    ledger.equal(&format!("{name}: documents that lost lines"), &rows, &(left.trimmed.documents + emptied));
-    Ok(emptied)
+    Ok(rows)
 }
 
 /// Each duplicate of a part is one of a document that is encoded: nothing is dropped in favour of

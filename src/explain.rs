@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::record::{Duplicate, Kept, Rejected, Trimmed};
+use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed};
 use crate::report::Ui;
 
 /// `malmoi explain [FILTER]`.
@@ -38,6 +38,14 @@ fn page(name: &str) -> Option<&'static str> {
     if name == DEDUP { Some(filters::dedup::PAGE) } else { filters::explain(name) }
 }
 
+/// The pieces that a text lost.
+fn cuts(text: &str, cut: &[(u32, u32)], ui: &Ui) {
+    for (start, end) in cut {
+        let cut = text.get(*start as usize..*end as usize).unwrap_or_default();
+        ui.data(format!("  -          {}", super::inspect::excerpt(cut.trim(), 100)));
+    }
+}
+
 /// `malmoi explain --doc ID --run RUN`: every place of the run that knows the document.
 pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
     let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
@@ -58,17 +66,21 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
                 None => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
             }
             let trimmed = find::<Trimmed>(folder, &layout::trimmed(&part.name), |trimmed| trimmed.row == kept.row)?;
+            let passages = find::<Passages>(folder, &layout::passages(&part.name), |passages| passages.row == kept.row)?;
+            let mut text = kept.text.clone();
             if let Some(trimmed) = &trimmed {
                 ui.data(format!("  lost       {} lines of {} bytes that stand in many documents", trimmed.lines, trimmed.bytes));
-                for (start, end) in &trimmed.cut {
-                    let cut = kept.text.get(*start as usize..*end as usize).unwrap_or_default();
-                    ui.data(format!("  -          {}", super::inspect::excerpt(cut.trim(), 100)));
-                }
+                cuts(&text, &trimmed.cut, ui);
+                text = trimmed.apply(&text).unwrap_or(text);
+            }
+            if let Some(passages) = &passages {
+                ui.data(format!("  lost       {} words of {} bytes in passages that stand elsewhere too", passages.words, passages.bytes));
+                cuts(&text, &passages.cut, ui);
             }
             place(part, kept.row, &kept.source, &kept.bucket, ui);
             metrics(&kept.metrics, ui);
             findings(&kept.findings, ui);
-            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "trimmed": trimmed, "document": kept }));
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "trimmed": trimmed, "passages": passages, "document": kept }));
         }
         let rejected = find::<Rejected>(
             folder,

@@ -54,7 +54,7 @@ fn folder(path: &Path, records: usize, ui: &Ui) -> Result<()> {
 
 /// The files of a run folder with what each is for.
 fn run(path: &Path, ui: &Ui) -> Result<()> {
-    const WHAT: [(&str, &str); 15] = [
+    const WHAT: [(&str, &str); 16] = [
         ("recipe.toml", "the recipe, every default and path filled in"),
         ("recipe.lock", "what is current"),
         ("plan.json", "the parts"),
@@ -64,6 +64,7 @@ fn run(path: &Path, ui: &Ui) -> Result<()> {
         ("stats", "one row for each input document, and counts"),
         ("duplicates", "rows that are duplicates, and of what"),
         ("lines", "lines that documents lost because many have them"),
+        ("substrings", "passages that documents lost because others have them"),
         ("tokenizer", "the tokenizer"),
         ("shards", "token shards"),
         ("manifest.json", "all shards"),

@@ -40,6 +40,14 @@ pub(crate) fn trimmed(part: &str) -> String {
 /// Folder of [`trimmed`].
 pub(crate) const LINES: &str = "lines";
 
+/// Passages that a part's documents lost because they stand in others too.
+pub(crate) fn passages(part: &str) -> String {
+    format!("{SUBSTRINGS}/{part}.jsonl.zst")
+}
+
+/// Folder of [`passages`].
+pub(crate) const SUBSTRINGS: &str = "substrings";
+
 /// Summary of the deduplication.
 pub(crate) const DEDUP: &str = "duplicates/summary.json";
 

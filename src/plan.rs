@@ -60,23 +60,26 @@ impl Plan {
     /// Fingerprint of `tokenize` for one part: its documents, which of them are duplicates, and
     /// the tokenizer. Another part's change reaches it only through these.
     pub(crate) fn tokenize(&self, folder: &Path, recipe: &Recipe, index: usize, tokenizer: &str) -> Result<Fingerprint> {
-        let path = folder.join(layout::duplicates(&self.parts[index].name));
-        let duplicates = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
-        let path = folder.join(layout::trimmed(&self.parts[index].name));
-        let trimmed = if recipe.dedup.lines.is_some() {
-            let lines = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
-            Some(blake3::hash(&lines).to_hex().to_string())
-        } else {
-            None
+        let part = &self.parts[index].name;
+        let digest = |file: String| -> Result<String> {
+            let path = folder.join(file);
+            let bytes = std::fs::read(&path).context(|| format!("cannot read {}", path.display()))?;
+            Ok(blake3::hash(&bytes).to_hex().to_string())
         };
+        let duplicates = digest(layout::duplicates(part))?;
+        let trimmed = recipe.dedup.lines.as_ref().map(|_| digest(layout::trimmed(part))).transpose()?;
+        let passages = recipe.dedup.substrings.as_ref().map(|_| digest(layout::passages(part))).transpose()?;
         let mut facts = json!({
             "trimmed": trimmed,
             "clean": self.clean[index],
-            "duplicates": blake3::hash(&duplicates).to_hex().as_str(),
+            "duplicates": duplicates,
             "tokenizer": tokenizer,
             "held-out": recipe.held_out,
             "seed": recipe.seed,
         });
+        if let Some(passages) = passages {
+            facts["passages"] = json!(passages);
+        }
         if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].chat.is_some()) {
             facts["chat"] = json!(chat.digest());
         }

@@ -232,11 +232,13 @@ impl Recipe {
             })?;
         }
         self.dedup.validate().map_err(|cause| Problem::new("dedup", cause))?;
-        for bucket in self.dedup.lines.iter().flat_map(|lines| lines.buckets.keys()) {
+        let lines = self.dedup.lines.iter().flat_map(|lines| lines.buckets.keys()).map(|bucket| ("lines", bucket));
+        let substrings = self.dedup.substrings.iter().flat_map(|substrings| substrings.buckets.keys()).map(|bucket| ("substrings", bucket));
+        for (table, bucket) in lines.chain(substrings) {
             if !buckets.contains(&bucket.as_str()) {
                 return Err(Problem {
-                    place: format!("dedup.lines.buckets.{bucket}"),
-                    message: format!("`lines.buckets` names `{bucket}`, which no source fills"),
+                    place: format!("dedup.{table}.buckets.{bucket}"),
+                    message: format!("`{table}.buckets` names `{bucket}`, which no source fills"),
                     hint: Some(format!("the sources fill: {}", buckets.join(", "))),
                 });
             }

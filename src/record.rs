@@ -140,3 +140,6 @@ pub(crate) use filters::dedup::Duplicate;
 
 /// A line of `lines/`, as written by the deduplication.
 pub(crate) use filters::dedup::Trimmed;
+
+/// A line of `substrings/`, as written by the deduplication.
+pub(crate) use filters::dedup::Passages;

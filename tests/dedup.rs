@@ -1,4 +1,4 @@
-//! Duplicates by address, by line, and against another run.
+//! Duplicates by address, by line, by passage, and against another run.
 
 use serde_json::json;
 
@@ -75,6 +75,59 @@ fn lines_are_left_out_of_the_shards_and_stay_in_the_documents() {
     // Without `lines` they are in the shards again.
     done(corpus.path(), &["build", "old.toml", "--set", "dedup={ url = true, minhash = {} }"]);
     assert!(!run.join("lines").exists());
+    assert!(done(corpus.path(), &["audit", "out/old"]).stdout.contains(" 0 faults"));
+}
+
+#[test]
+fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
+    let corpus = corpus();
+    let law = korean(70);
+    let pages: String = (0..12)
+        .map(|at| {
+            let text = match at {
+                0 => law.clone(),
+                at if at % 3 == 0 => format!("{}\n\n{law}\n\n{}", korean(at), korean(at + 100)),
+                at => korean(at),
+            };
+            format!("{}\n", json!({ "id": format!("page-{at}"), "text": text }))
+        })
+        .collect();
+    std::fs::write(corpus.path().join("old.jsonl"), pages).unwrap();
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", "substrings = { min-words = 12, buckets = { english = 0 } }"));
+    done(corpus.path(), &["build", "old.toml", "--jobs", "1"]);
+    let run = corpus.out("old");
+    let cut = all_lines(&run.join("substrings"));
+    let ids: Vec<&str> = cut.iter().map(|line| line["id"].as_str().unwrap()).collect();
+    // The longest document that has it keeps it, and the page that is nothing else is left out.
+    assert_eq!(ids.len(), 3, "{cut:?}");
+    assert!(ids.contains(&"page-0") && cut.iter().all(|line| line["words"] == cut[0]["words"]), "{cut:?}");
+    let audit = done(corpus.path(), &["audit", "out/old", "--deep"]).stdout;
+    assert!(audit.contains(" 0 faults"), "{audit}");
+    let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("stats.json")).unwrap()).unwrap();
+    assert_eq!(stats["sources"][0]["excerpted"]["documents"], 2);
+    assert_eq!(stats["duplicates"]["kinds"]["substrings"]["documents"], 1);
+    assert!(done(corpus.path(), &["card", "out/old"]).stdout.contains("`dedup/substrings`"));
+    let cut_page = ids.iter().find(|id| **id != "page-0").unwrap();
+    let why = done(corpus.path(), &["explain", "--doc", cut_page, "--run", "out/old"]).stdout;
+    assert!(why.contains("in passages that stand elsewhere too") && why.contains(&law[..30]), "{why}");
+
+    // Threads and the cut into parts decide nothing; what is current is not made again.
+    done(corpus.path(), &["build", "old.toml", "--jobs", "4", "--set", "output=out/four", "--set", "dedup.memory=1048576"]);
+    assert_eq!(all_lines(&corpus.out("four").join("substrings")), cut);
+    assert!(done(corpus.path(), &["build", "old.toml"]).stderr.contains("dedup: current"));
+    done(corpus.path(), &["build", "old.toml", "--set", "output=out/whole", "--set", "part-bytes=10000000"]);
+    let without_rows = |run: &str| {
+        let mut lines = all_lines(&corpus.out(run).join("substrings"));
+        lines.iter_mut().for_each(|line| drop(line.as_object_mut().unwrap().remove("row")));
+        lines
+    };
+    assert_eq!(without_rows("old"), without_rows("whole"));
+
+    // A bucket that nobody fills is a mistake, and without `substrings` all is in the shards again.
+    let outcome = call(corpus.path(), &["build", "old.toml", "--set", "dedup={ substrings = { buckets = { englsh = 0 } } }"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("`substrings.buckets` names `englsh`"), "{}", outcome.stderr);
+    done(corpus.path(), &["build", "old.toml", "--set", "dedup={}"]);
+    assert!(!run.join("substrings").exists());
     assert!(done(corpus.path(), &["audit", "out/old"]).stdout.contains(" 0 faults"));
 }
 

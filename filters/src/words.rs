@@ -238,7 +238,7 @@ fn class_of(c: char) -> u8 {
 }
 
 /// The part of the text whose positions fit 32 bits.
-fn addressable(text: &str) -> &str {
+pub(crate) fn addressable(text: &str) -> &str {
     let mut end = text.len().min(u32::MAX as usize);
     while !text.is_char_boundary(end) {
         end -= 1;

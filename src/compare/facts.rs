@@ -46,13 +46,15 @@ impl Facts {
             tokens: None,
         };
         // Of documents that lose all their lines, only who reads the texts knows.
-        let mut emptied = 0;
+        let mut emptied = [0; EMPTIED.len()];
         for part in parts {
             let stats: PartStats = layout::read_json(folder, &layout::stats(&part.name))?;
             let shards = layout::shard_info(&stats.bucket, &part.name);
             if folder.join(&shards).exists() {
                 let left: PartShards = layout::read_json(folder, &shards)?;
-                emptied += left.duplicates.get(EMPTIED).map_or(0, |count| count.documents);
+                for (sum, kind) in emptied.iter_mut().zip(EMPTIED) {
+                    *sum += left.duplicates.get(kind).map_or(0, |count| count.documents);
+                }
             }
             facts.input += stats.input.documents;
             facts.unreadable += stats.unreadable;
@@ -68,7 +70,8 @@ impl Facts {
                 ("minhash", summary.minhash),
                 ("simhash", summary.simhash),
                 ("url", summary.url),
-                (EMPTIED, emptied),
+                (EMPTIED[0], emptied[0]),
+                (EMPTIED[1], emptied[1]),
             ];
             facts.duplicates =
                 Some(kinds.into_iter().filter(|(_, removed)| *removed > 0).map(|(kind, removed)| (kind.to_owned(), removed)).collect());

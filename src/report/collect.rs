@@ -93,7 +93,8 @@ fn amount(count: Count) -> Amount {
 fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: Option<&[PartShards]>) {
     for source in &recipe.sources {
         let mut funnel = SourceFunnel { source: source.name.clone(), bucket: source.bucket.clone(), ..SourceFunnel::default() };
-        let (mut duplicates, mut kept, mut trimmed, mut tokens) = (Count::default(), Count::default(), Count::default(), 0);
+        let (mut duplicates, mut kept, mut tokens) = (Count::default(), Count::default(), 0);
+        let (mut trimmed, mut excerpted) = (Count::default(), Count::default());
         let (mut input, mut rejected) = (Count::default(), Count::default());
         for (index, part) in stats.iter().enumerate().filter(|(_, part)| part.source == source.name) {
             input.merge(part.input);
@@ -106,6 +107,7 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
                 duplicates.merge(shards.duplicate());
                 kept.merge(shards.encoded);
                 trimmed.merge(shards.trimmed);
+                excerpted.merge(shards.excerpted);
                 tokens += shards.shards.iter().map(|shard| shard.tokens).sum::<u64>();
             }
         }
@@ -114,6 +116,7 @@ fn funnel(data: &mut ReportData, recipe: &Recipe, stats: &[PartStats], shards: O
             funnel.duplicates = Some(amount(duplicates));
             funnel.kept = Some(amount(kept));
             funnel.trimmed = amount(trimmed);
+            funnel.excerpted = amount(excerpted);
             funnel.tokens = Some(tokens);
         }
         data.sources.push(funnel);

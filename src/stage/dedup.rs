@@ -1,5 +1,5 @@
 //! `dedup`: the signatures of all parts → for each part, which rows are duplicates of what, and which
-//! lines of the others stand in many documents.
+//! lines of the others stand in many documents and which of their passages in two.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -26,25 +26,34 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
     };
     let mut summary = dedup::run(&signatures, &shuffle, out, config, cancel, &heard).map_err(told)?;
     let mut files: Vec<String> = parts.iter().map(|part| layout::duplicates(&part.name)).collect();
-    let lines = folder.join(layout::LINES);
+    let (lines, substrings) = (folder.join(layout::LINES), folder.join(layout::SUBSTRINGS));
+    // Of an earlier recipe: documents would still lose these.
+    remove(&substrings)?;
     if config.lines.is_some() {
-        let texts = |part: &str| -> std::result::Result<TextIter<'_>, String> {
-            let documents = Unique::untrimmed(folder, part).map_err(|error| error.message)?;
-            // A conversation loses no lines: what was said, and who said it, would no longer fit together.
-            let plain = documents.filter(|document| document.as_ref().map_or(true, |document| document.turns.is_empty()));
-            Ok(Box::new(plain.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
-        };
+        let texts = |part: &str| plain(Unique::untrimmed(folder, part));
         dedup::run_lines(&signatures, &texts, &shuffle, &lines, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::trimmed(&part.name)));
     } else {
-        // Of an earlier recipe: documents would still lose these lines.
         remove(&lines)?;
+    }
+    if config.substrings.is_some() {
+        let texts = |part: &str| plain(Unique::trimmed(folder, part));
+        dedup::run_substrings(&signatures, &texts, &shuffle, &substrings, config, cancel, &mut summary, &heard).map_err(told)?;
+        files.extend(parts.iter().map(|part| layout::passages(&part.name)));
     }
     // The shuffle is as large as the signatures and of no use to anyone afterwards.
     remove(&shuffle)?;
     layout::write_json(folder, layout::DEDUP, &summary)?;
     files.push(layout::DEDUP.to_owned());
     Ok((summary, files))
+}
+
+/// The texts that lines and passages are looked for in. A conversation loses none: what was said, and
+/// who said it, would no longer fit together.
+fn plain<'a>(documents: Result<Unique>) -> std::result::Result<TextIter<'a>, String> {
+    let documents = documents.map_err(|error| error.message)?;
+    let plain = documents.filter(|document| document.as_ref().map_or(true, |document| document.turns.is_empty()));
+    Ok(Box::new(plain.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
 }
 
 /// What the signatures of the runs of `against` hold, as hashes: a result depends on them.

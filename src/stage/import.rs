@@ -161,8 +161,9 @@ impl<'a> Unit<'a> {
         for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
             shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
         }
-        let (duplicates, trimmed) = (BTreeMap::new(), Count::default());
-        let left = PartShards { part: part.clone(), bucket: bucket.clone(), duplicates, trimmed, encoded, chars, chat: None, shards };
+        let (duplicates, trimmed, excerpted) = (BTreeMap::new(), Count::default(), Count::default());
+        let left =
+            PartShards { part: part.clone(), bucket: bucket.clone(), duplicates, trimmed, excerpted, encoded, chars, chat: None, shards };
         let file = layout::shard_info(bucket, &part);
         layout::write_json(folder, &file, &left)?;
         Ok((left, names.into_iter().chain([file]).collect()))

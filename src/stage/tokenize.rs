@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
 use crate::inspect::{ID, excerpt};
-use crate::record::{Count, Duplicate, KeptText, Trimmed};
+use crate::record::{Count, Duplicate, KeptText, Passages, Trimmed};
 use crate::report::Progress;
 use crate::{chat, layout};
 
@@ -35,6 +35,9 @@ pub(crate) struct PartShards {
     /// Encoded documents that lost lines, and the bytes of these lines.
     #[serde(default)]
     pub(crate) trimmed: Count,
+    /// Encoded documents that lost passages, and the bytes of these.
+    #[serde(default)]
+    pub(crate) excerpted: Count,
     /// Encoded documents and their bytes.
     pub(crate) encoded: Count,
     /// Characters of the encoded documents.
@@ -131,7 +134,7 @@ impl Encoder<'_> {
                 }
             }
         }
-        progress.add(total(&unique.duplicates).bytes + unique.trimmed.bytes);
+        progress.add(total(&unique.duplicates).bytes + unique.trimmed.bytes + unique.excerpted.bytes);
         let mut shards = Vec::new();
         for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
             shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
@@ -141,6 +144,7 @@ impl Encoder<'_> {
             bucket: bucket.to_owned(),
             duplicates: unique.duplicates,
             trimmed: unique.trimmed,
+            excerpted: unique.excerpted,
             encoded,
             chars,
             chat: chat.map(|_| counts),
@@ -172,58 +176,73 @@ fn conversations(chat: &ChatEncoder<'_>, part: &str, chunk: &[KeptText]) -> Resu
     chunk.iter().zip(encoded).map(named).collect()
 }
 
-/// The kind of a document that is left out because all its lines stand in many documents.
-pub(crate) const EMPTIED: &str = "lines";
+/// The kinds of documents that are left out because nothing is left of them: all their lines stand in
+/// many documents, or all their passages in others.
+pub(crate) const EMPTIED: [&str; 2] = ["lines", "substrings"];
 
-/// The kept documents of a part that are no duplicates, in row order, without the lines that they lost.
+/// The kept documents of a part that are no duplicates, in row order, without the lines and passages
+/// that they lost.
 pub(crate) struct Unique {
     documents: JsonlReader<KeptText>,
     duplicates_rows: Peekable<JsonlReader<Duplicate>>,
     trimmed_rows: Option<Peekable<JsonlReader<Trimmed>>>,
+    passages_rows: Option<Peekable<JsonlReader<Passages>>>,
     /// Duplicates passed over so far, by kind.
     pub(crate) duplicates: BTreeMap<String, Count>,
     /// Documents given out so far that lost lines, and the bytes of these.
     pub(crate) trimmed: Count,
+    /// Documents given out so far that lost passages, and the bytes of these.
+    pub(crate) excerpted: Count,
 }
 
 impl Unique {
     pub(crate) fn open(folder: &Path, part: &str) -> Result<Self> {
-        let trimmed = folder.join(layout::trimmed(part));
-        let trimmed_rows = if trimmed.exists() { Some(JsonlReader::open(&trimmed)?.peekable()) } else { None };
-        Ok(Self { trimmed_rows, ..Self::untrimmed(folder, part)? })
+        Ok(Self { passages_rows: rows(&folder.join(layout::passages(part)))?, ..Self::trimmed(folder, part)? })
     }
 
-    /// With all their lines.
+    /// With all their passages.
+    pub(crate) fn trimmed(folder: &Path, part: &str) -> Result<Self> {
+        Ok(Self { trimmed_rows: rows(&folder.join(layout::trimmed(part)))?, ..Self::untrimmed(folder, part)? })
+    }
+
+    /// With all their lines and passages.
     pub(crate) fn untrimmed(folder: &Path, part: &str) -> Result<Self> {
         Ok(Self {
             documents: JsonlReader::open(&folder.join(layout::documents(part)))?,
             duplicates_rows: JsonlReader::open(&folder.join(layout::duplicates(part)))?.peekable(),
             trimmed_rows: None,
+            passages_rows: None,
             duplicates: BTreeMap::new(),
             trimmed: Count::default(),
+            excerpted: Count::default(),
         })
     }
 
     fn step(&mut self) -> Result<Option<KeptText>> {
         for document in self.documents.by_ref() {
-            let document = document?;
+            let mut document = document?;
             let duplicate = row_of(Some(&mut self.duplicates_rows), document.row, |duplicate| duplicate.row)?;
             if let Some(duplicate) = duplicate {
                 self.duplicates.entry(duplicate.kind.to_string()).or_default().add(document.text.len() as u64);
                 continue;
             }
-            let Some(trimmed) = row_of(self.trimmed_rows.as_mut(), document.row, |trimmed| trimmed.row)? else {
-                return Ok(Some(document));
-            };
-            let text = trimmed.apply(&document.text).ok_or_else(|| {
-                Error::new(format!("row {} has no such lines as are listed for it", document.row)).hint("remove `lines/` and run again")
-            })?;
-            if text.trim().is_empty() {
-                self.duplicates.entry(EMPTIED.to_owned()).or_default().add(document.text.len() as u64);
+            let whole = document.text.len() as u64;
+            let trimmed = row_of(self.trimmed_rows.as_mut(), document.row, |trimmed| trimmed.row)?;
+            if let Some(trimmed) = &trimmed {
+                document.text = trimmed.apply(&document.text).ok_or_else(|| stale(document.row, layout::LINES))?;
+            }
+            let passages = row_of(self.passages_rows.as_mut(), document.row, |passages| passages.row)?;
+            if let Some(passages) = &passages {
+                document.text = passages.apply(&document.text).ok_or_else(|| stale(document.row, layout::SUBSTRINGS))?;
+            }
+            if (trimmed.is_some() || passages.is_some()) && document.text.trim().is_empty() {
+                let kind = EMPTIED[usize::from(passages.is_some())];
+                self.duplicates.entry(kind.to_owned()).or_default().add(whole);
                 continue;
             }
-            self.trimmed.add(trimmed.bytes);
-            return Ok(Some(KeptText { text, ..document }));
+            trimmed.iter().for_each(|trimmed| self.trimmed.add(trimmed.bytes));
+            passages.iter().for_each(|passages| self.excerpted.add(passages.bytes));
+            return Ok(Some(document));
         }
         Ok(None)
     }
@@ -238,6 +257,16 @@ impl Unique {
         }
         Ok(chunk)
     }
+}
+
+/// The ledger at this path, where there is one.
+fn rows<T: DeserializeOwned>(path: &Path) -> Result<Option<Peekable<JsonlReader<T>>>> {
+    if path.exists() { Ok(Some(JsonlReader::open(path)?.peekable())) } else { Ok(None) }
+}
+
+/// A row whose text is not the one that a ledger is about.
+fn stale(row: u64, ledger: &str) -> Error {
+    Error::new(format!("row {row} has no such text as `{ledger}/` lists for it")).hint(format!("remove `{ledger}/` and run again"))
 }
 
 /// The line about this row, if the next one is.

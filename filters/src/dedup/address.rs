@@ -3,7 +3,7 @@
 use crate::url::{bare, host};
 
 /// Parameters that say where a visitor came from, and nothing about the page.
-const TRACKING: [&str; 17] = [
+const TRACKING: [&str; 16] = [
     "_ga",
     "_gl",
     "dclid",
@@ -16,11 +16,19 @@ const TRACKING: [&str; 17] = [
     "mc_eid",
     "msclkid",
     "ref_src",
-    "si",
     "twclid",
     "wbraid",
     "yclid",
     "ysclid",
+];
+
+/// Parameters that do so at some hosts, and lead to other pages elsewhere: host and names.
+const TRACKING_AT: [(&str, &[&str]); 5] = [
+    ("youtube.com", &["si"]),
+    ("youtu.be", &["si"]),
+    ("youtube-nocookie.com", &["si"]),
+    ("spotify.com", &["si"]),
+    ("spotify.link", &["si"]),
 ];
 
 /// The address without scheme, user, `www.`, usual port, fragment, final slash and the parameters of
@@ -29,13 +37,14 @@ const TRACKING: [&str; 17] = [
 /// its own and stays.
 pub(super) fn normal(url: &str) -> Option<String> {
     let bare = bare(url);
-    if host(&bare).is_empty() {
+    let host = host(&bare).to_owned();
+    if host.is_empty() {
         return None;
     }
     let (bare, fragment) = bare.split_once('#').unwrap_or((&bare, ""));
     let (path, query) = bare.split_once('?').unwrap_or((bare, ""));
     let mut out = decoded(path.trim_end_matches('/'));
-    let mut parameters: Vec<String> = query.split('&').filter(|one| !one.is_empty() && !is_tracking(one)).map(decoded).collect();
+    let mut parameters: Vec<String> = query.split('&').filter(|one| !one.is_empty() && !is_tracking(&host, one)).map(decoded).collect();
     parameters.sort_unstable();
     parameters.dedup();
     for (number, parameter) in parameters.iter().enumerate() {
@@ -49,9 +58,11 @@ pub(super) fn normal(url: &str) -> Option<String> {
     Some(out)
 }
 
-fn is_tracking(parameter: &str) -> bool {
+fn is_tracking(host: &str, parameter: &str) -> bool {
     let name = parameter.split('=').next().unwrap_or_default().to_ascii_lowercase();
-    name.starts_with("utm_") || TRACKING.binary_search(&name.as_str()).is_ok()
+    let under = |domain: &str| host.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
+    let here = TRACKING_AT.iter().any(|(domain, names)| names.contains(&name.as_str()) && under(domain));
+    here || name.starts_with("utm_") || TRACKING.binary_search(&name.as_str()).is_ok()
 }
 
 /// Encoded letters, digits and `-._~` as they are; other codes in upper case.
@@ -122,6 +133,8 @@ mod tests {
         );
         same("a.kr", &["http://a.kr/", "http://a.kr", "http://a.kr/?"]);
         same("a.kr#!/page", &["http://a.kr/#!/page"]);
+        same("youtu.be/x?t=5", &["https://youtu.be/x?si=abc&t=5"]);
+        same("open.spotify.com/track/x", &["https://open.spotify.com/track/x?si=1", "open.spotify.com/track/x?SI=2"]);
         same("a.kr/%2F%E9%FF%25", &["http://a.kr/%2f%e9%ff%"]);
     }
 
@@ -133,6 +146,8 @@ mod tests {
             ("a.kr/?q=1", "a.kr/?q=2"),
             ("a.kr/?q=%26", "a.kr/?q=&"),
             ("a.kr:81", "a.kr"),
+            ("a.kr/board?si=1", "a.kr/board?si=2"),
+            ("notyoutube.com/?si=1", "notyoutube.com/?si=2"),
         ] {
             assert_ne!(normal(a), normal(b), "{a} {b}");
         }

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use bytes::ByteSize;
 
 /// Raised when signatures or decisions of the same settings would differ from before.
-const CODE_VERSION: u32 = 3;
+const CODE_VERSION: u32 = 4;
 
 /// How duplicates are found and which of them stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct DedupConfig {
     /// Remove lines or paragraphs that stand in many documents. Default: not looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<LinesConfig>,
+    /// Remove passages that stand in another document too. Default: not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub substrings: Option<SubstringsConfig>,
     /// Run folders whose documents are there already: what is like one of them is a duplicate.
     /// Default: none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -112,6 +115,38 @@ pub enum LineUnit {
     Paragraph,
 }
 
+/// Passages that stand twice, word by word. Conversations lose none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct SubstringsConfig {
+    /// Words in a row that must be the same, byte by byte; 0 leaves all texts alone. A word is what
+    /// stands between white space (in Korean an eojeol), or a character of Chinese or Japanese; it has
+    /// one token at least. Default 50.
+    pub min_words: usize,
+    /// What is never cut in two. Default `word`.
+    pub snap: Snap,
+    /// `min-words` of single buckets, by name. Default: none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub buckets: BTreeMap<String, usize>,
+}
+
+/// What [`SubstringsConfig`] removes whole or not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Snap {
+    /// A word.
+    #[default]
+    Word,
+    /// A line.
+    Line,
+}
+
+impl Default for SubstringsConfig {
+    fn default() -> Self {
+        Self { min_words: 50, snap: Snap::Word, buckets: BTreeMap::new() }
+    }
+}
+
 impl Default for LinesConfig {
     fn default() -> Self {
         Self { unit: LineUnit::Line, max_documents: 50, min_chars: 10, buckets: BTreeMap::new() }
@@ -126,6 +161,7 @@ impl Default for DedupConfig {
             simhash: None,
             url: false,
             lines: None,
+            substrings: None,
             against: Vec::new(),
             memory: ByteSize(1 << 30),
             prefer: None,
@@ -195,6 +231,12 @@ impl DedupConfig {
                 range("lines.max-documents", *documents as f64, 0.0, 1e6)?;
             }
         }
+        if let Some(substrings) = &self.substrings {
+            // Fewer words stand twice by chance, and their anchors are as many as they.
+            for words in substrings.buckets.values().chain([&substrings.min_words]).filter(|words| **words > 0) {
+                range("substrings.min-words", *words as f64, 4.0, 10_000.0)?;
+            }
+        }
         if self.against.iter().any(String::is_empty) {
             return Err(ConfigError::EmptyAgainst);
         }
@@ -202,7 +244,7 @@ impl DedupConfig {
         if self.prefer.as_ref().is_some_and(String::is_empty) { Err(ConfigError::EmptyPrefer) } else { Ok(()) }
     }
 
-    /// What is switched on, for people: `exact`, `minhash`, `simhash`, `url`, `lines`, or `off`.
+    /// What is switched on, for people: `exact`, `minhash`, `simhash`, `url`, `lines`, `substrings`, or `off`.
     #[must_use]
     pub fn methods(&self) -> Vec<&'static str> {
         let all = [
@@ -211,6 +253,7 @@ impl DedupConfig {
             ("simhash", self.simhash.is_some()),
             ("url", self.url),
             ("lines", self.lines.is_some()),
+            ("substrings", self.substrings.is_some()),
         ];
         let on: Vec<_> = all.into_iter().filter_map(|(name, on)| on.then_some(name)).collect();
         if on.is_empty() { vec!["off"] } else { on }

@@ -9,7 +9,8 @@
 //! 5. [`reduce`]: partition → edges between documents that were compared and found alike;
 //! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s;
 //! 7. [`run`]: 4 to 6 over all parts in one process;
-//! 8. [`run_lines`]: lines that stand in many of the documents that are left, as [`Trimmed`]s.
+//! 8. [`run_lines`]: lines that stand in many of the documents that are left, as [`Trimmed`]s;
+//! 9. [`run_substrings`]: passages that stand twice in what is left of them, as [`Passages`].
 //!
 //! Stages 4 to 6 read whole inputs, write one file atomically and know nothing of each other's
 //! progress, so any of them can run twice, elsewhere, or again after a kill.
@@ -43,25 +44,32 @@ mod scatter_file;
 mod sealed;
 mod set;
 mod shingle;
+mod shuffle;
 mod signature;
 mod signature_file;
 mod simhash;
+mod spill;
+mod substrings;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod union;
 
 pub use components::components;
-pub use config::{ByteSize, ConfigError, DedupConfig, LineUnit, LinesConfig, MinHashConfig, Shingle, SimHashConfig};
+pub use config::{
+    ByteSize, ConfigError, DedupConfig, LineUnit, LinesConfig, MinHashConfig, Shingle, SimHashConfig, Snap, SubstringsConfig,
+};
 pub use edge::Kind;
 pub use error::{Error, Result};
-pub use lines::{TextIter, Texts, Trimmed, run_lines};
+pub use lines::{Trimmed, run_lines};
 pub use reduce::reduce;
 pub use run::run;
 pub use scatter::{partitions, scatter};
 pub use set::{PartSignatures, SignatureSet};
+pub use shuffle::{TextIter, Texts};
 pub use signature::{Signature, Signer};
 pub use signature_file::{SignatureReader, SignatureRecord, SignatureWriter};
+pub use substrings::{Passages, run_substrings};
 pub use summary::{ClusterMember, ClusterSample, Duplicate, Summary};
 
 /// How many stage calls [`run`] has in work at once; each gets this fraction of the memory.

@@ -63,6 +63,12 @@ pub struct Summary {
     pub lines: u64,
     /// Their bytes.
     pub line_bytes: u64,
+    /// Documents that lost passages which stand elsewhere, and stayed or had nothing left.
+    pub excerpted: u64,
+    /// Words of these passages.
+    pub words: u64,
+    /// Their bytes.
+    pub word_bytes: u64,
     /// Clusters: groups of linked documents of which one stays.
     pub clusters: u64,
     /// The twenty largest clusters, the largest first.

@@ -8,6 +8,7 @@ mod neardup;
 mod page;
 mod planted;
 mod runs;
+mod substrings;
 mod url;
 
 use std::collections::BTreeMap;

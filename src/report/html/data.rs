@@ -65,7 +65,7 @@ pub(crate) struct Amount {
 
 /// What became of the records of one source. These balance, and the page checks it:
 /// `input = unreadable + rejected + passed` and, after `dedup`, `passed = duplicates + kept`;
-/// the same in bytes, with `rewritten-bytes` beside `passed` and the bytes of `trimmed` beside `kept`.
+/// the same in bytes, with `rewritten-bytes` beside `passed` and the bytes of `trimmed` and `excerpted` beside `kept`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct SourceFunnel {
@@ -87,6 +87,8 @@ pub(crate) struct SourceFunnel {
     pub(crate) duplicates: Option<Amount>,
     /// Documents that lost lines which stand in many documents, and the bytes of these lines.
     pub(crate) trimmed: Amount,
+    /// Documents that lost passages which stand elsewhere too, and the bytes of these.
+    pub(crate) excerpted: Amount,
     /// Neither dropped nor a duplicate; `None` before `dedup`.
     pub(crate) kept: Option<Amount>,
     /// Tokens of the kept documents, held out or not; `None` before `tokenize`.

@@ -36,6 +36,7 @@ pub(super) fn kind_name(view: &View<'_>, kind: &str) -> String {
         "simhash" => view.l.kind_simhash.to_owned(),
         "url" => view.l.kind_url.to_owned(),
         "lines" => view.l.kind_lines.to_owned(),
+        "substrings" => view.l.kind_substrings.to_owned(),
         other => text::name(other),
     }
 }

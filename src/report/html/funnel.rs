@@ -18,7 +18,7 @@ pub(super) fn legend(view: &View<'_>, bytes: bool) -> String {
     }
     outcomes.push(("rejected", l.rejected));
     outcomes.push(("unreadable", l.unreadable));
-    if bytes && view.data.sources.iter().any(|source| source.rewritten_bytes > 0 || source.trimmed.bytes > 0) {
+    if bytes && view.data.sources.iter().any(|source| source.rewritten_bytes > 0 || source.trimmed.bytes + source.excerpted.bytes > 0) {
         outcomes.push(("rewritten", l.rewritten));
     }
     let keys: String = outcomes.iter().map(|(class, label)| format!("<span class=\"{class}\">{}{label}</span>", swatch("fill"))).collect();
@@ -57,7 +57,11 @@ pub(super) fn bytes_bar(view: &View<'_>, kind: &str, funnel: &SourceFunnel) -> S
         piece("kept", if funnel.kept.is_some() { l.kept } else { l.passed }, left(funnel).bytes),
         piece("duplicate", l.duplicates, funnel.duplicates.unwrap_or_default().bytes),
         piece("rejected", l.rejected, funnel.rejected.bytes),
-        piece("rewritten", l.rewritten, u64::try_from(funnel.rewritten_bytes).unwrap_or_default().saturating_add(funnel.trimmed.bytes)),
+        piece(
+            "rewritten",
+            l.rewritten,
+            u64::try_from(funnel.rewritten_bytes).unwrap_or_default().saturating_add(funnel.trimmed.bytes + funnel.excerpted.bytes),
+        ),
     ];
     stacked(kind, l.col_bytes, &pieces)
 }

@@ -47,6 +47,7 @@ labels! {
     kept: "Kept", "보존";
     rewritten: "Trimmed inside documents", "문서 안에서 정리";
     trimmed_lines: "Repeated lines", "반복되는 줄";
+    excerpted: "Repeated passages", "반복되는 구절";
     tokens: "Tokens", "토큰";
     // Summary.
     went_in: "Went in", "들어온 것";
@@ -125,6 +126,7 @@ labels! {
     kind_simhash: "Near copy (SimHash)", "거의 같음 (SimHash)";
     kind_url: "Same address", "같은 주소";
     kind_lines: "Nothing but repeated lines", "반복되는 줄뿐";
+    kind_substrings: "Nothing but repeated passages", "반복되는 구절뿐";
     largest_clusters: "The largest clusters", "가장 큰 묶음";
     similarity: "similarity", "유사도";
     tag_kept: "kept", "보존";

@@ -39,6 +39,7 @@ pub(super) fn sum<'a>(sources: impl IntoIterator<Item = &'a SourceFunnel>) -> So
         out.duplicates = both(out.duplicates, source.duplicates);
         out.kept = both(out.kept, source.kept);
         out.trimmed = plus(out.trimmed, source.trimmed);
+        out.excerpted = plus(out.excerpted, source.excerpted);
         out.tokens = out.tokens.zip(source.tokens).map(|(a, b)| a.saturating_add(b));
     }
     out
@@ -95,6 +96,9 @@ fn terms(view: &View<'_>, funnel: &SourceFunnel, bytes: bool) -> Vec<(&'static s
     out.push((l.rejected, side(funnel.rejected, bytes)));
     if bytes && funnel.trimmed.bytes > 0 {
         out.push((l.trimmed_lines, side(funnel.trimmed, bytes)));
+    }
+    if bytes && funnel.excerpted.bytes > 0 {
+        out.push((l.excerpted, side(funnel.excerpted, bytes)));
     }
     out.push(if bytes { (l.rewritten, i128::from(funnel.rewritten_bytes)) } else { (l.unreadable, i128::from(funnel.unreadable)) });
     out

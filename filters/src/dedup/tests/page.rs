@@ -43,7 +43,9 @@ fn the_page_tells_the_truth() {
 
 #[test]
 fn the_page_names_every_option() {
-    let all = config("minhash = {}\nsimhash = {}\nlines = { buckets = { a = 1 } }\nagainst = [\"x\"]\nprefer = \"x\"");
+    let all = config(
+        "minhash = {}\nsimhash = {}\nlines = { buckets = { a = 1 } }\nsubstrings = { buckets = { a = 9 } }\nagainst = [\"x\"]\nprefer = \"x\"",
+    );
     let toml::Value::Table(table) = toml::Value::try_from(all).unwrap() else { unreachable!() };
     for (key, value) in table {
         match value {

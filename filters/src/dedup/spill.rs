@@ -5,23 +5,48 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 
-use super::super::error::{Error, Result};
-use super::super::sealed::{Label, SealedFile, SealedWriter, u32_at, u64_at};
+use super::error::{Error, Result};
+use super::sealed::{Label, SealedFile, SealedWriter, u32_at, u64_at};
+use super::set::Address;
 
-const MAGIC: &[u8; 8] = b"MALMOILN";
-const SIZE: usize = 24;
+const MAGIC: &[u8; 8] = b"MALMOIPL";
+const SIZE: usize = 28;
 
-/// A line of a document. Sorted by hash, then by document and place.
+/// A line, or a run of words, of a document. Sorted by hash, then by document and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Entry {
-    /// Hash of the normalised line and its bucket.
+    /// Hash of what stands there.
     pub(super) key: u64,
+    /// More of the same hash: 96 bits together.
+    pub(super) more: u32,
     pub(super) part: u32,
     /// Record of the part's signature file.
     pub(super) index: u32,
-    /// First byte in the text.
+    /// First byte in the text, or first word.
     pub(super) start: u32,
     pub(super) length: u32,
+}
+
+impl Entry {
+    /// At a place of a document, by a hash of what stands there.
+    pub(super) fn new(hash: u128, part: u32, index: u32, start: u32, length: u32) -> Self {
+        Self { key: (hash >> 64) as u64, more: (hash >> 32) as u32, part, index, start, length }
+    }
+
+    /// What must be equal for two places to hold the same.
+    pub(super) fn content(&self) -> (u64, u32) {
+        (self.key, self.more)
+    }
+
+    /// The document.
+    pub(super) fn at(&self) -> Address {
+        Address::new(self.part, self.index)
+    }
+
+    /// Without the hash: sorted by document alone.
+    pub(super) fn place(self) -> Self {
+        Self { key: 0, more: 0, ..self }
+    }
 }
 
 /// Collects entries and writes them in sorted runs that take no more than a share of the memory.
@@ -59,7 +84,7 @@ impl<'a> SpillWriter<'a> {
             while let Some(entry) = entries.next_if(|entry| place(entry) == section) {
                 let mut bytes = [0; SIZE];
                 bytes[..8].copy_from_slice(&entry.key.to_le_bytes());
-                for (number, value) in [entry.part, entry.index, entry.start, entry.length].into_iter().enumerate() {
+                for (number, value) in [entry.more, entry.part, entry.index, entry.start, entry.length].into_iter().enumerate() {
                     bytes[8 + 4 * number..12 + 4 * number].copy_from_slice(&value.to_le_bytes());
                 }
                 file.write(&bytes)?;
@@ -86,7 +111,7 @@ pub(super) struct Spill(SealedFile);
 
 impl Spill {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = SealedFile::open(path, MAGIC, "file of lines")?;
+        let file = SealedFile::open(path, MAGIC, "file of places")?;
         if file.sections() as u64 != u64::from(file.label().of) {
             return Err(Error::format(path, 0, format!("{} sections, {} are claimed", file.sections(), file.label().of)));
         }
@@ -97,14 +122,15 @@ impl Spill {
         let bytes = self.0.section(section as usize)?;
         if !bytes.len().is_multiple_of(SIZE) {
             let (at, _) = self.0.span(section as usize);
-            return Err(Error::format(self.0.path(), at as u64, "a section ends within a line"));
+            return Err(Error::format(self.0.path(), at as u64, "a section ends within an entry"));
         }
         Ok(bytes.chunks_exact(SIZE).map(|bytes| Entry {
             key: u64_at(bytes, 0),
-            part: u32_at(bytes, 8),
-            index: u32_at(bytes, 12),
-            start: u32_at(bytes, 16),
-            length: u32_at(bytes, 20),
+            more: u32_at(bytes, 8),
+            part: u32_at(bytes, 12),
+            index: u32_at(bytes, 16),
+            start: u32_at(bytes, 20),
+            length: u32_at(bytes, 24),
         }))
     }
 }
