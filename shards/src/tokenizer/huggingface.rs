@@ -6,17 +6,23 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
-use super::engine::{Engine, Unsupported};
+use super::engine::{Characters, Engine, Unsupported};
 use super::sentencepiece::byte_piece;
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, TextSize, byte_level, cut};
 use crate::error::{Error, Result};
 
+/// The encoder of this crate for a kind of file.
+pub(crate) enum Own {
+    ByteLevel(Box<Engine>),
+    Characters(Box<Characters>),
+}
+
 /// A loaded tokenizer.json.
 pub struct HuggingFace {
     inner: tokenizers::Tokenizer,
     /// Encodes in the library's place, where it knows the kind of file.
-    pub(crate) engine: std::result::Result<Engine, Unsupported>,
+    pub(crate) engine: std::result::Result<Own, Unsupported>,
     /// Whether the engine's ids need no look for special ones.
     plain: bool,
     /// The file as it came.
@@ -66,7 +72,11 @@ impl HuggingFace {
         }
         let byte_level = uses_byte_level(&file["decoder"]) || uses_byte_level(&file["pre_tokenizer"]);
         prepare(&mut file, eos)?;
-        let engine = Engine::from_json(&file);
+        let engine = if byte_level {
+            Engine::from_json(&file).map(|engine| Own::ByteLevel(Box::new(engine)))
+        } else {
+            Characters::from_json(&file).map(|engine| Own::Characters(Box::new(engine)))
+        };
         let prepared = match serde_json::to_vec(&file) {
             Ok(prepared) => prepared,
             Err(error) => return refuse(error.to_string()),
@@ -83,7 +93,11 @@ impl HuggingFace {
         vocab[eos.0 as usize].special = true;
         let pads = pads(&inner).map_err(fail("load the tokenizer"))?;
         let special = |id: &u32| vocab[*id as usize].special;
-        let plain = engine.as_ref().is_ok_and(|engine| !(0..vocab.len() as u32).filter(special).any(|id| engine.reaches(id)));
+        let reaches = |engine: &Own, id| match engine {
+            Own::ByteLevel(engine) => engine.reaches(id),
+            Own::Characters(engine) => engine.reaches(id),
+        };
+        let plain = engine.as_ref().is_ok_and(|engine| !(0..vocab.len() as u32).filter(special).any(|id| reaches(engine, id)));
         Ok(Self { inner, engine, plain, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, sizes: OnceLock::new(), pads })
     }
 
@@ -95,11 +109,23 @@ impl HuggingFace {
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
         if let Ok(engine) = &self.engine {
-            let ids = engine.encode(text);
+            let ids = match engine {
+                Own::ByteLevel(engine) => engine.encode(text),
+                Own::Characters(engine) => engine.encode(text),
+            };
             return if self.plain { Ok(ids) } else { special::spell_out(ids, &self.vocab, |unit| self.look_up(unit)) };
         }
         let ids = cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?;
         special::spell_out(ids, &self.vocab, |unit| self.look_up(unit))
+    }
+
+    /// The engine for byte-level BPE.
+    pub(crate) fn byte_level_engine(&self) -> std::result::Result<&Engine, Unsupported> {
+        match &self.engine {
+            Ok(Own::ByteLevel(engine)) => Ok(engine),
+            Ok(Own::Characters(_)) => Err(Unsupported("it merges characters, not bytes".to_owned())),
+            Err(unsupported) => Err(unsupported.clone()),
+        }
     }
 
     /// Special tokens, with the white space that they take.

@@ -336,6 +336,7 @@ impl Tokenizer {
         match self {
             Self::HuggingFace(tokenizer) if tokenizer.engine.is_ok() => "malmoi",
             Self::HuggingFace(_) => "tokenizers",
+            Self::SentencePiece(tokenizer) if tokenizer.engine.is_ok() => "malmoi",
             Self::SentencePiece(_) => "sentencepiece",
             Self::Bytes(_) => "bytes",
         }

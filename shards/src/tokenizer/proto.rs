@@ -12,9 +12,10 @@ pub(crate) enum PieceKind {
 }
 
 /// One entry of the vocabulary, in id order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Piece {
     pub(crate) text: String,
+    pub(crate) score: f32,
     pub(crate) kind: PieceKind,
 }
 
@@ -39,13 +40,14 @@ pub(crate) fn pieces(file: &[u8], most: u32) -> Result<Vec<Piece>, String> {
 }
 
 fn piece(message: &[u8]) -> Result<Piece, &'static str> {
-    let mut piece = Piece { text: String::new(), kind: PieceKind::Normal };
+    let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     for field in Fields(message) {
         match field? {
             (1, Field::Bytes(text)) => {
                 let text = std::str::from_utf8(text).map_err(|_| "a piece is not UTF-8")?;
                 piece.text = text.to_owned();
             }
+            (2, Field::Float(score)) => piece.score = score,
             (3, Field::Number(kind)) => {
                 piece.kind = match kind {
                     1 => PieceKind::Normal,
@@ -61,6 +63,55 @@ fn piece(message: &[u8]) -> Result<Piece, &'static str> {
         }
     }
     Ok(piece)
+}
+
+/// What of a model file's settings an encoder has to know, with the values that stand for absent fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// 1 is Unigram, 2 BPE, 3 words, 4 characters.
+    pub(crate) model_type: u64,
+    pub(crate) byte_fallback: bool,
+    pub(crate) add_dummy_prefix: bool,
+    pub(crate) escape_spaces: bool,
+    remove_extra_spaces: bool,
+    mark_behind: bool,
+    table: bool,
+}
+
+impl Settings {
+    /// Whether normalization is no more than marks in place of spaces, perhaps one before the text.
+    pub(crate) fn plain_normalizer(&self) -> bool {
+        !self.remove_extra_spaces && !self.mark_behind && !self.table
+    }
+}
+
+/// The settings in a model file.
+pub(crate) fn settings(file: &[u8]) -> Result<Settings, String> {
+    let mut settings = Settings {
+        model_type: 1,
+        byte_fallback: false,
+        add_dummy_prefix: true,
+        escape_spaces: true,
+        remove_extra_spaces: true,
+        mark_behind: false,
+        table: false,
+    };
+    for field in Fields(file) {
+        let (number, Field::Bytes(message)) = field? else { continue };
+        for field in Fields(if matches!(number, 2 | 3) { message } else { &[] }) {
+            match (number, field?) {
+                (2, (3, Field::Number(kind))) => settings.model_type = kind,
+                (2, (24, Field::Number(on))) => settings.mark_behind = on != 0,
+                (2, (35, Field::Number(on))) => settings.byte_fallback = on != 0,
+                (3, (2, Field::Bytes(table))) => settings.table = !table.is_empty(),
+                (3, (3, Field::Number(on))) => settings.add_dummy_prefix = on != 0,
+                (3, (4, Field::Number(on))) => settings.remove_extra_spaces = on != 0,
+                (3, (5, Field::Number(on))) => settings.escape_spaces = on != 0,
+                _ => {}
+            }
+        }
+    }
+    Ok(settings)
 }
 
 /// What a model file says of its training, as far as encoding and decoding depend on it.
@@ -153,6 +204,7 @@ fn bytes(out: &mut Vec<u8>, field: u64, value: &[u8]) {
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
+    Float(f32),
     Fixed,
 }
 
@@ -188,7 +240,7 @@ impl<'a> Fields<'a> {
                 let length = self.varint()?;
                 Field::Bytes(self.take(length)?)
             }
-            5 => self.take(4).map(|_| Field::Fixed)?,
+            5 => Field::Float(f32::from_le_bytes(self.take(4)?.try_into().map_err(|_| "the model file ends inside a field")?)),
             _ => return Err("a field of unknown type in the model file"),
         };
         Ok((key >> 3, field))
@@ -219,7 +271,7 @@ mod tests {
     fn reads_pieces_by_hand() {
         // piece { piece: "a" score: 1.0 type: CONTROL }, then field 2 (trainer) to be skipped
         let file = [0x0a, 10, 0x0a, 1, b'a', 0x15, 0, 0, 0x80, 0x3f, 0x18, 3, 0x12, 1, 0xff];
-        let expected = Piece { text: "a".into(), kind: PieceKind::Control };
+        let expected = Piece { text: "a".into(), score: 1.0, kind: PieceKind::Control };
         assert!(looks_like_model(&file));
         assert_eq!(pieces(&file, 1), Ok(vec![expected]));
         assert!(pieces(&file[..8], 1).is_err());
@@ -238,6 +290,7 @@ mod tests {
         fn arbitrary_bytes_do_not_panic(file: Vec<u8>) {
             let _ = looks_like_model(&file);
             let _ = pieces(&file, 10);
+            let _ = settings(&file);
         }
     }
 }

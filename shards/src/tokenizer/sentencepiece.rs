@@ -1,10 +1,11 @@
-//! A SentencePiece model, encoded and decoded by the C++ library.
+//! A SentencePiece model: normalized and decoded by the C++ library, and encoded by it where its engine is not ours.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use ::sentencepiece::{SentencePieceError, SentencePieceProcessor};
 
+use super::engine::{Characters, Unsupported};
 use super::proto::{self, PieceKind};
 use super::special::{self, Spelling};
 use super::{Entry, MAX_VOCAB, cut};
@@ -13,6 +14,10 @@ use crate::error::{Error, Result};
 /// A loaded SentencePiece model.
 pub struct SentencePiece {
     inner: SentencePieceProcessor,
+    /// Encodes in the library's place, where it knows the kind of model.
+    pub(crate) engine: std::result::Result<Characters, Unsupported>,
+    /// Whether the engine normalizes, too.
+    normalizes: bool,
     /// The file as it came.
     pub(crate) model: Vec<u8>,
     /// By id.
@@ -70,18 +75,28 @@ impl SentencePiece {
         };
         vocab[eos.0 as usize].special = true;
         let unknown = inner.unk_id();
+        let (engine, normalizes) = match Characters::from_model(&model) {
+            Ok((engine, normalizes)) => (Ok(engine), normalizes),
+            Err(unsupported) => (Err(unsupported), false),
+        };
         let pads = inner.normalize("x").map_err(fail("load the tokenizer"))? != "x";
-        Ok(Self { inner, model, vocab, eos, characters, bytes, unknown, pads })
+        Ok(Self { inner, engine, normalizes, model, vocab, eos, characters, bytes, unknown, pads })
     }
 
-    /// Ids of a text in one go.
+    /// Ids of a text in one go, by the library.
     pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let pieces = self.inner.encode(text).map_err(fail("encode text"))?;
         Ok(pieces.into_iter().map(|piece| piece.id).collect())
     }
 
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let ids = cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?;
+        let ids = match &self.engine {
+            Ok(engine) if self.normalizes => engine.encode(text),
+            Ok(engine) => cut::encode(text, cut::PART_BYTES, self.pads, |part| {
+                Ok(engine.encode(&self.inner.normalize(part).map_err(fail("normalize text"))?))
+            })?,
+            Err(_) => cut::encode(text, cut::PART_BYTES, self.pads, |part| self.encode_whole(part))?,
+        };
         special::spell_out(ids, &self.vocab, |unit| match unit {
             Spelling::Character(c) => self.characters.get(&c).copied(),
             Spelling::Byte(byte) => Some(self.bytes.get(&byte).copied().unwrap_or(self.unknown)),

@@ -1,15 +1,14 @@
 //! Text to ids: added tokens, normalization, pre-tokens, pieces, merges.
 
 use super::Engine;
-use super::cache::{self, Packed};
+use super::cache;
 use super::nfc::nfc;
+use super::pieces::{PieceModel, WHOLE};
 use super::state::{self, State};
 use super::utf8::char_at;
 
 /// The high bits of bytes, without the length of a key.
 const HIGH: u128 = 0x0080_8080_8080_8080_8080_8080_8080_8080;
-/// Marks the key of a piece that is a whole pre-token.
-const WHOLE: u128 = 1 << 127;
 /// First byte of a character of three bytes or more.
 const WIDE: u8 = 0xe0;
 
@@ -138,49 +137,17 @@ impl Engine {
         }
     }
 
-    /// Appends the ids of the pieces gathered.
-    #[inline(never)]
-    fn flush(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
-        state.batch.look_up(&state.cache);
-        let unknown = (0..state.batch.len).filter(|&at| state.batch.found[at] == Packed::NONE);
-        std::hint::black_box(unknown.fold(0, |near, at| near ^ self.tokens.touch(state.batch.keys[at] & !WHOLE)));
-        for at in 0..std::mem::take(&mut state.batch.len) {
-            let found = state.batch.found[at];
-            if found != Packed::NONE {
-                found.push_to(out);
-                continue;
-            }
-            let (key, (start, end)) = (state.batch.keys[at], state.batch.spans[at]);
-            self.miss(state, key, &text[start..end], out);
-        }
+    /// What is added to the key of a whole pre-token: nothing, where being whole makes no difference.
+    pub(super) fn whole_mark(has_irregular: bool) -> u128 {
+        if has_irregular { WHOLE } else { 0 }
+    }
+}
+
+impl PieceModel for Engine {
+    fn touch(&self, key: u128) -> u64 {
+        self.tokens.touch(key)
     }
 
-    /// A piece that the short cache did not know when it was asked.
-    #[inline(never)]
-    fn miss(&self, state: &mut State, key: u128, piece: &[u8], out: &mut Vec<u32>) {
-        let (from, whole) = (out.len(), key & WHOLE != 0);
-        if piece.len() <= cache::LONGEST {
-            // It may have been met earlier in the batch.
-            let found = state.cache.get(key);
-            if found != Packed::NONE {
-                return found.push_to(out);
-            }
-            self.merge(state, piece, whole, out);
-            if let Some(ids) = Packed::new(&out[from..]) {
-                state.cache.put(key, ids);
-            }
-        } else if whole {
-            // Where being whole makes a difference, the long cache is for parts alone.
-            self.merge(state, piece, true, out);
-        } else if let Some(ids) = state.long.get(piece) {
-            out.extend_from_slice(ids);
-        } else {
-            self.merge(state, piece, false, out);
-            state.long.put(piece, &out[from..]);
-        }
-    }
-
-    /// A piece that no cache knows.
     fn merge(&self, state: &mut State, piece: &[u8], whole: bool, out: &mut Vec<u32>) {
         let irregular = || if whole { self.irregular.get(piece) } else { None };
         // Few pieces with wide characters are tokens, and merging them takes few steps.
@@ -196,10 +163,5 @@ impl Engine {
             false => merger.merge(piece, &self.pairs),
         });
         merger.shrink();
-    }
-
-    /// What is added to the key of a whole pre-token: nothing, where being whole makes no difference.
-    pub(super) fn whole_mark(has_irregular: bool) -> u128 {
-        if has_irregular { WHOLE } else { 0 }
     }
 }

@@ -34,9 +34,9 @@ pub(crate) struct Model {
     pub(crate) ignore_merges: bool,
 }
 
-type Result<T> = std::result::Result<T, Unsupported>;
+pub(super) type Result<T> = std::result::Result<T, Unsupported>;
 
-fn no<T>(reason: impl Into<String>) -> Result<T> {
+pub(super) fn no<T>(reason: impl Into<String>) -> Result<T> {
     Err(Unsupported(reason.into()))
 }
 
@@ -47,11 +47,12 @@ pub(super) fn read(file: &Value) -> Result<File> {
     let normalize = normalizer(&file["normalizer"])?;
     let rules = pre_tokenizer(&file["pre_tokenizer"])?;
     let (model, vocab) = model(&file["model"])?;
-    let (raw, normalized) = added(&file["added_tokens"], &vocab, normalize)?;
+    let form = |content: &str| if normalize { nfc(content) } else { None };
+    let (raw, normalized) = added(&file["added_tokens"], &vocab, form)?;
     Ok(File { rules, normalize, model, raw, normalized })
 }
 
-fn is(part: &Value, kind: &str) -> bool {
+pub(super) fn is(part: &Value, kind: &str) -> bool {
     part["type"].as_str() == Some(kind)
 }
 
@@ -91,6 +92,23 @@ fn bytes_of(token: &str) -> Option<Vec<u8>> {
 }
 
 fn model(part: &Value) -> Result<(Model, HashMap<&str, u32>)> {
+    let vocab = vocab(part)?;
+    let mut tokens: Vec<(Vec<u8>, u32)> = vocab.iter().filter_map(|(token, &id)| Some((bytes_of(token)?, id))).collect();
+    tokens.retain(|(bytes, _)| !bytes.is_empty());
+    tokens.sort_unstable_by_key(|(_, id)| *id);
+    let mut byte_ids = [0; 256];
+    for (byte, id) in (0..=255).zip(&mut byte_ids) {
+        match vocab.get(&*byte_level::char_of(byte).encode_utf8(&mut [0; 4])) {
+            Some(&found) => *id = found,
+            None => return no(format!("no token for byte {byte}")),
+        }
+    }
+    let merges = merges(&part["merges"], &vocab)?;
+    Ok((Model { tokens, merges, byte_ids, ignore_merges: part["ignore_merges"] == true }, vocab))
+}
+
+/// The vocabulary of a BPE without what the engine does not know.
+pub(super) fn vocab(part: &Value) -> Result<HashMap<&str, u32>> {
     let plain = |name: &str| part[name].is_null() || part[name] == "";
     if part["type"].as_str().is_some_and(|kind| kind != "BPE") || !part["merges"].is_array() {
         return no("a model other than BPE");
@@ -102,33 +120,18 @@ fn model(part: &Value) -> Result<(Model, HashMap<&str, u32>)> {
         return no("no vocabulary");
     };
     let (mut vocab, mut used) = (HashMap::with_capacity(table.len()), HashSet::with_capacity(table.len()));
-    let mut tokens = Vec::with_capacity(table.len());
     for (token, id) in table {
         let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id <= MAX_ID && used.insert(id));
         let Some(id) = id else {
             return no(format!("the id of {token:?}"));
         };
         vocab.insert(token.as_str(), id);
-        if let Some(bytes) = bytes_of(token).filter(|bytes| !bytes.is_empty()) {
-            tokens.push((bytes, id));
-        }
     }
-    let mut byte_ids = [0; 256];
-    for (byte, id) in (0..=255).zip(&mut byte_ids) {
-        match vocab.get(&*byte_level::char_of(byte).encode_utf8(&mut [0; 4])) {
-            Some(&found) => *id = found,
-            None => return no(format!("no token for byte {byte}")),
-        }
-    }
-    let merges = merges(&part["merges"], &vocab)?;
-    if merges.len() > MAX_MERGES {
-        return no(format!("{} merges", merges.len()));
-    }
-    Ok((Model { tokens, merges, byte_ids, ignore_merges: part["ignore_merges"] == true }, vocab))
+    Ok(vocab)
 }
 
 /// Merges as pairs of strings, or as lines with a space between them, as older files have it.
-fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u32, u32, u32)>> {
+pub(super) fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u32, u32, u32)>> {
     let mut merges = Vec::new();
     for (index, merge) in list.as_array().into_iter().flatten().enumerate() {
         let pair = match merge {
@@ -148,12 +151,15 @@ fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u32, u32, u32
             None => return no(format!("merge {index}")),
         }
     }
+    if merges.len() > MAX_MERGES {
+        return no(format!("{} merges", merges.len()));
+    }
     Ok(merges)
 }
 
 /// Added tokens with the ids that the library gives them: those of the vocabulary, else the next free
-/// ones, whatever the file says.
-fn added(list: &Value, vocab: &HashMap<&str, u32>, normalize: bool) -> Result<(Vec<Added>, Vec<Added>)> {
+/// ones, whatever the file says. `form` is what normalization makes of a token, if anything else.
+pub(super) fn added(list: &Value, vocab: &HashMap<&str, u32>, form: impl Fn(&str) -> Option<String>) -> Result<(Vec<Added>, Vec<Added>)> {
     let (mut raw, mut normalized) = (Vec::new(), Vec::new());
     let (mut contents, mut ids) = (HashSet::new(), HashSet::new());
     let mut next = vocab.len() as u32;
@@ -176,8 +182,7 @@ fn added(list: &Value, vocab: &HashMap<&str, u32>, normalize: bool) -> Result<(V
         }
         let id = (!special).then_some(id);
         if token["normalized"] == true {
-            let form = if normalize { nfc(content) } else { None };
-            normalized.push(Added { content: form.unwrap_or_else(|| content.to_owned()), id });
+            normalized.push(Added { content: form(content).unwrap_or_else(|| content.to_owned()), id });
         } else {
             raw.push(Added { content: content.to_owned(), id });
         }

@@ -50,6 +50,17 @@ impl Merger {
     pub(crate) fn merge_wide(&mut self, piece: &[u8], pairs: &Pairs, folds: &Folds, bridges: &Bridges) -> &[u32] {
         self.ids.clear();
         folds.symbols(piece, pairs, bridges, &mut self.ids);
+        self.merge_all(pairs)
+    }
+
+    /// The ids of symbols, valid until the next call.
+    pub(crate) fn merge_symbols(&mut self, symbols: impl Iterator<Item = u32>, pairs: &Pairs) -> &[u32] {
+        self.ids.clear();
+        self.ids.extend(symbols);
+        self.merge_all(pairs)
+    }
+
+    fn merge_all(&mut self, pairs: &Pairs) -> &[u32] {
         if self.ids.len() <= SHORT {
             self.ranks.clear();
             self.ranks.extend(self.ids.windows(2).map(|two| pairs.get(two[0], two[1])));
@@ -73,7 +84,7 @@ impl Merger {
                 return;
             }
             *highest = best.max(*highest);
-            ids[at] = pairs.made(best);
+            ids[at] = pairs.made(ids[at], ids[at + 1], best);
             ids.remove(at + 1);
             ranks.remove(at);
             if at > 0 {
@@ -108,7 +119,7 @@ impl Merger {
                 continue;
             }
             let after = self.next[right as usize];
-            ids[at as usize] = pairs.made(rank);
+            ids[at as usize] = pairs.made(ids[at as usize], ids[right as usize], rank);
             ids[right as usize] = END;
             self.next[at as usize] = after;
             if after != END {

@@ -1,10 +1,11 @@
-//! An encoder of our own for byte-level BPE, with the ids of the `tokenizers` crate.
+//! Encoders of our own, with the ids of the `tokenizers` crate and of SentencePiece. [`characters`] is the one
+//! for BPE of characters; the rest is for byte-level BPE:
 //!
 //! 1. [`load`] reads a tokenizer.json, or says why the library has to encode with it.
 //! 2. [`added`] finds added tokens in a text, [`nfc`] normalizes what is between them.
 //! 3. [`scan`] splits that into pre-tokens by one of the patterns of [`pattern`].
 //! 4. [`bridges`] says where a pre-token with Hangul or other wide characters may be cut.
-//! 5. [`cache`] and [`long_cache`] remember pieces, [`tokens`] knows those that are tokens, and [`merge`]
+//! 5. [`pieces`] looks pieces up, [`cache`] and [`long_cache`] remember them, [`tokens`] knows those that are tokens, and [`merge`]
 //!    encodes the rest by the merges in [`pairs`].
 //!
 //! A text is never cut elsewhere, however long it is.
@@ -13,6 +14,7 @@ mod added;
 mod batch;
 mod bridges;
 mod cache;
+mod characters;
 mod class_runs;
 mod classes;
 mod encode;
@@ -24,6 +26,7 @@ mod merge;
 mod nfc;
 mod pairs;
 mod pattern;
+mod pieces;
 mod scan;
 mod state;
 mod tokens;
@@ -38,6 +41,7 @@ use serde_json::Value;
 
 use added::Matcher;
 use bridges::Bridges;
+pub(crate) use characters::Characters;
 use folds::Folds;
 pub(crate) use load::Model;
 use merge::Merger;

@@ -3,8 +3,13 @@
 //! Nearly all time that a merge takes is spent waiting for this table, so an entry is one word: two
 //! ids and a rank. What a merge makes is looked up by rank, only once it happens.
 
+use std::collections::HashMap;
+
 /// Rank of no merge, after every other.
 pub(crate) const NONE: u32 = u32::MAX;
+
+/// In place of an id, where merges of one rank make several.
+pub(crate) const TIED: u32 = u32::MAX - 1;
 
 /// Ids that an entry has room for.
 pub(crate) const MAX_ID: u32 = (1 << ID_BITS) - 2;
@@ -23,9 +28,11 @@ pub(crate) struct Pairs {
     /// One bit per hash, set if a merge has it: small enough to be near, it answers most questions,
     /// since most neighbours have no merge.
     filter: Vec<u64>,
-    /// By rank: the id that is made.
+    /// By rank: the id that is made, or [`TIED`].
     made: Vec<u32>,
-    /// By two bytes: the rank of the merge of their tokens.
+    /// What pairs make whose rank does not tell.
+    tied: HashMap<u64, u32, ahash::RandomState>,
+    /// By two bytes: the rank of the merge of their tokens; empty where symbols are characters.
     bytes: Vec<u32>,
     byte_ids: [u32; 256],
 }
@@ -33,22 +40,38 @@ pub(crate) struct Pairs {
 impl Pairs {
     /// Merges in the order of their ranks as (left, right, result); of equal pairs the last counts.
     pub(crate) fn new(merges: &[(u32, u32, u32)], byte_ids: [u32; 256]) -> Self {
+        let ranked = merges.iter().enumerate().map(|(rank, &(left, right, _))| (left, right, rank as u32));
+        let mut pairs = Self::ranked(ranked, merges.iter().map(|merge| merge.2).collect(), &[]);
+        let bytes = (0..1 << 16).map(|two: usize| pairs.get(byte_ids[two >> 8], byte_ids[two & 255]));
+        pairs.bytes = bytes.collect();
+        pairs.byte_ids = byte_ids;
+        pairs
+    }
+
+    /// Merges as (left, right, rank), of which several may share a rank, and what each rank makes: [`TIED`] where
+    /// `tied` says it, by left and right. Of equal pairs the last counts.
+    pub(crate) fn ranked(merges: impl ExactSizeIterator<Item = (u32, u32, u32)>, made: Vec<u32>, tied: &[(u32, u32, u32)]) -> Self {
         let size = (merges.len() * 5 / 3).next_power_of_two().max(64);
-        let made = merges.iter().map(|merge| merge.2).collect();
         let filter = vec![0; size.clamp(64, 1 << 18) * 4 / 64];
-        let mut pairs = Self { slots: vec![FREE; size], shift: 64 - size.trailing_zeros(), filter, made, bytes: Vec::new(), byte_ids };
-        for (rank, &(left, right, _)) in merges.iter().enumerate() {
+        let mut pairs = Self {
+            slots: vec![FREE; size],
+            shift: 64 - size.trailing_zeros(),
+            filter,
+            made,
+            tied: tied.iter().map(|&(left, right, made)| (key(left, right), made)).collect(),
+            bytes: Vec::new(),
+            byte_ids: [0; 256],
+        };
+        for (left, right, rank) in merges {
             let key = key(left, right);
             let mut at = pairs.home(key);
             while pairs.slots[at] != FREE && pairs.slots[at] >> RANK_BITS != key {
                 at = (at + 1) & (size - 1);
             }
-            pairs.slots[at] = key << RANK_BITS | rank as u64;
+            pairs.slots[at] = key << RANK_BITS | u64::from(rank);
             let bit = pairs.bit(key);
             pairs.filter[bit / 64] |= 1 << (bit % 64);
         }
-        let bytes = (0..1 << 16).map(|two: usize| pairs.get(byte_ids[two >> 8], byte_ids[two & 255]));
-        pairs.bytes = bytes.collect();
         pairs
     }
 
@@ -79,10 +102,13 @@ impl Pairs {
         self.bytes[usize::from(left) << 8 | usize::from(right)]
     }
 
-    /// The id that the merge of a rank makes.
+    /// The id that the merge of two ids makes, which has the rank.
     #[inline]
-    pub(crate) fn made(&self, rank: u32) -> u32 {
-        self.made[rank as usize]
+    pub(crate) fn made(&self, left: u32, right: u32, rank: u32) -> u32 {
+        match self.made[rank as usize] {
+            TIED => self.tied.get(&key(left, right)).copied().unwrap_or(TIED),
+            id => id,
+        }
     }
 
     /// The token of a byte.

@@ -83,7 +83,7 @@ pub(crate) fn extend(
     if config.max_token_bytes.is_some_and(|most| most < 2) {
         return bad("max-token-bytes", "less than 2, the length of the shortest merge".to_owned());
     }
-    let engine = tokenizer.engine.as_ref().map_err(fail)?;
+    let engine = tokenizer.byte_level_engine().map_err(fail)?;
     let mut file: Value = serde_json::from_slice(&tokenizer.json).map_err(fail)?;
     keep_added(tokenizer, engine, &mut file)?;
 

@@ -1,10 +1,11 @@
 //! The engine against the library, id for id.
 
+pub(super) mod data;
 mod families;
 mod qwen3;
 mod random;
 mod scanning;
-mod texts;
+pub(super) mod texts;
 
 use serde_json::Value;
 

@@ -1,59 +1,15 @@
 //! Qwen3's own file over the texts of a data folder beside the repository, where there is one.
 
-use std::path::{Path, PathBuf};
-
-use rayon::prelude::*;
 use serde_json::Value;
 
 use super::Both;
+use super::data::{compare, folder, unpacked};
 use super::texts::{NASTY, long_spans};
-
-/// Text given to the library in one go, which it needs much memory for.
-const PART: usize = 1 << 16;
-
-fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    beside.join("tokenizers/qwen3/tokenizer.json.zst").exists().then_some(beside)
-}
-
-fn unpacked(path: &Path) -> Vec<u8> {
-    zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort_unstable();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, found);
-        } else {
-            found.push(path);
-        }
-    }
-}
-
-/// Records of JSON lines, or parts of a text; bytes that are no UTF-8 become U+FFFD.
-fn texts(path: &Path) -> Vec<String> {
-    let name = path.to_string_lossy();
-    let content = if name.ends_with(".zst") { unpacked(path) } else { std::fs::read(path).unwrap() };
-    let content = String::from_utf8_lossy(&content).into_owned();
-    let text = |line: &str| serde_json::from_str::<Value>(line).ok()?["text"].as_str().map(str::to_owned);
-    if name.contains(".jsonl") && content.lines().next().and_then(text).is_some() {
-        return content.lines().filter_map(text).collect();
-    }
-    let mut rest = &content[..];
-    let part = || {
-        let (part, next) = rest.split_at(rest.floor_char_boundary(PART));
-        rest = next;
-        (!part.is_empty()).then(|| part.to_owned())
-    };
-    std::iter::from_fn(part).collect()
-}
 
 #[test]
 #[expect(clippy::print_stderr, reason = "says what was compared")]
 fn equal_on_all_data() {
-    let Some(data) = data() else {
+    let Some(data) = folder("tokenizers/qwen3/tokenizer.json.zst") else {
         eprintln!("skipped: no ../shared");
         return;
     };
@@ -61,27 +17,5 @@ fn equal_on_all_data() {
     let both = Both::new(&file);
     NASTY.iter().for_each(|text| both.check(text));
     long_spans().iter().for_each(|text| both.check(text));
-    // A part of the data unless all is asked for: the library takes minutes.
-    let all = std::env::var_os("MALMOI_ALL_DATA").is_some();
-    let mut found = Vec::new();
-    files(&data, &mut found);
-    let (mut tokens, mut bytes, mut compared) = (0, 0, 0);
-    for path in found.iter().filter(|path| !path.ends_with("tokenizer.json.zst") && !path.ends_with("reserved.bin")) {
-        let mut texts = texts(path);
-        if !all {
-            texts = texts.into_iter().step_by(40).collect();
-        }
-        let counts: Vec<usize> = texts
-            .par_iter()
-            .map(|text| {
-                let expected = both.expected(text);
-                assert!(both.engine.encode(text) == expected, "{}: {text:?}", path.display());
-                expected.len()
-            })
-            .collect();
-        tokens += counts.iter().sum::<usize>();
-        bytes += texts.iter().map(String::len).sum::<usize>();
-        compared += 1;
-    }
-    eprintln!("{tokens} tokens of {bytes} bytes in {compared} files are equal");
+    compare(&data, &|text| both.expected(text), &|text| both.engine.encode(text));
 }

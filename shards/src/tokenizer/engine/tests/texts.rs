@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-pub(super) const NASTY: [&str; 34] = [
+pub(crate) const NASTY: [&str; 34] = [
     "",
     " ",
     "  ",
@@ -43,7 +43,7 @@ pub(super) const NASTY: [&str; 34] = [
 const ALPHABET: &str = "aAbsStTrRevVmMlLdDxZ가각간나다라마바사아자차카타파하힣뷁ㄱㅋㅠ각漢字々かナé1290½٣ \u{a0}\u{3000}\t\n\r\u{85}\u{2028}'’\"!?./-_<>|#$+=~…·“”😀👍🏽\u{200d}\u{fe0f}\u{301}\u{323}\u{345}\u{302e}\u{17f}\u{212a}ßıǅʰªÅ\u{378}\u{e000}\u{10ffff}𝐀𐐀𐐨\0";
 
 /// Random text: of the alphabet, of Hangul, of anything.
-pub(super) fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let characters: Vec<char> = ALPHABET.chars().collect();
     let of_alphabet = prop::sample::select(characters);
     let one = prop_oneof![
@@ -56,7 +56,7 @@ pub(super) fn text() -> impl Strategy<Value = String> {
 }
 
 /// Long text without a place to cut, and the same with few.
-pub(super) fn long_spans() -> Vec<String> {
+pub(crate) fn long_spans() -> Vec<String> {
     let base64: String = (0..20_000u64)
         .map(|i| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(i * i * 31 + i * 7) as usize % 52]))
         .collect();
