@@ -30,6 +30,7 @@ mod preview;
 mod recipe;
 mod record;
 mod report;
+mod reward;
 mod run;
 mod sample;
 mod stage;

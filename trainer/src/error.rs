@@ -49,6 +49,14 @@ pub enum Error {
     /// A batch that does not fit the model.
     #[error("batch: {0}")]
     Batch(String),
+    /// A reward that is none.
+    #[error("reward `{name}` {detail}")]
+    Reward {
+        /// The reward's name.
+        name: String,
+        /// What it did.
+        detail: String,
+    },
     /// Something to generate or to score that the model cannot take.
     #[error("request {id}: {detail}")]
     Request {

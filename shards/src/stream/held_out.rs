@@ -39,7 +39,7 @@ impl HeldOut {
 
     /// The same with documents packed whole into rows; those that are longer than a row are not measured.
     pub fn packed(self) -> Result<Self> {
-        Ok(Self { sequence: self.sequence.packed(self.seq_len)?, ..self })
+        Ok(Self { sequence: self.sequence.packed(self.seq_len, false)?, ..self })
     }
 
     /// What packing gave; none where documents are cut into windows.
