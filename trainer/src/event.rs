@@ -20,6 +20,8 @@ pub enum Event {
     Checkpoint(PathBuf),
     /// The model wrote text.
     Sample(SampleEvent),
+    /// The model answered, and learned from it.
+    Answer(AnswerEvent),
     /// Training ends before its last step: held-out text has not become better for long enough.
     Stopped(StopEvent),
     /// Training is over: which rows of the vocabulary it has not reached.
@@ -88,6 +90,24 @@ pub struct SampleEvent {
     pub prompt: String,
     /// What it wrote after that.
     pub text: String,
+}
+
+/// An answer of the model that a step of reinforcement learning has learned from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AnswerEvent {
+    /// Steps made, that one included.
+    pub step: u64,
+    /// What was asked, as the template wrote it.
+    pub prompt: String,
+    /// What the model answered.
+    pub response: String,
+    /// The answer of the data.
+    pub reference: String,
+    /// What the answer was worth, all rewards together.
+    pub reward: f64,
+    /// Whether the answer came to an end, and was not cut off.
+    pub ended: bool,
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What TRL's own code gave on fixed tensors: see `testdata/make_rl.py`.
 
+mod runs;
+
 use serde::Deserialize;
 
 use crate::load::tests::fixture;
