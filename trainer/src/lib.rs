@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use shards::Batch;
-//! use trainer::{Cpt, DeviceSpec, ModelConfig, Objective};
+//! use trainer::{Cpt, DeviceSpec, ModelConfig};
 //! # fn main() -> trainer::Result<()> {
 //! let config = ModelConfig { hidden: 32, layers: 1, heads: 2, kv_heads: 1, intermediate: 64, ..ModelConfig::default() };
 //! let model = config.init(&DeviceSpec::Cpu.open()?, 256, 7)?;
@@ -32,8 +32,9 @@
 //!     documents: vec![0; 4],
 //!     mask: vec![true; 4],
 //!     buckets: vec![0],
+//!     answers: Vec::new(),
 //! };
-//! let loss = Cpt::default().loss(&model, &batch)?;
+//! let loss = Cpt::default().of(&model, &batch)?;
 //! let nats_per_token = loss.mean()?;
 //! assert!((nats_per_token - 256f64.ln()).abs() < 0.5); // an untrained model knows nothing
 //! # Ok(()) }
@@ -90,8 +91,8 @@ pub use gradients::Gradients;
 pub use load::{MergeBase, Pretrained, extend_vocabulary};
 pub use lora::{AdapterFile, Base, Full, LoraConfig, Target};
 pub use metrics::METRICS_FILE;
-pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};
-pub use objective::{Cpt, Loss, Objective};
+pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling, ScalarHead};
+pub use objective::{Cpt, Loss, Metric, Objective, Tally};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;

@@ -15,7 +15,7 @@ use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::model::{Model, Precision};
 use crate::objective::{Cpt, Objective};
-use crate::ranks::{Made, Ranks, Update};
+use crate::ranks::{Ranks, Update};
 use crate::rng::Rng;
 use crate::rows::TrainedRows;
 use crate::schedule::LearningRate;
@@ -52,7 +52,7 @@ pub struct Run<'a> {
 pub struct Position {
     /// Steps made.
     pub step: u64,
-    /// Optimizer updates made: steps in which a target counted.
+    /// Optimizer updates made: steps in which something counted.
     pub updates: u64,
     /// Targets drawn: `trained + masked`.
     pub drawn: u64,
@@ -115,7 +115,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::OtherRun { path: checkpoint.folder().to_path_buf(), theirs, ours });
         }
         let wrong = |what: &str| Err(Error::invalid(checkpoint.folder(), format!("its {what} is not that of this run")));
-        if state.model != run.config.model {
+        if state.model != run.config.shape() {
             return wrong("model");
         }
         // A model that came with more rows than its tokenizer has ids keeps them.
@@ -194,7 +194,7 @@ impl<'a> Trainer<'a> {
             clip_norm: self.run.config.clip_norm,
             noise: noise_seed(self.run.seed, self.position.step),
         };
-        let Made { loss, grad_norm } = self.ranks.step(&*self.objective, &batch, &update)?;
+        let made = self.ranks.step(&*self.objective, &batch, &update)?;
         self.rows.add(&batch);
 
         let drawn = batch.mask.len() as u64;
@@ -203,7 +203,8 @@ impl<'a> Trainer<'a> {
         self.position.drawn += drawn;
         self.position.trained += trained;
         self.position.masked += drawn - trained;
-        self.unread.push(Step { position: self.position, drawn, trained, learning_rate, loss, grad_norm });
+        let of_tokens = self.run.config.objective.is_next_token();
+        self.unread.push(Step { position: self.position, drawn, trained, learning_rate, of_tokens, made });
         Ok(())
     }
 

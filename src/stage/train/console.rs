@@ -39,9 +39,10 @@ impl Console {
     }
 
     fn step(&mut self, step: &StepEvent, ui: &Ui) {
+        let bits = step.bits_per_token.map_or_else(|| "-".to_owned(), |bits| format!("{bits:.3}"));
         let row = format!(
-            "{:>8} {:>9.4} {:>10.3} {:>10.2e} {:>9.3} {:>10.0}",
-            step.step, step.loss, step.bits_per_token, step.learning_rate, step.grad_norm, step.tokens_per_second
+            "{:>8} {:>9.4} {bits:>10} {:>10.2e} {:>9.3} {:>10.0}",
+            step.step, step.loss, step.learning_rate, step.grad_norm, step.tokens_per_second
         );
         if step.step == 1 || step.step.is_multiple_of(self.every) {
             if !std::mem::replace(&mut self.headed, true) {

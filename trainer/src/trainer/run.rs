@@ -132,7 +132,7 @@ impl Trainer<'_> {
             buckets.extend(evaluate(self.ranks.model(), held_out, bucket, config.micro_batch(), config.eval_tokens)?);
         }
         if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
-            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss, rows: Vec::new() });
+            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss".to_owned(), value: bad.loss, rows: Vec::new() });
         }
         let event = EvalEvent { step: self.position.step, buckets };
         journal.eval(&event)?;
