@@ -55,6 +55,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
                     learning_rate: finite(step.learning_rate),
                     grad_norm: finite(step.grad_norm),
                     tokens_per_second: finite(step.tokens_per_second),
+                    metrics: step.metrics,
                 });
             }
             Line::Eval(eval) => {

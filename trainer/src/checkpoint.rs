@@ -68,6 +68,9 @@ pub struct State {
     /// Evaluations since the last progress, as `early-stop` counts them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stale: u32,
+    /// The coefficient of the divergence in the reward of the next step; of PPO alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_coefficient: Option<f64>,
 }
 
 fn is_zero(count: &u32) -> bool {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
-use crate::model::{ModelConfig, Precision};
+use crate::model::{ModelConfig, Precision, ScalarHead};
 use crate::rl::{GrpoConfig, Method, PpoConfig, RewardConfig, RolloutConfig};
 
 pub(crate) use check::{at_least_one, refuse, within};
@@ -188,6 +188,22 @@ impl ObjectiveKind {
     pub fn draws_answers(self) -> bool {
         matches!(self, Self::Grpo | Self::Ppo)
     }
+
+    /// Whether each target is learned by itself, and the loss is one of tokens.
+    pub fn is_next_token(self) -> bool {
+        match self {
+            Self::Cpt | Self::Sft => true,
+            Self::Grpo | Self::Ppo => false,
+        }
+    }
+
+    /// What a model needs to be trained for it.
+    pub fn scalar_head(self) -> Option<ScalarHead> {
+        match self {
+            Self::Cpt | Self::Sft | Self::Grpo => None,
+            Self::Ppo => Some(ScalarHead::Value),
+        }
+    }
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -198,12 +214,24 @@ impl TrainConfig {
     /// Takes over the shape of the model that `init` names. A `model` that is neither the default nor
     /// that shape is an error: it would be ignored.
     pub fn take_shape(&mut self, init: &Pretrained) -> Result<()> {
-        if self.model != ModelConfig::default() && self.model != *init.config() {
+        // A head that the model came with belongs to its objective, and is no part of the recipe.
+        let shape = init.config().with_scalar_head(None);
+        if self.model != ModelConfig::default() && self.model != shape {
             return refuse("model", "given beside `init`, whose shape is another one; leave it out");
         }
-        self.model = init.config().clone();
+        self.model = shape;
         self.check_tables()?;
         self.validate()
+    }
+
+    /// The model's shape with what the objective adds to it.
+    pub fn shape(&self) -> ModelConfig {
+        self.model.with_scalar_head(self.objective.scalar_head())
+    }
+
+    /// Whether what is trained is compared with what it was.
+    pub fn has_reference(&self) -> bool {
+        Method::of(self).is_some_and(|method| method.has_reference())
     }
 
     /// The same run looked at in the usual way: the options that change nothing in the weights but

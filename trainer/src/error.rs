@@ -91,8 +91,8 @@ pub enum Error {
     NonFinite {
         /// The step, from 1.
         step: u64,
-        /// `loss`, `gradient norm` or `held-out loss`.
-        what: &'static str,
+        /// `loss`, `gradient norm`, `held-out loss`, or the name of a number beside the loss.
+        what: String,
         /// What it is.
         value: f64,
         /// What the step's batch is made of; nothing for held-out text.

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -35,10 +36,11 @@ pub enum Event {
 pub struct StepEvent {
     /// The step, from 1.
     pub step: u64,
-    /// Mean loss of the step's targets in nats, before the step moved the weights.
+    /// Mean loss of the step's units (targets; pairs or answers of preference data), before the step moved the weights.
     pub loss: f64,
-    /// The same in bits.
-    pub bits_per_token: f64,
+    /// The same in bits, where it is one of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_token: Option<f64>,
     /// Learning rate of the step.
     pub learning_rate: f64,
     /// Length of the gradient before clipping.
@@ -51,6 +53,9 @@ pub struct StepEvent {
     pub masked: u64,
     /// Targets drawn so far, this step included.
     pub tokens: u64,
+    /// Means of the numbers that the objective has beside the loss, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
     /// Seconds since this process began to train. By the wall clock, as the next field.
     pub seconds: f64,
     /// Targets drawn per second since the numbers were last read.
@@ -117,13 +122,14 @@ impl StepEvent {
         Self {
             step,
             loss: 1.5 / step as f64,
-            bits_per_token: 2.0,
+            bits_per_token: Some(2.0),
             learning_rate: 1e-3,
             grad_norm: 0.1,
             drawn: 8,
             trained: 7,
             masked: 1,
             tokens: 8 * step,
+            metrics: BTreeMap::new(),
             seconds: 0.5,
             tokens_per_second: 16.0,
         }

@@ -13,8 +13,8 @@ use crate::manifest::{Manifest, Split};
 /// Windows of a bucket's held-out tokens in their order. Row bucket numbers are all 0.
 #[derive(Debug)]
 pub struct HeldOut {
-    sequence: Sequence,
-    seq_len: u32,
+    pub(super) sequence: Sequence,
+    pub(super) seq_len: u32,
     eos: u32,
     documents: u64,
     text_bytes: u64,

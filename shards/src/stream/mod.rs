@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use account::{Account, BucketAccount};
-pub use batch::{Batch, PADDING_ROW, World};
+pub use batch::{Answer, Batch, Judgement, PADDING_ROW, World};
 pub use example::Example;
 pub use held_out::HeldOut;
 pub use order::{DrawnDocument, DrawnWindow, OrderRow};

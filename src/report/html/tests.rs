@@ -81,6 +81,7 @@ fn full(text: &str) -> ReportData {
                 learning_rate: Some(3e-3),
                 grad_norm: Some(0.5),
                 tokens_per_second: Some(1000.0),
+                metrics: [(s(), 0.5), (format!("{}/b", s()), f64::NAN)].into(),
             }],
             evals: vec![EvalPoint { step: 1, bits_per_byte: [(s(), Some(2.5))].into() }],
             best: Some((1, 2.5)),
@@ -198,6 +199,7 @@ fn absurd_numbers_are_written_out() {
                 learning_rate: *value,
                 grad_norm: *value,
                 tokens_per_second: *value,
+                metrics: value.map(|value| ("a/b".to_owned(), value)).into_iter().collect(),
             })
             .collect();
         training.evals =

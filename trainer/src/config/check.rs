@@ -32,6 +32,9 @@ impl TrainConfig {
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
+        if self.model.scalar_head.is_some() {
+            return refuse("model.scalar-head", "given, but it follows from `objective`; leave it out");
+        }
         // The shape of `init` is not known before it is opened.
         if let Some(lora) = self.lora.as_ref().filter(|_| self.init.is_none() || self.model != crate::model::ModelConfig::default()) {
             lora.validate(&self.model)?;

@@ -47,6 +47,11 @@ impl Method {
         if config.z_loss > 0.0 {
             return refuse("z-loss", "set, which is for objectives that learn the next token");
         }
+        for (option, given) in [("keep-best", config.keep_best), ("early-stop", config.early_stop.is_some())] {
+            if given {
+                return refuse(option, "set, which goes by held-out text; what is learned here is a reward");
+            }
+        }
         if config.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0) {
             return refuse("lora.dropout", "above 0: what is left out by chance would count as a change of the policy; leave it out");
         }

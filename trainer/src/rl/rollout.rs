@@ -132,6 +132,7 @@ pub(super) fn batch(rows: Vec<(u32, &[u32], &[u32])>, padding: u32) -> Batch {
         documents: vec![1; cells],
         mask: vec![false; cells],
         buckets: rows.iter().map(|(number, ..)| *number).collect(),
+        answers: Vec::new(),
     };
     for (row, (_, before, after)) in rows.into_iter().enumerate() {
         let ids = [before, after].concat();

@@ -74,6 +74,7 @@ impl Folder {
             device: self.device,
             seed: SEED,
             fingerprint: "this".to_owned(),
+            feedback: None,
         }
     }
 
