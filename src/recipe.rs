@@ -350,13 +350,17 @@ impl Recipe {
         }
         match self.train.as_ref().map(|train| train.objective) {
             // Whether files have a loss mask is seen when they are read.
-            Some(ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo) if !chat && !self.imports.iter().any(Import::can_have_loss) => Err(Problem {
-                place: "train.objective".to_owned(),
-                message: "objectives other than `cpt` learn from conversations, and no source has any".to_owned(),
-                hint: Some(
-                    "give a source `chat = { messages = \"messages\" }`, or `{ instruction = .., input = .., output = .. }`".to_owned(),
-                ),
-            }),
+            Some(ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo)
+                if !chat && !self.imports.iter().any(Import::can_have_loss) =>
+            {
+                Err(Problem {
+                    place: "train.objective".to_owned(),
+                    message: "objectives other than `cpt` learn from conversations, and no source has any".to_owned(),
+                    hint: Some(
+                        "give a source `chat = { messages = \"messages\" }`, or `{ instruction = .., input = .., output = .. }`".to_owned(),
+                    ),
+                })
+            }
             Some(ObjectiveKind::Cpt) if chat => Err(Problem::new(
                 "train.objective",
                 "objective `cpt` learns from plain text, but a source has conversations: they need `sft`",
@@ -385,7 +389,9 @@ impl Recipe {
         }
         for (index, reward) in self.train.iter_mut().flat_map(|train| train.reward.iter_mut().enumerate()) {
             if let Some(path) = reward.path_mut() {
-                *path = paths::resolve(folder, &path.to_string_lossy()).map_err(|cause| Problem::new(format!("train.reward.{index}.path"), cause))?.into();
+                *path = paths::resolve(folder, &path.to_string_lossy())
+                    .map_err(|cause| Problem::new(format!("train.reward.{index}.path"), cause))?
+                    .into();
             }
         }
         if let Some(path) = self.chat.path_mut() {

@@ -32,10 +32,10 @@ pub(crate) fn rewards(config: &TrainConfig, tokenizer: &shards::Tokenizer, devic
     let mut rewards = Rewards::default();
     for reward in &config.reward {
         let boxed: Box<dyn trainer::Reward> = match reward {
-            RewardConfig::Model(model) => Box::new(
-                RewardModel::open(reward.name(), &model.path, tokenizer, device)
-                    .map_err(|error| Error::new(format!("train.reward: {error}")).hint("`path` is a folder that `malmoi export` made of a run with `objective = \"reward\"`"))?,
-            ),
+            RewardConfig::Model(model) => Box::new(RewardModel::open(reward.name(), &model.path, tokenizer, device).map_err(|error| {
+                Error::new(format!("train.reward: {error}"))
+                    .hint("`path` is a folder that `malmoi export` made of a run with `objective = \"reward\"`")
+            })?),
             _ => Box::new(rule(reward)?),
         };
         rewards.add(reward.weight(), boxed).map_err(Error::new)?;

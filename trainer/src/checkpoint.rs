@@ -70,7 +70,7 @@ pub struct State {
     pub stale: u32,
     /// The coefficient of the divergence in the reward of the next step; of PPO alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kl_coefficient: Option<f64>,
+    pub kl_coefficient: Option<f32>,
 }
 
 fn is_zero(count: &u32) -> bool {

@@ -211,7 +211,7 @@ impl<'a> Trainer<'a> {
                 let batch = self.run.stream.at(step, World::ONE)?;
                 let made = self.ranks.step(&*self.objective, &batch, &update)?;
                 self.rows.add(&batch);
-                (Numbers::OnDevice(made), batch.mask.len() as u64, batch.trainable())
+                (Numbers::OnDevice(Box::new(made)), batch.mask.len() as u64, batch.trainable())
             }
             Some(learner) => {
                 let examples = self.run.stream.examples(step)?;

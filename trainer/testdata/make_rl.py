@@ -55,12 +55,16 @@ def ppo(wheel, generator):
     scores = torch.randn(ANSWERS, generator=generator, dtype=torch.float64)
     out = {"log_probs": rows(log_probs), "reference": rows(reference), "values": rows(values), "scores": scores.tolist(), "cases": []}
     for coefficient, gamma, lam, whiten_rewards in [(0.2, 1.0, 0.95, False), (0.05, 0.9, 0.8, False), (0.2, 1.0, 1.0, True)]:
-        config = types.SimpleNamespace(gamma=gamma, lam=lam, whiten_rewards=whiten_rewards, kl_penalty="kl", cliprange=0.2,
+        config = types.SimpleNamespace(gamma=gamma, lam=lam, whiten_rewards=False, kl_penalty="kl", cliprange=0.2,
                                        cliprange_value=0.2, vf_coef=0.1, ratio_threshold=10.0)
         fake = types.SimpleNamespace(config=config, kl_ctl=types.SimpleNamespace(value=coefficient))
         fake._kl_penalty = lambda own, other: trl._kl_penalty(fake, own, other)
         rewards, _, _ = trl.compute_rewards(fake, scores, log_probs, reference, MASK)
-        _, advantages, returns = trl.compute_advantages(fake, values, rewards, MASK)
+        whitened = rewards
+        if whiten_rewards:
+            # `compute_advantages` would whiten the padding too, and let it flow into the tokens before it.
+            whitened = trl.masked_whiten(rewards * MASK, MASK, shift_mean=False) * MASK
+        _, advantages, returns = trl.compute_advantages(fake, values, whitened, MASK)
         new = (log_probs + draw(0.3)).float().requires_grad_()
         new_values = (values + draw(0.3)).float().requires_grad_()
         policy, value, stats = trl.loss(fake, log_probs.float(), values.float(), torch.zeros(ANSWERS, LONGEST, 2), new_values, new,

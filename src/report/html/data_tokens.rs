@@ -151,7 +151,7 @@ pub(crate) struct EvalPoint {
 }
 
 /// A text that the model wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Generation {
     /// The step after which it was written.
@@ -160,4 +160,6 @@ pub(crate) struct Generation {
     pub(crate) prompt: String,
     /// What it went on with, without the prompt.
     pub(crate) text: String,
+    /// What that was worth, where it was learned from.
+    pub(crate) reward: Option<f64>,
 }

@@ -87,7 +87,7 @@ fn full(text: &str) -> ReportData {
             best: Some((1, 2.5)),
             stopped: Some(1),
             untrained: Some(Untrained { ids: 300, untrained: 40, new: Some((9, 4)), examples: vec![s()] }),
-            generations: [1, 2].map(|step| Generation { step, prompt: s(), text: s() }).into(),
+            generations: [1, 2].map(|step| Generation { step, prompt: s(), text: s(), reward: Some(0.5) }).into(),
         }),
         timings: vec![Timing { stage: s(), seconds: 1.5, bytes: Some(10_000) }],
         recipe: Some(s()),

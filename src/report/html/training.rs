@@ -193,14 +193,21 @@ fn generations(view: &View<'_>, training: &Training) -> String {
     let last = training.generations.iter().map(|generation| generation.step).max().unwrap_or_default();
     for generation in training.generations.iter().filter(|generation| generation.step == last).take(GENERATIONS) {
         out.push_str(&format!(
-            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote>{}</figure>\n",
+            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote>{}{}</figure>\n",
             text::text(&generation.prompt, SHOWN),
             text::text(&generation.text, SHOWN),
+            reward(view, generation),
             before(view, training, generation)
         ));
     }
     out.push_str("</div>\n");
     out
+}
+
+/// What an answer was worth.
+fn reward(view: &View<'_>, generation: &Generation) -> String {
+    let said = generation.reward.map(|reward| fill(view.l.generation_reward, &[&figures(reward)]));
+    said.map_or_else(String::new, |said| format!("<figcaption>{said}</figcaption>"))
 }
 
 /// What the model wrote to the same prompt at earlier steps; of many, some evenly apart.

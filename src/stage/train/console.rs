@@ -53,7 +53,10 @@ impl Console {
             let columns = ["reward/mean", "length/mean", "entropy", "kl/reference", "clip-fraction/policy", "speed/rollout"].map(number);
             let [reward, length, entropy, kl, clipped, speed] = columns;
             (
-                format!("{:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11}", "step", "reward", "length", "entropy", "kl", "clipped", "grad-norm", "drawn/s"),
+                format!(
+                    "{:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11}",
+                    "step", "reward", "length", "entropy", "kl", "clipped", "grad-norm", "drawn/s"
+                ),
                 format!("{:>8} {reward:>9} {length:>9} {entropy:>9} {kl:>9} {clipped:>9} {:>9.3} {speed:>11}", step.step, step.grad_norm),
             )
         } else {

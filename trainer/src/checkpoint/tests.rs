@@ -21,6 +21,7 @@ fn made() -> (Model, AdamW, State) {
         lora: None,
         best: Some(Best { step: 3, bits_per_byte: 1.5 }),
         stale: 2,
+        kl_coefficient: None,
     };
     (model, optimizer, state)
 }

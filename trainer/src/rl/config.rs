@@ -37,7 +37,16 @@ pub struct RolloutConfig {
 
 impl Default for RolloutConfig {
     fn default() -> Self {
-        Self { max_new_tokens: 256, temperature: 1.0, top_p: 1.0, top_k: 0, missing_end_penalty: 0.0, parallel: 64, cache_bytes: None, shown: 4 }
+        Self {
+            max_new_tokens: 256,
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            missing_end_penalty: 0.0,
+            parallel: 64,
+            cache_bytes: None,
+            shown: 4,
+        }
     }
 }
 

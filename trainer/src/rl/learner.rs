@@ -6,13 +6,14 @@ use std::time::Instant;
 use shards::{Example, Tokenizer};
 
 use super::advantage::{deviation, mean};
+use super::config::RolloutConfig;
 use super::measure::Measured;
 use super::method::{Lesson, Method, divergence};
 use super::policy::Sums;
 use super::prompt::Prompt;
 use super::reward::{Rewards, Scored};
 use super::rollout::{Drawing, Rollout, check_ends, pieces, seed_of};
-use crate::config::{RolloutConfig, TrainConfig, refuse};
+use crate::config::{TrainConfig, refuse};
 use crate::error::{Error, Result};
 use crate::event::AnswerEvent;
 use crate::objective::read;
@@ -36,8 +37,9 @@ pub(crate) struct Learner<'a> {
     feedback: Feedback<'a>,
     tokenizer: &'a Tokenizer,
     seed: u64,
-    /// The coefficient of the divergence in the reward, for the next step; none where no reward has it.
-    coefficient: Option<f64>,
+    /// The coefficient of the divergence in the reward, for the next step; none where no reward has it. In 32 bits, which a
+    /// checkpoint's JSON keeps exactly.
+    coefficient: Option<f32>,
     /// Answers of the last step, to be read.
     shown: Vec<AnswerEvent>,
 }
@@ -68,23 +70,29 @@ struct Updates {
 
 impl<'a> Learner<'a> {
     /// For a recipe whose objective draws answers; none for others.
-    pub(crate) fn new(config: &'a TrainConfig, feedback: Option<Feedback<'a>>, tokenizer: &'a Tokenizer, seed: u64) -> Result<Option<Self>> {
+    pub(crate) fn new(
+        config: &'a TrainConfig,
+        feedback: Option<Feedback<'a>>,
+        tokenizer: &'a Tokenizer,
+        seed: u64,
+    ) -> Result<Option<Self>> {
         let Some(method) = Method::of(config) else { return Ok(None) };
         let Some(feedback) = feedback.filter(|feedback| !feedback.rewards.is_empty()) else {
             return refuse("reward", "empty: nothing says what answers are worth");
         };
         check_ends(feedback.ends, tokenizer)?;
-        let (rollout, coefficient) = (config.rollout.clone().unwrap_or_default(), method.coefficient());
+        let (rollout, coefficient) =
+            (config.rollout.clone().unwrap_or_default(), method.coefficient().map(|coefficient| coefficient as f32));
         Ok(Some(Self { method, config, rollout, feedback, tokenizer, seed, coefficient, shown: Vec::new() }))
     }
 
     /// What a checkpoint must know of it.
-    pub(crate) fn coefficient(&self) -> Option<f64> {
+    pub(crate) fn coefficient(&self) -> Option<f32> {
         self.coefficient
     }
 
     /// Goes on with what a checkpoint knows.
-    pub(crate) fn restore(&mut self, coefficient: Option<f64>) {
+    pub(crate) fn restore(&mut self, coefficient: Option<f32>) {
         self.coefficient = coefficient.or(self.coefficient);
     }
 
@@ -126,15 +134,16 @@ impl<'a> Learner<'a> {
         let measured = Measured::of(&replica.model, reference, &rollout, update.micro_batch, self.tokenizer.eos())?;
         let distance = divergence(&measured);
         describe(&rollout, &scored, &rewards, &measured, &mut metrics);
-        let lesson = self.method.lesson(&rewards, measured, self.coefficient.unwrap_or_default());
+        let coefficient = self.coefficient.map(f64::from);
+        let lesson = self.method.lesson(&rewards, measured, coefficient.unwrap_or_default());
         let updates = self.learn(ranks, &rollout, &lesson, step, update)?;
         let update_seconds = start.elapsed().as_secs_f64();
 
         metrics.extend(lesson.flat.map(|share| ("groups/flat".to_owned(), share)));
         metrics.extend(distance.map(|distance| ("kl/reference".to_owned(), distance)));
-        metrics.extend(self.coefficient.map(|coefficient| ("kl-coefficient".to_owned(), coefficient)));
-        if let (Some(coefficient), Some(distance)) = (&mut self.coefficient, distance) {
-            *coefficient = self.method.next_coefficient(*coefficient, distance, rollout.answers.len());
+        metrics.extend(coefficient.map(|coefficient| ("kl-coefficient".to_owned(), coefficient)));
+        if let (Some(coefficient), Some(distance)) = (coefficient, distance) {
+            self.coefficient = Some(self.method.next_coefficient(coefficient, distance, rollout.answers.len()) as f32);
         }
         updates.describe(matches!(self.method, Method::Ppo(_)), &mut metrics);
         let drawn: usize = rollout.answers.iter().map(|answer| answer.ids.len()).sum();

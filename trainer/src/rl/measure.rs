@@ -79,10 +79,9 @@ fn split(values_r: Tensor<1>, lengths: impl Iterator<Item = usize>) -> Result<Ve
     let mut rest = &values[..];
     let mut answers = Vec::new();
     for length in lengths {
-        let (own, others) = rest.split_at_checked(length).ok_or_else(|| Error::Backend {
-            operation,
-            detail: format!("{} numbers are fewer than the tokens", values.len()),
-        })?;
+        let (own, others) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| Error::Backend { operation, detail: format!("{} numbers are fewer than the tokens", values.len()) })?;
         answers.push(own.to_vec());
         rest = others;
     }

@@ -141,7 +141,8 @@ impl Method {
                     whiten(&mut token_rewards, true);
                 }
                 let expected = wide(&values);
-                let estimate = token_rewards.iter().zip(&expected).map(|(rewards, values)| generalized(rewards, values, ppo.gamma, ppo.lambda));
+                let estimate =
+                    token_rewards.iter().zip(&expected).map(|(rewards, values)| generalized(rewards, values, ppo.gamma, ppo.lambda));
                 let (mut advantages, returns): (Vec<_>, Vec<_>) = estimate.unzip();
                 whiten(&mut advantages, false);
                 let learned = log_probs.into_iter().zip(values).zip(advantages.into_iter().zip(returns));

@@ -202,7 +202,8 @@ impl Objective for Policy<'_> {
         let sums = self.sums()?;
         let tokens = sums.tokens.max(1.0);
         // What is not a number is no limit reached: it is told as what it is.
-        Ok(!(sums.fallen / tokens > limits.divergence) && !(sums.ratio / tokens > limits.ratio))
+        let beyond = sums.fallen / tokens > limits.divergence || sums.ratio / tokens > limits.ratio;
+        Ok(!beyond)
     }
 }
 

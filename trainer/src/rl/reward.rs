@@ -135,8 +135,7 @@ mod tests {
         rewards
     }
 
-    const SAMPLE: Sample<'static> =
-        Sample { prompt: "", response: "네", reference: "", ended: true, prompt_ids: &[], response_ids: &[] };
+    const SAMPLE: Sample<'static> = Sample { prompt: "", response: "네", reference: "", ended: true, prompt_ids: &[], response_ids: &[] };
 
     #[test]
     fn rewards_are_mixed_by_weight() {

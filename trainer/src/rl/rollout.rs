@@ -87,7 +87,7 @@ impl Rollout {
 
     /// What rewards look at.
     pub(crate) fn samples(&self) -> Vec<Sample<'_>> {
-        let sample = |answer: &'_ Answer| {
+        let samples = self.answers.iter().map(|answer| {
             let prompt = &self.prompts[answer.prompt];
             Sample {
                 prompt: &prompt.text,
@@ -97,8 +97,8 @@ impl Rollout {
                 prompt_ids: &prompt.ids,
                 response_ids: &answer.whole,
             }
-        };
-        self.answers.iter().map(sample).collect()
+        });
+        samples.collect()
     }
 
     /// Tokens of prompt and answer together.

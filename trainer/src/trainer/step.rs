@@ -24,7 +24,7 @@ pub(super) struct Step {
 /// What a step gave.
 pub(super) enum Numbers {
     /// Not waited for yet.
-    OnDevice(Made),
+    OnDevice(Box<Made>),
     /// Waited for, to decide what comes next.
     Read(Outcome),
 }
@@ -32,7 +32,7 @@ pub(super) enum Numbers {
 impl Numbers {
     fn read(self) -> Result<Outcome> {
         let Made { loss, units, grad_norm, metrics } = match self {
-            Self::OnDevice(made) => made,
+            Self::OnDevice(made) => *made,
             Self::Read(outcome) => return Ok(outcome),
         };
         let loss = if units == 0 { 0.0 } else { read(loss, "read the loss")? / units as f64 };

@@ -26,9 +26,11 @@ fn rewards_advantages_and_returns_are_those_of_trl() {
 #[test]
 fn advantages_of_groups_are_those_of_trl() {
     let grpo = expected().grpo;
-    for (scale, expected) in [(Scale::None, grpo.advantages.none), (Scale::Group, grpo.advantages.group), (Scale::Batch, grpo.advantages.batch)] {
+    for (scale, expected) in
+        [(Scale::None, grpo.advantages.none), (Scale::Group, grpo.advantages.group), (Scale::Batch, grpo.advantages.batch)]
+    {
         let (found, same) = of_groups(&grpo.rewards, grpo.group, scale);
-        assert!(far(found, expected) < 1e-9, "{scale:?}");
+        assert!(far(found, expected) < 1e-6, "{scale:?}"); // of which one is computed in 32 bits
         assert_eq!(same, 1);
     }
 }

@@ -41,7 +41,8 @@ fn losses_and_gradients_of_grpo_are_those_of_trl() {
             "grpo" => GrpoLoss::Grpo,
             _ => GrpoLoss::DrGrpo,
         };
-        let method = Method::Grpo(GrpoConfig { loss, beta: case.beta, clip_low: case.low, clip_high: Some(case.high), ..Default::default() });
+        let method =
+            Method::Grpo(GrpoConfig { loss, beta: case.beta, clip_low: case.low, clip_high: Some(case.high), ..Default::default() });
         let weights = method.weights(&lengths, &all, case.longest);
         let policy = method.policy(&trajectories, &weights);
         let new = tensor(&case.new, &all);
@@ -96,7 +97,13 @@ fn losses_and_gradients_of_ppo_are_those_of_trl() {
 /// An update that would go on from too far away is not made.
 #[test]
 fn limits_hold_an_update_back() {
-    let old = Trajectory { log_probs: vec![-1.0; 2], advantages: vec![1.0; 2], values: vec![0.0; 2], returns: vec![0.0; 2], ..Default::default() };
+    let old = Trajectory {
+        log_probs: vec![-1.0; 2],
+        advantages: vec![1.0; 2],
+        values: vec![0.0; 2],
+        returns: vec![0.0; 2],
+        ..Default::default()
+    };
     let permitted = |target_kl, ratio_threshold, log_prob: f64| {
         let method = Method::Ppo(PpoConfig { target_kl, ratio_threshold, ..PpoConfig::default() });
         let (trajectories, weights) = ([old.clone()], [0.5]);

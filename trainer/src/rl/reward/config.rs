@@ -169,7 +169,9 @@ impl RewardConfig {
             return refuse("reward", format!("named {name:?}; letters, digits, `-` and `_` make a name"));
         }
         match self {
-            Self::Korean(korean) => within("reward", korean.target, korean.target > 0.0 && korean.target <= 1.0, "a `target` above 0, at most 1"),
+            Self::Korean(korean) => {
+                within("reward", korean.target, korean.target > 0.0 && korean.target <= 1.0, "a `target` above 0, at most 1")
+            }
             Self::Format(format) if format.tags.is_empty() != format.json => {
                 refuse("reward", "of kind `format`, which wants either `tags` or `json`")
             }

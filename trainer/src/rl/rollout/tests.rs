@@ -17,7 +17,9 @@ fn every_answer_is_learned_from_once_a_pass() {
     for (prompts, group, size) in [(1, 1, 1), (1, 4, 9), (7, 3, 2), (7, 3, 7), (19, 1, 4), (8, 2, 4), (5, 2, 1)] {
         let found = pieces(prompts * group, group, size, 5, "a");
         assert_eq!(found.len(), prompts.div_ceil(size));
-        let whole = |piece: &Vec<usize>| piece.chunks(group).all(|answers| answers.len() == group && answers.is_sorted() && answers[0] % group == 0);
+        let whole = |piece: &Vec<usize>| {
+            piece.chunks(group).all(|answers| answers.len() == group && answers.is_sorted() && answers[0] % group == 0)
+        };
         assert!(found.iter().all(|piece| piece.len() <= size * group && whole(piece)));
         let mut all = found.concat();
         assert!(found.len() > 1 || all.is_sorted());
@@ -39,7 +41,8 @@ fn answers_follow_from_seed_and_place() {
     let config = ModelConfig { hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, ..ModelConfig::default() };
     let model = config.init(&burn::tensor::Device::flex(), 257, 3).unwrap();
     let tokenizer = Tokenizer::bytes();
-    let prompt = |place: u64| Prompt { place, ids: vec![65 + place as u32], text: String::new(), reference: String::new(), tail: vec![10, 256] };
+    let prompt =
+        |place: u64| Prompt { place, ids: vec![65 + place as u32], text: String::new(), reference: String::new(), tail: vec![10, 256] };
     let options = RolloutConfig { max_new_tokens: 12, ..RolloutConfig::default() };
     let ends = [256, 7, 8, 9, 10, 11, 12, 13];
     let draw = |places: &[u64], parallel, seed| {
