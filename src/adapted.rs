@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shards::Tokenizer;
-use trainer::{AdapterFile, Base, Checkpoint, MergeBase, Pretrained};
+use trainer::{AdapterFile, Base, Checkpoint, MergeBase, Pretrained, ScalarHead};
 
 use crate::error::{Error, Result};
 use crate::layout;
@@ -25,6 +25,8 @@ pub(crate) struct Adapted {
     tokenizer: Option<Tokenizer>,
     /// How the frozen matrices are kept.
     pub(crate) kept: Base,
+    /// What is beside the output matrix, trained with the adapters.
+    head: Option<ScalarHead>,
 }
 
 impl Adapted {
@@ -40,12 +42,13 @@ impl Adapted {
         if facts.init != Some(found) {
             return Err(Error::new(format!("{} is not the model any more that the adapters were trained on", base.display())).hint(hint));
         }
-        Ok(Some(Self { base, place: Place::Checkpoint(Box::new(checkpoint.clone())), tokenizer: Some(tokenizer), kept }))
+        let (place, head) = (Place::Checkpoint(Box::new(checkpoint.clone())), checkpoint.state().model.scalar_head);
+        Ok(Some(Self { base, place, tokenizer: Some(tokenizer), kept, head }))
     }
 
     /// A folder of the PEFT library beside a model in files.
     pub(crate) fn of_files(base: &Path, adapters: &Path) -> Self {
-        Self { base: base.to_owned(), place: Place::Folder(adapters.to_owned()), tokenizer: None, kept: Base::F32 }
+        Self { base: base.to_owned(), place: Place::Folder(adapters.to_owned()), tokenizer: None, kept: Base::F32, head: None }
     }
 
     /// The folder or file of the model.
@@ -57,7 +60,8 @@ impl Adapted {
     pub(crate) fn base(&self) -> Result<Pretrained> {
         let base = Pretrained::open(&self.base).map_err(Error::new)?;
         match (&self.tokenizer, &self.place) {
-            (Some(tokenizer), _) => base.for_tokenizer(tokenizer).map_err(Error::new),
+            // The numbers of the head come from the checkpoint, whatever the seed.
+            (Some(tokenizer), _) => base.with_scalar_head(self.head, 0).and_then(|base| base.for_tokenizer(tokenizer)).map_err(Error::new),
             (None, Place::Folder(_)) => base.for_adapters(&self.adapters()?).map_err(Error::new),
             (None, Place::Checkpoint(_)) => Ok(base),
         }

@@ -26,6 +26,8 @@ struct Job {
     accumulates: bool,
     tokens: Option<u64>,
     lora: Option<LoraConfig>,
+    /// Whether it learns from answers of its own.
+    answers: bool,
 }
 
 /// `malmoi estimate`.
@@ -43,6 +45,9 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
     };
     if let Err(reason) = Precision::Bf16.check_shape(&job.model) {
         ui.warn(format!("this shape trains in 32-bit floats, several times slower and in more memory than is said here: {reason}"));
+    }
+    if job.answers {
+        ui.warn("this objective draws answers and learns from them: what is said here is of its updates alone. The keys and values of answers, a reference and reward models come to the memory, and the time that answers take is not known");
     }
     let estimate = Estimate::new(&work).map_err(Error::new)?;
     let mfu = match (arguments.mfu, arguments.tflops) {
@@ -66,7 +71,7 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
     } else {
         "does not fit"
     };
-    let tokens = arguments.tokens.or(job.tokens);
+    let tokens = arguments.tokens.or(job.tokens).filter(|_| !job.answers);
     let seconds = tokens.map(|tokens| tokens as f64 / rate);
     let cost = seconds.zip(arguments.price).map(|(seconds, price)| seconds / 3600.0 * price * gpus);
 
@@ -113,10 +118,12 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
             let days = seconds / 86_400.0;
             ui.data(format!("time        {} for {} tokens, {:.1} GPU-days", span(seconds), count(tokens), days * gpus));
         }
+        _ if job.answers => ui.data("time        unknown: it depends on how long answers become, and on how fast they are drawn"),
         _ => ui.data("time        unknown: give --tokens"),
     }
     match cost {
         Some(cost) => ui.data(format!("cost        {cost:.2} at {} an hour and card", arguments.price.unwrap_or_default())),
+        None if job.answers => ui.data("cost        unknown, as the time is"),
         None => ui.data("cost        unknown: give --price for an hour of a card, and --tokens"),
     }
     ui.event(
@@ -154,6 +161,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         accumulates: false,
         tokens: None,
         lora: lora.clone(),
+        answers: false,
     };
     if let Some((model, vocab)) = known_model(&source.to_ascii_lowercase()) {
         return Ok(alone(model, vocab));
@@ -196,6 +204,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         activation_checkpointing: arguments.activation_checkpointing || train.activation_checkpointing,
         tokens: train.tokens,
         lora: lora.or_else(|| train.lora.clone()),
+        answers: train.objective.draws_answers(),
     })
 }
 

@@ -10,7 +10,7 @@ mod gate;
 mod history;
 mod instructions;
 mod item;
-mod judge;
+pub(crate) mod judge;
 mod monitor;
 mod sets;
 mod show;

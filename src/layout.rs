@@ -90,6 +90,7 @@ pub(crate) const STATS: &str = "stats.json";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CHECKPOINTS: &str = "checkpoints";
 pub(crate) const SAMPLES: &str = "samples.jsonl";
+pub(crate) const ANSWERS: &str = trainer::ANSWERS_FILE;
 /// Event files of TensorBoard.
 pub(crate) const TENSORBOARD: &str = trainer::TENSORBOARD_FOLDER;
 /// The documents of a step whose loss or gradient was no number.

@@ -31,6 +31,7 @@ mod preview;
 mod recipe;
 mod record;
 mod report;
+mod reward;
 mod run;
 mod sample;
 mod stage;

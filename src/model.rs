@@ -118,7 +118,7 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
         Some(adapted) => adapted.merged(MergeBase::default())?,
         None => checkpoint.weights().map_err(Error::new)?,
     };
-    Ok((weights, tokenizer, ends))
+    Ok((weights.without_value_head(), tokenizer, ends))
 }
 
 /// A model's files, the tokenizer that is in them or stands beside them, and the end ids of its

@@ -272,6 +272,7 @@ impl Recipe {
                 };
                 Problem::new(place, cause)
             })?;
+            crate::reward::check(&train.reward).map_err(|(index, detail)| Problem::new(format!("train.reward.{index}"), detail))?;
             if train.epochs.is_some() && self.mixture.balance == Balance::UniMax {
                 return Err(Problem {
                     place: "train.epochs".to_owned(),
@@ -317,9 +318,9 @@ impl Recipe {
         self.sources.iter().any(|source| source.bucket == bucket && source.chat.is_some())
     }
 
-    /// Whether only the answers of conversations are learned.
+    /// Whether conversations are learned from, and in them the answers only.
     pub(crate) fn learns_answers(&self) -> bool {
-        self.train.as_ref().is_some_and(|train| train.objective == ObjectiveKind::Sft)
+        self.train.as_ref().is_some_and(|train| train.objective == ObjectiveKind::Sft || train.objective.draws_answers())
     }
 
     fn check_chat(&self) -> Result<(), Problem> {
@@ -360,13 +361,17 @@ impl Recipe {
         }
         match self.train.as_ref().map(|train| train.objective) {
             // Whether files have a loss mask is seen when they are read.
-            Some(ObjectiveKind::Sft) if !chat && !self.imports.iter().any(Import::can_have_loss) => Err(Problem {
-                place: "train.objective".to_owned(),
-                message: "objective `sft` learns from conversations, and no source has any".to_owned(),
-                hint: Some(
-                    "give a source `chat = { messages = \"messages\" }`, or `{ instruction = .., input = .., output = .. }`".to_owned(),
-                ),
-            }),
+            Some(ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo)
+                if !chat && !self.imports.iter().any(Import::can_have_loss) =>
+            {
+                Err(Problem {
+                    place: "train.objective".to_owned(),
+                    message: "objectives other than `cpt` learn from conversations, and no source has any".to_owned(),
+                    hint: Some(
+                        "give a source `chat = { messages = \"messages\" }`, or `{ instruction = .., input = .., output = .. }`".to_owned(),
+                    ),
+                })
+            }
             Some(ObjectiveKind::Cpt) if chat => Err(Problem::new(
                 "train.objective",
                 "objective `cpt` learns from plain text, but a source has conversations: they need `sft`",
@@ -391,6 +396,13 @@ impl Recipe {
         for (index, import) in self.imports.iter_mut().enumerate() {
             for file in &mut import.files {
                 *file = paths::resolve(folder, file).map_err(|cause| Problem::new(format!("imports.{index}.files"), cause))?;
+            }
+        }
+        for (index, reward) in self.train.iter_mut().flat_map(|train| train.reward.iter_mut().enumerate()) {
+            if let Some(path) = reward.path_mut() {
+                *path = paths::resolve(folder, &path.to_string_lossy())
+                    .map_err(|cause| Problem::new(format!("train.reward.{index}.path"), cause))?
+                    .into();
             }
         }
         if let Some(path) = self.chat.path_mut() {

@@ -16,6 +16,7 @@ mod models;
 mod outputs;
 mod reference;
 mod resume;
+mod rl;
 mod run;
 mod sft;
 mod stages;

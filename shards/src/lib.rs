@@ -80,7 +80,8 @@ pub use mixture::{
 };
 pub use reader::{ShardDocument, ShardReader};
 pub use stream::{
-    Account, Batch, BucketAccount, DrawnDocument, DrawnWindow, HeldOut, OrderRow, PADDING_ROW, Packed, StreamConfig, TokenStream, World,
+    Account, Answer, Batch, BucketAccount, DrawnDocument, DrawnWindow, Example, HeldOut, Judgement, OrderRow, PADDING_ROW, Packed,
+    StreamConfig, TokenStream, World,
 };
 pub use tokenizer::{
     ExtendConfig, Extended, LineCounts, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, TextSize, Tokenizer,

@@ -29,6 +29,7 @@ pub(super) fn token_ledger(
     ledger.equal("manifest: tokens to train on", &of(Split::Train), &totals.tokens);
     ledger.equal("manifest: held-out tokens", &of(Split::HeldOut), &totals.held_out_tokens);
     let Some(train) = &recipe.train else { return Ok(()) };
+    let answers = train.objective.draws_answers();
     let plan = MixturePlan::load(folder.join(layout::MIXTURE))?;
     let again = stage::mix::planned(folder, recipe, &manifest)?;
     ledger.check(again.as_ref() == Some(&plan), || format!("{} is not what the recipe and the shards give", layout::MIXTURE));
@@ -58,10 +59,12 @@ pub(super) fn token_ledger(
         let field = |name: &str| line[name].as_u64().unwrap_or_default();
         ledger.equal("metrics: steps are numbered without a gap", &field("step"), &steps);
         let batch = stream.account(steps - 1..steps)?;
+        // Where answers are drawn, nothing of the text itself is learned.
+        let (trained_of, masked_of) = if answers { (0, batch.drawn) } else { (batch.trainable, batch.masked) };
         ledger.equal(
             &format!("step {steps}: drawn, trained and masked tokens"),
             &(field("drawn"), field("trained"), field("masked")),
-            &(batch.drawn, batch.trainable, batch.masked),
+            &(batch.drawn, trained_of, masked_of),
         );
         drawn += field("drawn");
         trained += field("trained");
@@ -70,7 +73,7 @@ pub(super) fn token_ledger(
     ledger.equal("training: trained + masked = drawn tokens", &(trained + masked), &drawn);
     if steps == stream.steps() {
         ledger.equal("training: drawn tokens", &drawn, &account.drawn);
-        ledger.equal("training: trained tokens", &trained, &account.trainable);
+        ledger.equal("training: trained tokens", &trained, &if answers { 0 } else { account.trainable });
     } else {
         ledger.ui.say(format!("training stands at step {steps} of {}", stream.steps()));
     }

@@ -1,7 +1,7 @@
 //! What an answer is worth.
 
-mod formula;
-mod span;
+pub(crate) mod formula;
+pub(crate) mod span;
 
 use std::collections::BTreeMap;
 

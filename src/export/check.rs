@@ -146,6 +146,7 @@ fn window(ids: &[u32]) -> Batch {
         documents: vec![0; length],
         mask: vec![true; length],
         buckets: vec![0],
+        answers: Vec::new(),
     }
 }
 

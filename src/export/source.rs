@@ -92,6 +92,7 @@ fn of_run(run: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Mo
         Some(adapted) => adapted.merged(into)?,
         None => checkpoint.weights().map_err(Error::new)?,
     };
+    let weights = weights.without_value_head();
     let mut eos = vec![tokenizer.eos()];
     // What the first model stopped at, this one may write too.
     match train.init.as_ref().map(|init| Pretrained::open(init)) {

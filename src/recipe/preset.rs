@@ -12,10 +12,19 @@ pub(super) fn expand(table: &mut Table) -> Option<Preset> {
     train.remove("preset");
     for (key, value) in settings {
         if !contradicted(train, &key, &value) {
-            train.entry(key).or_insert(value);
+            fill(train, key, value);
         }
     }
     Some(preset)
+}
+
+/// Puts a value where none is given; of a table, its keys one by one.
+fn fill(given: &mut Table, key: String, value: Value) {
+    match (given.get_mut(&key).map(|there| there.as_table_mut()), value) {
+        (None, value) => drop(given.insert(key, value)),
+        (Some(Some(there)), Value::Table(table)) => table.into_iter().for_each(|(key, value)| fill(there, key, value)),
+        (Some(_), _) => {}
+    }
 }
 
 /// Whether keys that are given leave no place for this one of a preset.
@@ -61,6 +70,12 @@ mod tests {
             let filled = train(&format!("train = {{ preset = '{preset}', objective = 'cpt', {given} }}"));
             filled.try_into::<trainer::TrainConfig>().unwrap().validate().unwrap();
         }
+        let ppo = train(
+            "train = { preset = 'seed-ppo', objective = 'ppo', ppo = { epochs = 2, kl = { target = 3.0 } }, rollout = { top-p = 1.0 } }",
+        );
+        assert_eq!((ppo["ppo"]["epochs"].as_integer(), ppo["ppo"]["target-kl"].as_float()), (Some(2), Some(0.1)));
+        assert_eq!((ppo["ppo"]["kl"]["target"].as_float(), ppo["ppo"]["kl"]["horizon"].as_integer()), (Some(3.0), Some(10_000)));
+        assert_eq!((ppo["rollout"]["top-p"].as_float(), ppo["rollout"]["max-new-tokens"].as_integer()), (Some(1.0), Some(256)));
         let unknown = train("train = { preset = 'none' }");
         assert_eq!(unknown.len(), 1);
     }

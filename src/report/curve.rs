@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use trainer::{EvalEvent, RowsEvent, SampleEvent, StepEvent};
+use serde::de::DeserializeOwned;
+use trainer::{AnswerEvent, EvalEvent, RowsEvent, SampleEvent, StepEvent};
 
 use super::collect::optional;
 use super::html::{EvalPoint, Generation, StepPoint, Training, Untrained};
@@ -55,6 +56,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
                     learning_rate: finite(step.learning_rate),
                     grad_norm: finite(step.grad_norm),
                     tokens_per_second: finite(step.tokens_per_second),
+                    metrics: step.metrics,
                 });
             }
             Line::Eval(eval) => {
@@ -67,7 +69,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
         return Ok(None);
     }
     training.seconds = (seconds > 0.0).then_some(seconds);
-    training.generations = samples(folder)?;
+    training.generations = written(folder)?;
     Ok(Some(training))
 }
 
@@ -77,17 +79,25 @@ fn untrained(rows: RowsEvent) -> Untrained {
     Untrained { ids: rows.ids, untrained: rows.untrained, new: rows.new.as_ref().map(|new| (new.ids, new.untrained)), examples }
 }
 
-fn samples(folder: &Path) -> Result<Vec<Generation>> {
-    let path = folder.join(layout::SAMPLES);
+/// What the model wrote: answers that it learned from, and the recipe's samples.
+fn written(folder: &Path) -> Result<Vec<Generation>> {
+    let of_answer =
+        |answer: AnswerEvent| Generation { step: answer.step, prompt: answer.prompt, text: answer.response, reward: Some(answer.reward) };
+    let of_sample = |sample: SampleEvent| Generation { step: sample.step, prompt: sample.prompt, text: sample.text, reward: None };
+    let mut written = lines(&folder.join(layout::ANSWERS), of_answer)?;
+    written.extend(lines(&folder.join(layout::SAMPLES), of_sample)?);
+    Ok(written)
+}
+
+/// The lines of a file, which need not be there.
+fn lines<T: DeserializeOwned>(path: &Path, of: impl Fn(T) -> Generation) -> Result<Vec<Generation>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = layout::read_lines(&path)?;
-    text.lines()
-        .enumerate()
-        .map(|(number, line)| {
-            let sample: SampleEvent = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
-            Ok(Generation { step: sample.step, prompt: sample.prompt, text: sample.text })
-        })
-        .collect()
+    let text = layout::read_lines(path)?;
+    let line = |(number, line): (usize, &str)| {
+        let event = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
+        Ok(of(event))
+    };
+    text.lines().enumerate().map(line).collect()
 }

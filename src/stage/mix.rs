@@ -41,7 +41,7 @@ pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Re
         if !is_packed(folder, recipe, manifest, bucket)? {
             continue;
         }
-        let rows = Packed::of(folder, manifest, bucket, train.sequence_length)?;
+        let rows = Packed::of(folder, manifest, bucket, train.sequence_length, train.objective.draws_answers())?;
         if rows.rows == 0 && *tokens > 0 {
             return Err(Error::new(format!(
                 "every conversation of bucket `{bucket}` has more than `train.sequence-length` = {} tokens",

@@ -9,14 +9,14 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
-use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
+use shards::{ChatEncoder, Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
+use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
-use crate::{export, layout};
+use crate::{chat, export, layout};
 use console::Console;
 
 /// Longest file that tells of a model.
@@ -120,6 +120,8 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         plan,
         StreamConfig { seq_len: config.sequence_length, batch: config.batch, seed: recipe.seed },
     )?;
+    let rewards = crate::reward::rewards(config, tokenizer, device)?;
+    let ends = ends(folder, config, tokenizer)?;
     let run = trainer::Run {
         folder,
         config,
@@ -130,6 +132,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan, start)?,
         lineage: lineage(config)?,
+        feedback: config.objective.draws_answers().then_some(Feedback { rewards: &rewards, ends: &ends }),
     };
     take_back(folder, &run.fingerprint)?;
     let mut trainer = match Trainer::open(run.clone()) {
@@ -178,7 +181,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
                 Event::Step(step) => progress.set(step.step),
                 Event::Stopped(stop) => facts.stopped = Some(stop.step),
                 Event::Rows(rows) => facts.rows = Some(rows.clone()),
-                Event::Eval(_) | Event::Checkpoint(_) | Event::Sample(_) => {}
+                Event::Eval(_) | Event::Checkpoint(_) | Event::Sample(_) | Event::Answer(_) => {}
             }
             console.tell(&event, ui);
             ui.event("train", &event);
@@ -187,6 +190,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     facts.best = trainer.best();
     layout::write_json(folder, layout::TRAINING, &facts)?;
     let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()];
+    files.extend(config.objective.draws_answers().then(|| layout::ANSWERS.to_owned()));
     // Without its last checkpoint a training is not done, whatever the journal says.
     if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(train_error)? {
         let name = checkpoint.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -205,6 +209,20 @@ fn lineage(config: &TrainConfig) -> Result<Vec<Value>> {
     File::open(&path).and_then(|file| file.take(MAX_LINEAGE).read_to_end(&mut text)).context(what)?;
     let info: Value = serde_json::from_slice(&text).context(what)?;
     Ok(info["training_stages"].as_array().cloned().unwrap_or_default())
+}
+
+/// Ids that end an answer: of the tokenizer, the model that training starts from, and the chat template.
+fn ends(folder: &Path, config: &TrainConfig, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let mut ends = vec![tokenizer.eos()];
+    if let Some(init) = &config.init {
+        ends.extend(Pretrained::open(init).map_err(train_error)?.eos().iter().filter(|&&id| id < tokenizer.vocab_size()));
+    }
+    if let Some(template) = chat::open(folder)? {
+        ends.extend(ChatEncoder::new(&template, tokenizer)?.stops()?);
+    }
+    ends.sort_unstable();
+    ends.dedup();
+    Ok(ends)
 }
 
 /// Says what is wrong with the vocabulary of the model that training starts from, where that is no error.
@@ -262,11 +280,12 @@ impl Facts {
 
 /// What a training leaves, and its name while another recipe's training is in the run folder. The
 /// checkpoints come last: as long as they are in their place, a move that was cut short is repeated.
-fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 4] {
+fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 5] {
     let short: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     [
         (layout::METRICS, format!("metrics.{short}.jsonl")),
         (layout::SAMPLES, format!("samples.{short}.jsonl")),
+        (layout::ANSWERS, format!("answers.{short}.jsonl")),
         (layout::TENSORBOARD, format!("{}.{short}", layout::TENSORBOARD)),
         (layout::CHECKPOINTS, format!("checkpoints.{short}")),
     ]

@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let model = model.with_recompute(recompute)?;
         let optimizer = AdamW::new(&config, &model, 0)?;
-        Ok(Replica { model, optimizer })
+        Ok(Replica::new(model, optimizer))
     })?;
     let micro_batch = number("micro-batch", &batch.to_string())?;
     let cards = if let DeviceSpec::Cards { count, .. } = device { count } else { 1 };
@@ -123,5 +123,6 @@ fn random(rows: usize, seq_len: usize, vocab: usize) -> Batch {
         documents: vec![0; cells],
         mask: vec![true; cells],
         buckets: vec![0; rows],
+        answers: Vec::new(),
     }
 }

@@ -71,6 +71,9 @@ pub struct State {
     /// The trainings that the weights it began with have behind them, as whoever began it told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<serde_json::Value>,
+    /// The coefficient of the divergence in the reward of the next step; of PPO alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kl_coefficient: Option<f32>,
 }
 
 fn is_zero(count: &u32) -> bool {

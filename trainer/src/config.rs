@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
-use crate::model::{ModelConfig, Precision};
+use crate::model::{ModelConfig, Precision, ScalarHead};
+use crate::rl::{GrpoConfig, Method, PpoConfig, RewardConfig, RolloutConfig};
 
 pub(crate) use check::{at_least_one, refuse, within};
 pub use evaluation::EarlyStop;
@@ -32,8 +33,8 @@ pub struct TrainConfig {
     /// puts them in and takes this key away: [`TrainConfig::validate`] refuses one that still has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// What is learned from the tokens: `cpt`, the next token of plain text, or `sft`, the next token of
-    /// the assistant's answers.
+    /// What is learned from the tokens: `cpt`, the next token of plain text; `sft`, the next token of
+    /// the assistant's answers; or `grpo` and `ppo`, what `reward` thinks well of in answers of the model's own.
     pub objective: ObjectiveKind,
     /// Tokens to draw in all. Default: as many as the mixture's ratios allow without drawing from
     /// any bucket twice; the scarcest bucket is then drawn whole, the others in part.
@@ -154,6 +155,18 @@ pub struct TrainConfig {
     /// Text to write with the trained model. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<SampleConfig>,
+    /// How answers are drawn; for `grpo` and `ppo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutConfig>,
+    /// What answers are worth; for `grpo` and `ppo`, which need one at least.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reward: Vec<RewardConfig>,
+    /// Options of `grpo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpo: Option<GrpoConfig>,
+    /// Options of `ppo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ppo: Option<PpoConfig>,
 }
 
 /// What is learned.
@@ -164,6 +177,33 @@ pub enum ObjectiveKind {
     Cpt,
     /// Supervised fine-tuning: the next token of answers. Questions are read and not learned.
     Sft,
+    /// Group relative policy optimization: of several answers of the model to a question, the better ones.
+    Grpo,
+    /// Proximal policy optimization: answers of the model that are better than its value head expected.
+    Ppo,
+}
+
+impl ObjectiveKind {
+    /// Whether the model answers questions, and learns from its answers.
+    pub fn draws_answers(self) -> bool {
+        matches!(self, Self::Grpo | Self::Ppo)
+    }
+
+    /// Whether each target is learned by itself, and the loss is one of tokens.
+    pub fn is_next_token(self) -> bool {
+        match self {
+            Self::Cpt | Self::Sft => true,
+            Self::Grpo | Self::Ppo => false,
+        }
+    }
+
+    /// What a model needs to be trained for it.
+    pub fn scalar_head(self) -> Option<ScalarHead> {
+        match self {
+            Self::Cpt | Self::Sft | Self::Grpo => None,
+            Self::Ppo => Some(ScalarHead::Value),
+        }
+    }
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -174,12 +214,24 @@ impl TrainConfig {
     /// Takes over the shape of the model that `init` names. A `model` that is neither the default nor
     /// that shape is an error: it would be ignored.
     pub fn take_shape(&mut self, init: &Pretrained) -> Result<()> {
-        if self.model != ModelConfig::default() && self.model != *init.config() {
+        // A head that the model came with belongs to its objective, and is no part of the recipe.
+        let shape = init.config().with_scalar_head(None);
+        if self.model != ModelConfig::default() && self.model != shape {
             return refuse("model", "given beside `init`, whose shape is another one; leave it out");
         }
-        self.model = init.config().clone();
+        self.model = shape;
         self.check_tables()?;
         self.validate()
+    }
+
+    /// The model's shape with what the objective adds to it.
+    pub fn shape(&self) -> ModelConfig {
+        self.model.with_scalar_head(self.objective.scalar_head())
+    }
+
+    /// Whether what is trained is compared with what it was.
+    pub fn has_reference(&self) -> bool {
+        Method::of(self).is_some_and(|method| method.has_reference())
     }
 
     /// The same run looked at in the usual way: the options that change nothing in the weights but
@@ -197,6 +249,7 @@ impl TrainConfig {
             checkpoint_every,
             keep_checkpoints,
             sample: None,
+            rollout: self.rollout.as_ref().map(RolloutConfig::identity),
             micro_batch: None,
             tensorboard: false,
             keep_best: false,
@@ -227,6 +280,8 @@ impl TrainConfig {
         let objective = match self.objective {
             ObjectiveKind::Cpt => "next-token",
             ObjectiveKind::Sft => "supervised fine-tuning",
+            ObjectiveKind::Grpo => "GRPO",
+            ObjectiveKind::Ppo => "PPO",
         };
         let model = &self.model;
         let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));

@@ -70,6 +70,14 @@ impl DeviceSpec {
         }
     }
 
+    /// How many devices these are.
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::Cards { count, .. } => count,
+            _ => 1,
+        }
+    }
+
     /// All devices, ready to hold tensors.
     pub(crate) fn open_all(self) -> Result<Vec<Device>> {
         match self {

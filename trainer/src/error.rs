@@ -49,6 +49,14 @@ pub enum Error {
     /// A batch that does not fit the model.
     #[error("batch: {0}")]
     Batch(String),
+    /// A reward that is none.
+    #[error("reward `{name}` {detail}")]
+    Reward {
+        /// The reward's name.
+        name: String,
+        /// What it did.
+        detail: String,
+    },
     /// Something to generate or to score that the model cannot take.
     #[error("request {id}: {detail}")]
     Request {
@@ -83,8 +91,8 @@ pub enum Error {
     NonFinite {
         /// The step, from 1.
         step: u64,
-        /// `loss`, `gradient norm` or `held-out loss`.
-        what: &'static str,
+        /// `loss`, `gradient norm`, `held-out loss`, or the name of a number beside the loss.
+        what: String,
         /// What it is.
         value: f64,
         /// What the step's batch is made of; nothing for held-out text.

@@ -1,5 +1,6 @@
 //! What a run tells while it goes on.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ pub enum Event {
     Checkpoint(PathBuf),
     /// The model wrote text.
     Sample(SampleEvent),
+    /// The model answered, and learned from it.
+    Answer(AnswerEvent),
     /// Training ends before its last step: held-out text has not become better for long enough.
     Stopped(StopEvent),
     /// Training is over: which rows of the vocabulary it has not reached.
@@ -33,10 +36,11 @@ pub enum Event {
 pub struct StepEvent {
     /// The step, from 1.
     pub step: u64,
-    /// Mean loss of the step's targets in nats, before the step moved the weights.
+    /// Mean loss of the step's units (targets; pairs or answers of preference data), before the step moved the weights.
     pub loss: f64,
-    /// The same in bits.
-    pub bits_per_token: f64,
+    /// The same in bits, where it is one of tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits_per_token: Option<f64>,
     /// Learning rate of the step.
     pub learning_rate: f64,
     /// Length of the gradient before clipping.
@@ -49,6 +53,9 @@ pub struct StepEvent {
     pub masked: u64,
     /// Targets drawn so far, this step included.
     pub tokens: u64,
+    /// Means of the numbers that the objective has beside the loss, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
     /// Seconds since this process began to train. By the wall clock, as the next field.
     pub seconds: f64,
     /// Targets drawn per second since the numbers were last read.
@@ -90,6 +97,24 @@ pub struct SampleEvent {
     pub text: String,
 }
 
+/// An answer of the model that a step of reinforcement learning has learned from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AnswerEvent {
+    /// Steps made, that one included.
+    pub step: u64,
+    /// What was asked, as the template wrote it.
+    pub prompt: String,
+    /// What the model answered.
+    pub response: String,
+    /// The answer of the data.
+    pub reference: String,
+    /// What the answer was worth, all rewards together.
+    pub reward: f64,
+    /// Whether the answer came to an end, and was not cut off.
+    pub ended: bool,
+}
+
 #[cfg(test)]
 impl StepEvent {
     /// Numbers of a step, for tests.
@@ -97,13 +122,14 @@ impl StepEvent {
         Self {
             step,
             loss: 1.5 / step as f64,
-            bits_per_token: 2.0,
+            bits_per_token: Some(2.0),
             learning_rate: 1e-3,
             grad_norm: 0.1,
             drawn: 8,
             trained: 7,
             masked: 1,
             tokens: 8 * step,
+            metrics: BTreeMap::new(),
             seconds: 0.5,
             tokens_per_second: 16.0,
         }

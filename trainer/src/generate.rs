@@ -62,6 +62,7 @@ impl Generator {
     /// Shares the model's weights as they are now: after they have changed, make a new one.
     pub fn new(model: &Model, config: GenerateConfig) -> Result<Self> {
         config.validate()?;
+        model.check_text()?;
         let model = model.frozen();
         let cache = KvCache::new(&model, config.blocks(&model)?);
         let paged = model.on_cpu();

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::objective::Loss;
+use crate::objective::Tally;
 
 /// One gradient for each parameter, in the model's order.
 #[derive(Debug)]
@@ -31,15 +31,15 @@ impl Gradients {
         }
     }
 
-    /// Adds the gradient of a micro-batch. `total` is the number of targets of the whole step: the
-    /// division by it is part of every term, and so the same however the step is split.
-    pub fn add(&mut self, model: &Model, loss: Loss, total: u64) -> Result<()> {
-        self.loss = self.loss.clone() + loss.sum.clone().inner();
+    /// Adds the gradient of a micro-batch, of whose loss this is the sum. `total` is the number of units of the whole
+    /// step: the division by it is part of every term, and so the same however the step is split.
+    pub fn add(&mut self, model: &Model, sum: Tensor<1>, total: u64) -> Result<()> {
+        self.loss = self.loss.clone() + sum.clone().inner();
         #[cfg(feature = "cuda")]
         {
             self.clipped = None;
         }
-        let mut found = loss.sum.div_scalar(total.max(1) as f64).backward();
+        let mut found = sum.div_scalar(total.max(1) as f64).backward();
         for (value, parameter) in self.values.iter_mut().zip(model.parameters()) {
             let Some(gradient) = parameter.value().grad_remove(&mut found) else {
                 let detail = format!("{} has no gradient", parameter.name());
@@ -53,21 +53,27 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds up gradients and losses with those of all other cards of the group; on a card alone there are others.
-    pub(crate) fn add_up(&mut self, model: &Model) {
+    /// Adds up gradients, losses and the numbers beside them with those of all other cards of the group; on a card
+    /// alone there are others.
+    pub(crate) fn add_up(&mut self, model: &Model, tally: &mut Tally) {
         #[cfg(feature = "cuda")]
         {
             let all = self.values.iter_mut().zip(model.parameters());
             let mut all: Vec<_> =
                 all.map(|(value, p)| value.take().unwrap_or_else(|| Tensor::zeros(p.value().dims(), &self.device))).collect();
             all.push(self.loss.clone().unsqueeze_dim(0));
+            all.extend(tally.sums_mut().take().map(|sums| sums.unsqueeze_dim(0)));
+            let beside = all.len() > model.parameters().len() + 1;
             let mut sums = crate::kernels::gpu::add_up(all);
+            if beside {
+                *tally.sums_mut() = sums.pop().map(|sums| sums.squeeze_dim(0));
+            }
             if let Some(loss) = sums.pop() {
                 self.loss = loss.squeeze_dim(0);
             }
             self.values = sums.into_iter().map(Some).collect();
         }
-        let _ = model;
+        let _ = (model, tally);
     }
 
     #[cfg(test)]

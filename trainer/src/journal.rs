@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::config::TrainConfig;
 use crate::error::Result;
-use crate::event::{EvalEvent, SampleEvent, StepEvent};
+use crate::event::{AnswerEvent, EvalEvent, SampleEvent, StepEvent};
 use crate::metrics::{Metrics, Told};
-use crate::samples::Samples;
+use crate::samples::{ANSWERS_FILE, SAMPLES_FILE, Samples};
 use crate::tensorboard::EventFile;
 
 /// The files of a run that grow: curve, samples, and events for TensorBoard.
@@ -14,6 +14,8 @@ use crate::tensorboard::EventFile;
 pub(crate) struct Journal {
     metrics: Metrics,
     samples: Samples,
+    /// Of objectives that draw answers.
+    answers: Option<Samples>,
     events: Option<EventFile>,
 }
 
@@ -21,9 +23,10 @@ impl Journal {
     /// Opens those of a run folder to continue after `step`.
     pub(crate) fn open(folder: &Path, config: &TrainConfig, step: u64) -> Result<Self> {
         let metrics = Metrics::open(folder, step)?;
-        let samples = Samples::open(folder, step)?;
+        let samples = Samples::open(folder, SAMPLES_FILE, step)?;
+        let answers = config.objective.draws_answers().then(|| Samples::open(folder, ANSWERS_FILE, step)).transpose()?;
         let events = config.tensorboard.then(|| events(folder, &metrics, step)).transpose()?;
-        Ok(Self { metrics, samples, events })
+        Ok(Self { metrics, samples, answers, events })
     }
 
     /// The evaluations before and at the step that it was opened for.
@@ -52,6 +55,13 @@ impl Journal {
         Ok(())
     }
 
+    /// Some answers of a step, in place of those that an interrupted process may have left.
+    pub(crate) fn answers(&mut self, step: u64, events: &[AnswerEvent]) -> Result<()> {
+        let Some(answers) = &mut self.answers else { return Ok(()) };
+        answers.cut(step.saturating_sub(1))?;
+        events.iter().try_for_each(|event| answers.put(event))
+    }
+
     /// Hands what was written to the system, so that others can read it.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.metrics.flush()?;
@@ -62,6 +72,7 @@ impl Journal {
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.flush()?;
         self.metrics.sync()?;
+        self.answers.as_mut().map_or(Ok(()), Samples::sync)?;
         self.samples.sync()
     }
 }

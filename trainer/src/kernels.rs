@@ -18,6 +18,7 @@ mod low_rank;
 mod norm;
 mod rope;
 mod swiglu;
+mod token_log_probs;
 
 use crate::error::Result;
 
@@ -32,6 +33,9 @@ pub(crate) use low_rank::{Noise, dropout, low_rank};
 pub(crate) use norm::rms_norm;
 pub(crate) use rope::rotate;
 pub(crate) use swiglu::swiglu;
+#[cfg(feature = "cuda")]
+pub(crate) use token_log_probs::gradients as token_log_prob_gradients;
+pub(crate) use token_log_probs::{token_entropies, token_log_probs};
 
 /// Fails if anything failed on a card since the program began. Work there is asynchronous: this is
 /// asked whenever a number has been read, whose `operation` the error names.

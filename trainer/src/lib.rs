@@ -19,7 +19,7 @@
 //!
 //! ```
 //! use shards::Batch;
-//! use trainer::{Cpt, DeviceSpec, ModelConfig, Objective};
+//! use trainer::{Cpt, DeviceSpec, ModelConfig};
 //! # fn main() -> trainer::Result<()> {
 //! let config = ModelConfig { hidden: 32, layers: 1, heads: 2, kv_heads: 1, intermediate: 64, ..ModelConfig::default() };
 //! let model = config.init(&DeviceSpec::Cpu.open()?, 256, 7)?;
@@ -32,8 +32,9 @@
 //!     documents: vec![0; 4],
 //!     mask: vec![true; 4],
 //!     buckets: vec![0],
+//!     answers: Vec::new(),
 //! };
-//! let loss = Cpt::default().loss(&model, &batch)?;
+//! let loss = Cpt::default().of(&model, &batch)?;
 //! let nats_per_token = loss.mean()?;
 //! assert!((nats_per_token - 256f64.ln()).abs() < 0.5); // an untrained model knows nothing
 //! # Ok(()) }
@@ -67,6 +68,7 @@ mod optimizer;
 mod profile;
 mod quant;
 mod ranks;
+mod rl;
 mod rng;
 mod rows;
 mod samples;
@@ -83,21 +85,25 @@ pub use divergence::{Divergence, Outputs};
 pub use error::{Error, Result};
 pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
 pub use evaluate::{BucketLoss, evaluate};
-pub use event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
+pub use event::{AnswerEvent, EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{AdapterExport, Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
 pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;
 pub use load::{MergeBase, Pretrained, extend_vocabulary};
 pub use lora::{AdapterFile, Base, Full, LoraConfig, Target};
 pub use metrics::METRICS_FILE;
-pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling};
-pub use objective::{Cpt, Loss, Objective};
+pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling, ScalarHead};
+pub use objective::{Cpt, Loss, Metric, Objective, Tally};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;
 pub use ranks::{Made, Ranks, Replica, Update};
+pub use rl::{
+    AnswerReward, ExactReward, Feedback, FormatReward, GrpoConfig, GrpoLoss, KlConfig, KoreanReward, LengthReward, ModelReward, PpoConfig,
+    RegexReward, RepetitionReward, Reward, RewardConfig, RewardModel, Rewards, RolloutConfig, Sample, Scale,
+};
 pub use rows::{NewRows, RowsEvent, UntrainedId};
-pub use samples::SAMPLES_FILE;
+pub use samples::{ANSWERS_FILE, SAMPLES_FILE};
 pub use schedule::LearningRate;
 pub use tensorboard::TENSORBOARD_FOLDER;
 pub use trainer::{CHECKPOINTS_FOLDER, Position, Run, Trainer};

@@ -32,7 +32,7 @@ pub use vocabulary::extend_vocabulary;
 
 use crate::error::{Error, Result};
 use crate::export::WeightFormat;
-use crate::model::{Adapters, Model, ModelConfig};
+use crate::model::{Adapters, Model, ModelConfig, ScalarHead};
 use crate::tensors::read_at_most;
 
 /// A model in files, checked as far as their headers go.
@@ -51,6 +51,8 @@ pub struct Pretrained {
     extended: Option<Extended>,
     /// What was trained beside these weights.
     merged: Option<Merged>,
+    /// Seed of a scalar head that the files do not have.
+    new_head: Option<u64>,
 }
 
 /// Where a tensor is, and what is done to its rows after reading.
@@ -105,7 +107,7 @@ impl Pretrained {
         tensors: BTreeMap<String, Place>,
     ) -> Self {
         let path = path.to_path_buf();
-        Self { path, config, vocab, eos, files, tensors, tokenizer_keys: Vec::new(), extended: None, merged: None }
+        Self { path, config, vocab, eos, files, tensors, tokenizer_keys: Vec::new(), extended: None, merged: None, new_head: None }
     }
 
     /// The files hold what the model needs, and nothing else.
@@ -198,7 +200,10 @@ impl Pretrained {
     pub(crate) fn pieces(&self, name: &str, put: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
         match &self.merged {
             None => self.own_pieces(name, put),
-            Some(merged) => merged.pieces(name, &self.place(name)?.stored.shape, &|put| self.own_pieces(name, put), put),
+            Some(merged) => match merged.full(name) {
+                Some(adapters) => adapters.pieces(name, put),
+                None => merged.pieces(name, &self.place(name)?.stored.shape, &|put| self.own_pieces(name, put), put),
+            },
         }
     }
 
@@ -234,10 +239,46 @@ impl Pretrained {
         let vocab = self.vocab_size();
         self.config.check(vocab)?;
         Model::build(&self.config, vocab, adapters, &mut |wanted| {
-            let mut values = self.values(&wanted.name)?;
+            let mut values = match self.new_head {
+                Some(seed) if self.lacks(&wanted.name) => wanted.first(seed),
+                _ => self.values(&wanted.name)?,
+            };
             change(&mut values);
             Ok(wanted.filled(values, device))
         })
+    }
+
+    /// The same model with this head for numbers. Where the files have none, `seed` gives its first numbers; a
+    /// [`ScalarHead::Score`] takes the place of the output matrix.
+    ///
+    /// # Errors
+    /// A model that has another one: its numbers would be lost.
+    pub fn with_scalar_head(mut self, head: Option<ScalarHead>, seed: u64) -> Result<Self> {
+        if let Some(theirs) = self.config.scalar_head.filter(|theirs| Some(*theirs) != head) {
+            let detail = match theirs {
+                ScalarHead::Score => "is a reward model, which is for `objective` = \"reward\" alone",
+                ScalarHead::Value => "has a value head, which belongs to the run that trained it",
+            };
+            return Err(Error::invalid(&self.path, detail));
+        }
+        if self.config.scalar_head != head {
+            self.config.scalar_head = head;
+            self.new_head = Some(seed);
+        }
+        Ok(self)
+    }
+
+    /// The model without a value head, which is for the run alone that trains it.
+    pub fn without_value_head(mut self) -> Self {
+        if self.config.scalar_head == Some(ScalarHead::Value) {
+            self.config.scalar_head = None;
+        }
+        self
+    }
+
+    /// Whether this is the tensor of a head that the files do not have.
+    fn lacks(&self, name: &str) -> bool {
+        self.config.scalar_head.is_some_and(|head| head.tensor() == name) && !self.tensors.contains_key(name)
     }
 
     /// Whether it is one GGUF file, which holds its vocabulary too.

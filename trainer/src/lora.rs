@@ -14,7 +14,7 @@ pub use parts::{Base, Full, Target};
 
 use crate::config::{at_least_one, refuse, within};
 use crate::error::Result;
-use crate::model::{ModelConfig, Precision};
+use crate::model::{ModelConfig, Precision, ScalarHead};
 
 /// Highest rank: no narrower than any layer of a useful model.
 const MAX_RANK: u32 = 4096;
@@ -107,9 +107,10 @@ impl LoraConfig {
     /// the order of [`crate::Model::parameters`].
     pub(crate) fn tensors(&self, model: &ModelConfig, vocab: usize) -> Vec<(String, Vec<usize>)> {
         let rank = self.rank as usize;
+        let scalar = model.scalar_head.map(ScalarHead::tensor);
         let mut all = Vec::new();
         for (name, shape) in model.tensors(vocab) {
-            if Full::of(&name).is_some_and(|full| self.full.contains(&full)) {
+            if scalar == Some(&name) || Full::of(&name).is_some_and(|full| self.full.contains(&full)) {
                 all.push((name, shape));
             } else if let (Some(target), [out, input]) = (Target::of(&name), shape.as_slice())
                 && self.targets.contains(&target)
@@ -170,6 +171,9 @@ impl LoraConfig {
             if twice {
                 return refuse(option, "a list that names something twice");
             }
+        }
+        if self.full.contains(&Full::LmHead) && model.is_reward() {
+            return refuse("lora.full", "to hold `lm-head`, which a reward model does not have");
         }
         if self.full.contains(&Full::LmHead) && model.tied_embeddings {
             return refuse("lora.full", "to hold `lm-head`, but in this model that is the embedding: say `embed-tokens`");

@@ -9,9 +9,11 @@ pub(crate) mod inputs;
 mod linear;
 mod parameter;
 mod precision;
+mod reference;
 pub(crate) mod rope;
+mod scalar;
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 pub(crate) use adapter::Adapter;
 pub(crate) use cache::{BLOCK, KvCache, Slots};
@@ -24,11 +26,12 @@ pub use inputs::Inputs;
 pub use parameter::Parameter;
 pub use precision::Precision;
 pub use rope::RopeScaling;
+pub use scalar::ScalarHead;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
-use crate::kernels::{Noise, attention, embed, linear as project, rms_norm, swiglu};
+use crate::kernels::{Noise, attention, embed, linear as project, rms_norm, swiglu, token_entropies, token_log_probs};
 use linear::Linear;
 
 /// A decoder with its weights. Layout and names are those of Hugging Face's Llama, Qwen2
@@ -46,6 +49,8 @@ pub struct Model {
     norm: Parameter,
     /// The output matrix, where it is not the embedding.
     head: Option<Parameter>,
+    /// What gives a number for each token, `[1, H]`.
+    scalar: Option<Parameter>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,9 +86,39 @@ impl Model {
         project(x_nh, self.head(), None).cast(DType::F32)
     }
 
-    /// The output matrix, `[V, H]`; the embedding where they are tied.
+    /// The output matrix, `[V, H]`; the embedding where they are tied. A model with [`ScalarHead::Score`] has none.
     pub fn head(&self) -> Tensor<2> {
         self.head.as_ref().unwrap_or(&self.embedding).value()
+    }
+
+    /// The natural logarithm of the probability of each target after hidden states `[N, H]`: `[N]` in 32 bits, with
+    /// gradients of states and output matrix. The logits of all are never in memory at once.
+    pub fn log_probs(&self, x_nh: Tensor<2>, targets_n: Tensor<1, Int>) -> Tensor<1> {
+        token_log_probs(x_nh, self.head(), targets_n)
+    }
+
+    /// The entropy of what follows each hidden state `[N, H]`: `[N]` in nats, without gradients.
+    pub fn entropies(&self, x_nh: Tensor<2>) -> Tensor<1> {
+        token_entropies(x_nh, self.head())
+    }
+
+    /// That it says which token comes next.
+    pub(crate) fn check_text(&self) -> Result<()> {
+        match self.config.is_reward() {
+            true => Err(Error::Batch("a reward model says how good a text is, and not which token comes next".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// The number of each hidden state `[N, H]`: `[N]` in 32 bits, with gradients.
+    ///
+    /// # Errors
+    /// A model without a [`ScalarHead`].
+    pub fn scalar(&self, x_nh: Tensor<2>) -> Result<Tensor<1>> {
+        let Some(scalar) = &self.scalar else {
+            return Err(Error::Batch("asked for a number of each token, for which the model has no head".to_owned()));
+        };
+        Ok((x_nh.cast(DType::F32) * scalar.value()).sum_dim(1).squeeze_dim(1))
     }
 
     /// The numbers that activations consist of.
@@ -160,15 +195,15 @@ impl Model {
         self.tensors_mut().filter(|parameter| parameter.is_trained()).collect()
     }
 
-    /// All tensors in a fixed order: embedding, layers from the first on, norm, output.
+    /// All tensors in a fixed order: embedding, layers from the first on, norm, output, scalar head.
     pub fn tensors(&self) -> impl Iterator<Item = &Parameter> {
         let layers = self.layers.iter().flat_map(Layer::tensors);
-        std::iter::once(&self.embedding).chain(layers).chain([&self.norm]).chain(&self.head)
+        std::iter::once(&self.embedding).chain(layers).chain([&self.norm]).chain(&self.head).chain(&self.scalar)
     }
 
     fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         let layers = self.layers.iter_mut().flat_map(Layer::tensors_mut);
-        std::iter::once(&mut self.embedding).chain(layers).chain([&mut self.norm]).chain(&mut self.head)
+        std::iter::once(&mut self.embedding).chain(layers).chain([&mut self.norm]).chain(&mut self.head).chain(&mut self.scalar)
     }
 }
 

@@ -1,56 +1,57 @@
 //! What is learned: from a batch to a loss.
 
-use burn::tensor::{Tensor, TensorData};
+mod next_token;
+mod tally;
+
+use burn::tensor::Tensor;
 use shards::Batch;
 
+pub use next_token::Cpt;
+pub use tally::{Metric, Tally};
+
 use crate::error::{Error, Result};
-use crate::kernels::{check, linear_cross_entropy};
-use crate::model::{Inputs, Model, inputs};
+use crate::kernels::check;
+use crate::ranks::Replica;
 
 /// The loss of a batch as a sum and a count. The mean is formed once, over all micro-batches and
-/// ranks of a step; the mean of means would weigh tokens by how full their batch is.
+/// ranks of a step; the mean of means would weigh units by how full their batch is.
 #[derive(Clone, Debug)]
 pub struct Loss {
-    /// Sum over the targets that count, in nats, `[1]`; it carries the gradient.
+    /// Sum over the units, `[1]`; it carries the gradient.
     pub sum: Tensor<1>,
-    /// Targets that count.
-    pub tokens: u64,
+    /// Units of this batch: what [`Objective::units`] says.
+    pub units: u64,
+    /// Numbers beside the loss, in the order of [`Objective::metrics`].
+    pub metrics: Vec<Metric>,
 }
 
 impl Loss {
-    /// Nats per token, read from the device; 0 when no target counts.
+    /// The loss of a unit, read from the device; 0 where there is none.
     pub fn mean(&self) -> Result<f64> {
         let sum = read(self.sum.clone().inner(), "read the loss")?;
-        Ok(if self.tokens == 0 { 0.0 } else { sum / self.tokens as f64 })
+        Ok(if self.units == 0 { 0.0 } else { sum / self.units as f64 })
     }
 }
 
 /// Something to learn from batches.
 pub trait Objective: Sync {
-    /// The loss of one batch. Only `mask` decides what counts.
-    fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss>;
-}
+    /// What the sum of a batch is divided by: targets that count, pairs, answers. It adds up over the pieces of
+    /// a step, and is asked once for the whole of it.
+    fn units(&self, batch: &Batch) -> u64;
 
-/// The next token: of plain text in continued pretraining, and of answers in supervised fine-tuning,
-/// where the batch's mask leaves out all else.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cpt {
-    /// Weight of the squared logarithm of the softmax's divisor in what is minimized; the loss that is
-    /// given stays the cross entropy.
-    pub z_loss: f64,
-}
+    /// Names of the numbers beside the loss, as they stand in `metrics.jsonl`. Those with the same first part,
+    /// up to a `/`, are drawn together.
+    fn metrics(&self) -> &'static [&'static str] {
+        &[]
+    }
 
-impl Objective for Cpt {
-    fn loss(&self, model: &Model, batch: &Batch) -> Result<Loss> {
-        let inputs = Inputs::new(model, batch)?;
-        let device = model.device();
-        let size = batch.mask.len();
-        let targets_n = inputs::integers(&batch.targets, [size], &device);
-        let mask: Vec<f32> = batch.mask.iter().map(|&counts| f32::from(u8::from(counts))).collect();
-        let mask_n = Tensor::from_data(TensorData::new(mask, [size]), &device);
-        let x_nh = model.forward(&inputs);
-        let sum = linear_cross_entropy(x_nh, model.head(), targets_n, mask_n, self.z_loss);
-        Ok(Loss { sum, tokens: batch.trainable() })
+    /// The loss of one batch, whose [`Batch::mask`] says which targets count. Nothing in it may depend on how a step is split.
+    fn loss(&self, replica: &Replica, batch: &Batch) -> Result<Loss>;
+
+    /// Whether the weights may move, after the loss of the whole step is known. Asked on one device only, and waits for it
+    /// where it looks at numbers.
+    fn permits(&self) -> Result<bool> {
+        Ok(true)
     }
 }
 
@@ -62,4 +63,4 @@ pub(crate) fn read(value: Tensor<1>, operation: &'static str) -> Result<f64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,16 +8,34 @@ use crate::error::{Error, Result};
 use crate::gradients::Gradients;
 use crate::micro_batch::split;
 use crate::model::Model;
-use crate::objective::Objective;
+use crate::objective::{Loss, Objective, Tally};
 use crate::optimizer::AdamW;
 
-/// A model and its optimizer on one device.
+/// A model and its optimizer on one device, and what it is compared with.
 #[derive(Clone, Debug)]
 pub struct Replica {
     /// The model.
     pub model: Model,
     /// Its optimizer.
     pub optimizer: AdamW,
+    /// The model as it was before the first step, frozen, where the objective wants it: see [`Model::reference`].
+    pub reference: Option<Model>,
+}
+
+impl Replica {
+    /// A model and its optimizer, compared with nothing.
+    pub fn new(model: Model, optimizer: AdamW) -> Self {
+        Self { model, optimizer, reference: None }
+    }
+
+    /// The model as it was before the first step.
+    ///
+    /// # Errors
+    /// Where none was kept.
+    pub fn reference(&self) -> Result<&Model> {
+        let missing = || Error::Batch("its objective compares with a reference, which this replica does not have".to_owned());
+        self.reference.as_ref().ok_or_else(missing)
+    }
 }
 
 /// A replica on each of several cards, or on one device. All have the same numbers: each adds up the gradients
@@ -41,13 +59,17 @@ pub struct Update {
     pub noise: u64,
 }
 
-/// What a step gave; both numbers stay on the device until they are read.
+/// What a step gave; its numbers stay on the device until they are read.
 #[derive(Clone, Debug)]
 pub struct Made {
-    /// Sum of the loss over the targets that count, in nats, `[1]`.
+    /// Sum of the loss over the units, `[1]`.
     pub loss: Tensor<1>,
+    /// Units of the step: what the sum is divided by.
+    pub units: u64,
     /// Length of the gradient before it was clipped, `[1]`.
     pub grad_norm: Tensor<1>,
+    /// The numbers beside the loss.
+    pub metrics: Tally,
 }
 
 impl Ranks {
@@ -67,15 +89,20 @@ impl Ranks {
         &self.first.model
     }
 
+    /// The model, its optimizer and its reference.
+    pub(crate) fn replica(&self) -> &Replica {
+        &self.first
+    }
+
     /// Its optimizer.
     pub fn optimizer(&self) -> &AdamW {
         &self.first.optimizer
     }
 
     /// One optimizer step, and the one place where everything meets. Micro-batches are dealt to the cards in
-    /// turn; which card has which makes no difference. Without a target that counts nothing moves.
+    /// turn; which card has which makes no difference. Without a unit of the loss nothing moves.
     pub fn step(&mut self, objective: &dyn Objective, batch: &Batch, update: &Update) -> Result<Made> {
-        let trained = batch.trainable();
+        let units = objective.units(batch);
         let ranks: Vec<&mut Replica> = std::iter::once(&mut self.first).chain(&mut self.others).collect();
         let count = ranks.len();
         let rows = update.micro_batch.min(batch.rows.div_ceil(count));
@@ -86,26 +113,31 @@ impl Ranks {
             at_home(&replica.model.clone(), || {
                 replica.model.set_noise(update.noise);
                 let mut gradients = Gradients::new(&replica.model);
+                let mut tally = Tally::new(objective.metrics(), &replica.model.device());
                 for micro_batch in pieces.iter().skip(rank).step_by(count) {
-                    let loss = objective.loss(&replica.model, micro_batch)?;
-                    gradients.add(&replica.model, loss, trained)?;
+                    let Loss { sum, metrics, .. } = objective.loss(replica, micro_batch)?;
+                    gradients.add(&replica.model, sum, units)?;
+                    tally.add(metrics)?;
                 }
-                Ok((replica, gradients))
+                Ok((replica, gradients, tally))
             })
         })?;
-        let made = on_each(summed, |_, (Replica { model, optimizer }, mut gradients)| {
+        let made = on_each(summed, |_, (Replica { model, optimizer, .. }, mut gradients, mut tally)| {
             at_home(&model.clone(), || {
                 if count > 1 {
-                    gradients.add_up(model);
+                    gradients.add_up(model, &mut tally);
                 }
                 let grad_norm = gradients.clip(update.clip_norm);
-                if trained > 0 {
+                if units > 0 && objective.permits()? {
                     optimizer.step(model, &gradients, update.learning_rate)?;
                 }
-                Ok(Made { loss: gradients.loss(), grad_norm })
+                Ok(Made { loss: gradients.loss(), units, grad_norm, metrics: tally })
             })
         })?;
-        made.into_iter().next().ok_or_else(lost)
+        let mut made = made.into_iter();
+        let mut first = made.next().ok_or_else(lost)?;
+        made.for_each(|other| first.metrics.count(&other.metrics));
+        Ok(first)
     }
 }
 

@@ -169,6 +169,7 @@ mod tests {
             documents: vec![0, 0, 0, 1, 0, 0, 0, 0],
             mask: vec![true, false, false, false, false, false, false, false],
             buckets: vec![0, u32::MAX],
+            answers: Vec::new(),
         };
         let mut rows = TrainedRows::new(300);
         rows.add(&batch);

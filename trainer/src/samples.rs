@@ -1,16 +1,17 @@
-//! `samples.jsonl`: what the model wrote on its way, one JSON object a line.
+//! `samples.jsonl` and `answers.jsonl`: what the model wrote on its way, one JSON object a line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::event::SampleEvent;
 
-/// The file's name in the run folder.
+/// The file of samples in the run folder.
 pub const SAMPLES_FILE: &str = "samples.jsonl";
+/// The file of answers that were learned from.
+pub const ANSWERS_FILE: &str = "answers.jsonl";
 
 /// Longest line that is read back; a longer one, and all after it, is written again.
 const MAX_LINE: u64 = 16 << 20;
@@ -30,9 +31,9 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Opens the file of a run folder and keeps the lines of steps up to `step`.
-    pub(crate) fn open(folder: &Path, step: u64) -> Result<Self> {
-        let path = folder.join(SAMPLES_FILE);
+    /// Opens a file of a run folder and keeps the lines of steps up to `step`.
+    pub(crate) fn open(folder: &Path, file: &str, step: u64) -> Result<Self> {
+        let path = folder.join(file);
         let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path).map_err(Error::io("open", &path))?;
         let mut samples = Self { path, file };
         samples.cut(step)?;
@@ -47,7 +48,7 @@ impl Samples {
         file.set_len(end).and_then(|()| file.seek(SeekFrom::Start(end))).map(drop).map_err(Error::io("cut", path))
     }
 
-    pub(crate) fn put(&mut self, event: &SampleEvent) -> Result<()> {
+    pub(crate) fn put(&mut self, event: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(event).map_err(|error| Error::invalid(&self.path, error.to_string()))?;
         line.push(b'\n');
         self.file.write_all(&line).map_err(Error::io("write", &self.path))
@@ -77,9 +78,10 @@ fn kept(path: &Path, file: &File, step: u64) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SampleEvent;
 
     fn write(folder: &Path, from: u64, steps: &[u64]) -> String {
-        let mut samples = Samples::open(folder, from).unwrap();
+        let mut samples = Samples::open(folder, SAMPLES_FILE, from).unwrap();
         for &step in steps {
             samples.put(&SampleEvent { step, prompt: "가".to_owned(), text: "\n".to_owned() }).unwrap();
         }

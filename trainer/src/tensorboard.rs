@@ -67,7 +67,8 @@ impl EventFile {
             ("train/grad-norm", event.grad_norm),
             ("train/tokens-per-second", event.tokens_per_second),
         ];
-        let values = scalars.map(|(tag, value)| scalar(tag, value));
+        let beside = event.metrics.iter().map(|(name, value)| scalar(&format!("train/{name}"), *value));
+        let values: Vec<Message> = scalars.map(|(tag, value)| scalar(tag, value)).into_iter().chain(beside).collect();
         self.put(&Event { wall_time: now(), step: event.step }.summary(&values))
     }
 

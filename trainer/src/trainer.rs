@@ -15,12 +15,13 @@ use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::model::{Model, Precision};
 use crate::objective::{Cpt, Objective};
-use crate::ranks::{Made, Ranks, Update};
+use crate::ranks::{Ranks, Update};
+use crate::rl::{Feedback, Learner};
 use crate::rng::Rng;
 use crate::rows::TrainedRows;
 use crate::schedule::LearningRate;
 use crate::watch::{Best, Watch};
-use step::Step;
+use step::{Numbers, Step};
 
 /// Where checkpoints lie in the run folder.
 pub const CHECKPOINTS_FOLDER: &str = "checkpoints";
@@ -47,6 +48,8 @@ pub struct Run<'a> {
     /// The trainings that the weights of `init` have behind them, the first one first. It goes into every checkpoint as it
     /// is, and nothing follows from it.
     pub lineage: Vec<serde_json::Value>,
+    /// What answers are judged by; for objectives that draw some.
+    pub feedback: Option<Feedback<'a>>,
 }
 
 /// How far training is.
@@ -55,7 +58,7 @@ pub struct Run<'a> {
 pub struct Position {
     /// Steps made.
     pub step: u64,
-    /// Optimizer updates made: steps in which a target counted.
+    /// Optimizer updates made: steps in which something counted.
     pub updates: u64,
     /// Targets drawn: `trained + masked`.
     pub drawn: u64,
@@ -69,6 +72,8 @@ pub struct Position {
 pub struct Trainer<'a> {
     run: Run<'a>,
     objective: Box<dyn Objective>,
+    /// What draws answers and learns from them, in place of the objective.
+    learner: Option<Learner<'a>>,
     ranks: Ranks,
     schedule: LearningRate,
     position: Position,
@@ -118,7 +123,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::OtherRun { path: checkpoint.folder().to_path_buf(), theirs, ours });
         }
         let wrong = |what: &str| Err(Error::invalid(checkpoint.folder(), format!("its {what} is not that of this run")));
-        if state.model != run.config.model {
+        if state.model != run.config.shape() {
             return wrong("model");
         }
         // A model that came with more rows than its tokenizer has ids keeps them.
@@ -130,8 +135,12 @@ impl<'a> Trainer<'a> {
         let position = state.position;
         let precision = Self::precision(&run, Some(state.precision.unwrap_or(Precision::F32)))?;
         let mut trainer = Self::with(run, Some(&checkpoint), precision)?;
-        if position.step > trainer.steps() || position.updates > position.step {
+        let updates = trainer.learner.as_ref().map_or(1, Learner::updates);
+        if position.step > trainer.steps() || position.updates > position.step.saturating_mul(updates) {
             return Err(Error::invalid(checkpoint.folder(), format!("step {} of {}", position.step, trainer.steps())));
+        }
+        if let Some(learner) = &mut trainer.learner {
+            learner.restore(checkpoint.state().kl_coefficient);
         }
         trainer.position = position;
         trainer.began = position.step;
@@ -153,8 +162,13 @@ impl<'a> Trainer<'a> {
             }
         }
         let objective = match config.objective {
-            ObjectiveKind::Cpt | ObjectiveKind::Sft => Box::new(Cpt { z_loss: config.z_loss }),
+            // Answers have a loss of their own; this one measures held-out text.
+            ObjectiveKind::Cpt | ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo => Box::new(Cpt { z_loss: config.z_loss }),
         };
+        let learner = Learner::new(config, run.feedback, tokenizer, run.seed)?;
+        if learner.is_some() && run.device.count() > 1 {
+            return refuse("objective", "one that draws answers, which works on one device so far: give one with `--device`");
+        }
         let mut held_out = Vec::new();
         for bucket in stream.buckets().iter().filter(|_| config.eval_tokens > 0) {
             let shards = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
@@ -181,32 +195,42 @@ impl<'a> Trainer<'a> {
         let ranks = Ranks::open(run.device, |device| begin::replica(&run, checkpoint, precision, device))?;
         let (watch, rows) = (Watch::replay(config, &[]), TrainedRows::new(ranks.model().vocab_size()));
         let (position, unread) = (Position::default(), Vec::new());
-        Ok(Self { run, objective, ranks, schedule, position, held_out, unread, watch, rows, began: 0 })
+        Ok(Self { run, objective, learner, ranks, schedule, position, held_out, unread, watch, rows, began: 0 })
     }
 
-    /// One optimizer step: the batch of this step through [`Ranks::step`]. Its loss stays on the device
-    /// until [`Trainer::run`] tells it.
+    /// One step: the batch of this step through [`Ranks::step`], or answers to its prompts through
+    /// [`Learner::step`]. Its loss stays on the device until [`Trainer::run`] tells it.
     pub fn step(&mut self) -> Result<()> {
-        let batch = self.run.stream.at(self.position.step, World::ONE)?;
-        let trained = batch.trainable();
-        let learning_rate = self.schedule.at(self.position.step);
-
+        let step = self.position.step;
+        let learning_rate = self.schedule.at(step);
         let update = Update {
             micro_batch: self.run.config.micro_batch() as usize,
             learning_rate,
             clip_norm: self.run.config.clip_norm,
-            noise: noise_seed(self.run.seed, self.position.step),
+            noise: noise_seed(self.run.seed, step),
         };
-        let Made { loss, grad_norm } = self.ranks.step(&*self.objective, &batch, &update)?;
-        self.rows.add(&batch);
-
-        let drawn = batch.mask.len() as u64;
+        let (numbers, drawn, trained) = match &mut self.learner {
+            None => {
+                let batch = self.run.stream.at(step, World::ONE)?;
+                let made = self.ranks.step(&*self.objective, &batch, &update)?;
+                self.rows.add(&batch);
+                (Numbers::OnDevice(Box::new(made)), batch.mask.len() as u64, batch.trainable())
+            }
+            Some(learner) => {
+                let examples = self.run.stream.examples(step)?;
+                let outcome = learner.step(&mut self.ranks, &examples, step, &update)?;
+                // Of the text itself nothing is learned.
+                let shape = self.run.stream.config();
+                (Numbers::Read(outcome), u64::from(shape.batch) * u64::from(shape.seq_len), 0)
+            }
+        };
         self.position.step += 1;
         self.position.updates = self.ranks.optimizer().steps();
         self.position.drawn += drawn;
         self.position.trained += trained;
         self.position.masked += drawn - trained;
-        self.unread.push(Step { position: self.position, drawn, trained, learning_rate, loss, grad_norm });
+        let of_tokens = self.run.config.objective.is_next_token();
+        self.unread.push(Step { position: self.position, drawn, trained, learning_rate, of_tokens, numbers });
         Ok(())
     }
 

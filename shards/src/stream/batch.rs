@@ -1,5 +1,7 @@
 //! One step's tokens as the trainer takes them: flat row-major arrays.
 
+use std::ops::Range;
+
 /// In [`Batch::buckets`]: the row is padding after the last window of the run.
 pub const PADDING_ROW: u32 = u32::MAX;
 
@@ -17,8 +19,35 @@ impl World {
     pub const ONE: World = World { rank: 0, size: 1 };
 }
 
+/// What someone said of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Judgement {
+    /// The better one of two answers to the same prompt; the other one comes next.
+    Chosen,
+    /// The worse one of two, right after the better one.
+    Rejected,
+    /// Good by itself.
+    Desirable,
+    /// Bad by itself.
+    Undesirable,
+}
+
+/// A prompt and an answer to it, a sequence that nothing else of the batch attends to. Which of its targets
+/// are the answer is what [`Batch::mask`] says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Its number among the answers of the step, from 0; the same however the step is split.
+    pub number: u32,
+    /// The cells of the batch that it fills, as inputs; its last token is the input of the last one.
+    pub cells: Range<usize>,
+    /// What was said of it.
+    pub judgement: Judgement,
+    /// By how much the better answer is better, where that is known, else 0.
+    pub margin: f32,
+}
+
 /// `rows × seq_len` tokens. Position `j` of a row predicts `targets[j]` from `inputs[..=j]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Number of rows, B.
     pub rows: usize,
@@ -39,6 +68,8 @@ pub struct Batch {
     pub mask: Vec<bool>,
     /// Bucket of each row as an index into the stream's buckets, or [`PADDING_ROW`]. `[B]`.
     pub buckets: Vec<u32>,
+    /// The judged answers of preference data, in the order of their cells; none in other batches.
+    pub answers: Vec<Answer>,
 }
 
 impl Batch {
@@ -55,6 +86,7 @@ impl Batch {
             documents: vec![0; size],
             mask: vec![false; size],
             buckets: vec![PADDING_ROW; rows],
+            answers: Vec::new(),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::manifest::{Manifest, Split};
 /// Windows of a bucket's held-out tokens in their order. Row bucket numbers are all 0.
 #[derive(Debug)]
 pub struct HeldOut {
-    sequence: Sequence,
-    seq_len: u32,
+    pub(super) sequence: Sequence,
+    pub(super) seq_len: u32,
     eos: u32,
     documents: u64,
     text_bytes: u64,
@@ -39,7 +39,7 @@ impl HeldOut {
 
     /// The same with documents packed whole into rows; those that are longer than a row are not measured.
     pub fn packed(self) -> Result<Self> {
-        Ok(Self { sequence: self.sequence.packed(self.seq_len)?, ..self })
+        Ok(Self { sequence: self.sequence.packed(self.seq_len, false)?, ..self })
     }
 
     /// What packing gave; none where documents are cut into windows.

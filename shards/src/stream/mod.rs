@@ -2,6 +2,7 @@
 
 mod account;
 mod batch;
+mod example;
 mod held_out;
 mod interleave;
 mod order;
@@ -18,7 +19,8 @@ use std::ops::Range;
 use std::path::Path;
 
 pub use account::{Account, BucketAccount};
-pub use batch::{Batch, PADDING_ROW, World};
+pub use batch::{Answer, Batch, Judgement, PADDING_ROW, World};
+pub use example::Example;
 pub use held_out::HeldOut;
 pub use order::{DrawnDocument, DrawnWindow, OrderRow};
 pub use packing::Packed;
@@ -62,10 +64,11 @@ pub struct TokenStream {
 }
 
 impl Packed {
-    /// What packing the train documents of `bucket` into rows of `seq_len` gives; paths are relative to `run`.
-    pub fn of(run: impl AsRef<Path>, manifest: &Manifest, bucket: &str, seq_len: u32) -> Result<Self> {
+    /// What packing the train documents of `bucket` into rows of `seq_len` gives, where each is `alone` in one
+    /// or shares it; paths are relative to `run`.
+    pub fn of(run: impl AsRef<Path>, manifest: &Manifest, bucket: &str, seq_len: u32, alone: bool) -> Result<Self> {
         manifest.check(run.as_ref())?;
-        let sequence = Sequence::new(run.as_ref(), manifest, bucket, Split::Train).packed(seq_len)?;
+        let sequence = Sequence::new(run.as_ref(), manifest, bucket, Split::Train).packed(seq_len, alone)?;
         Ok(sequence.packed_rows().unwrap_or_default())
     }
 }
@@ -100,7 +103,7 @@ impl TokenStream {
             let sequence = match entry.packed {
                 None => sequence,
                 Some(packed) => {
-                    let sequence = sequence.packed(config.seq_len)?;
+                    let sequence = sequence.packed(config.seq_len, packed.alone)?;
                     if sequence.packed_rows() != Some(packed) {
                         return Err(Error::Stream(format!("the documents of `{name}` pack into other rows than was planned")));
                     }

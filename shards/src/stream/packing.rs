@@ -20,6 +20,9 @@ pub struct Packed {
     pub too_long_documents: u64,
     /// Their tokens.
     pub too_long_tokens: u64,
+    /// Whether every document has a row to itself, so that rows count documents.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
 }
 
 /// The documents of every row, by number. Eight bytes for each document.
@@ -36,8 +39,9 @@ pub(crate) struct Packing {
 const NONE: u32 = u32::MAX;
 
 impl Packing {
-    /// Packs documents of these lengths, in tokens with the end token, into rows of `seq_len`.
-    pub(crate) fn new(lengths: &[u32], seq_len: u32) -> Result<Self> {
+    /// Packs documents of these lengths, in tokens with the end token, into rows of `seq_len`; each into
+    /// one of its own where they are to be `alone`.
+    pub(crate) fn new(lengths: &[u32], seq_len: u32, alone: bool) -> Result<Self> {
         if u32::try_from(lengths.len()).is_err() {
             return Err(Error::Stream(format!("{} documents to pack in one bucket, at most {}", lengths.len(), u32::MAX)));
         }
@@ -61,19 +65,19 @@ impl Packing {
                 open.remove(&room);
             }
             row_of[document as usize] = row;
-            if room > length {
+            if room > length && !alone {
                 open.entry(room - length).or_default().push(row);
             }
         }
         drop((order, open));
-        Ok(Self::gather(lengths, &row_of, rows))
+        Ok(Self::gather(lengths, &row_of, rows, alone))
     }
 
     /// Lists the documents by row; rows are numbered in the order of their first documents.
-    fn gather(lengths: &[u32], row_of: &[u32], rows: u32) -> Self {
+    fn gather(lengths: &[u32], row_of: &[u32], rows: u32, alone: bool) -> Self {
         let mut number = vec![NONE; rows as usize];
         let mut counts = Vec::with_capacity(rows as usize);
-        let mut packed = Packed { rows: u64::from(rows), ..Packed::default() };
+        let mut packed = Packed { rows: u64::from(rows), alone, ..Packed::default() };
         for (&row, &length) in row_of.iter().zip(lengths) {
             if row == NONE {
                 packed.too_long_documents += 1;
@@ -120,19 +124,27 @@ mod tests {
     #[test]
     fn documents_go_where_they_fit_best() {
         // The longest first, into the fullest row with room: 9; 6; 5; 5 to the other 5; 3 to the 6.
-        let packing = Packing::new(&[3, 9, 5, 11, 6, 5, 1], 10).unwrap();
+        let packing = Packing::new(&[3, 9, 5, 11, 6, 5, 1], 10, false).unwrap();
         let rows: Vec<&[u32]> = (0..3).map(|row| packing.row(row)).collect();
-        assert_eq!(packing.packed(), Packed { rows: 3, too_long_documents: 1, too_long_tokens: 11 });
+        assert_eq!(packing.packed(), Packed { rows: 3, too_long_documents: 1, too_long_tokens: 11, alone: false });
         // The 1 would fill both; of rows with equal room the one that was filled last is taken.
         assert_eq!(rows, [&[0, 4, 6][..], &[1], &[2, 5]]);
         assert!(packing.row(3).is_empty());
-        assert_eq!(Packing::new(&[], 10).unwrap().packed(), Packed::default());
+        assert_eq!(Packing::new(&[], 10, false).unwrap().packed(), Packed::default());
+    }
+
+    #[test]
+    fn documents_that_are_alone_keep_their_order() {
+        let packing = Packing::new(&[3, 9, 5, 11, 6, 5, 1], 10, true).unwrap();
+        let rows: Vec<&[u32]> = (0..6).map(|row| packing.row(row)).collect();
+        assert_eq!(packing.packed(), Packed { rows: 6, too_long_documents: 1, too_long_tokens: 11, alone: true });
+        assert_eq!(rows, [[0], [1], [2], [4], [5], [6]]);
     }
 
     proptest! {
         #[test]
         fn every_document_is_in_one_row_and_rows_do_not_overflow(lengths in proptest::collection::vec(1u32..70, 0..300), seq_len in 1u32..64) {
-            let packing = Packing::new(&lengths, seq_len).unwrap();
+            let packing = Packing::new(&lengths, seq_len, false).unwrap();
             let mut seen = vec![0; lengths.len()];
             let mut firsts = Vec::new();
             let mut halves = 0;

@@ -61,9 +61,9 @@ impl Sequence {
         Self { folder: folder.to_path_buf(), tokenizer: manifest.tokenizer.clone(), shards, ends, document_ends, packing: None }
     }
 
-    /// The same, with whole documents put together into rows of `seq_len`. Reads where the documents
-    /// of all shards end.
-    pub(crate) fn packed(mut self, seq_len: u32) -> Result<Self> {
+    /// The same, with whole documents put together into rows of `seq_len`, or each in one of its own.
+    /// Reads where the documents of all shards end.
+    pub(crate) fn packed(mut self, seq_len: u32, alone: bool) -> Result<Self> {
         let mut lengths = Vec::with_capacity(self.document_ends.last().copied().unwrap_or(0) as usize);
         for index in 0..self.shards.len() {
             let shard = self.shard(index)?;
@@ -73,7 +73,7 @@ impl Sequence {
                 lengths.push(u32::try_from(tokens.end - tokens.start).unwrap_or(u32::MAX));
             }
         }
-        self.packing = Some(Packing::new(&lengths, seq_len)?);
+        self.packing = Some(Packing::new(&lengths, seq_len, alone)?);
         Ok(self)
     }
 

@@ -4,7 +4,7 @@
 
 /// The answer in a solution: what its last `\boxed{}` (or `\fbox{}`) holds, after an equals sign if there is
 /// one; without a box, the last formula between `$`; else what follows the last `=`, or the last number.
-pub(super) fn answer(text: &str) -> Option<String> {
+pub(crate) fn answer(text: &str) -> Option<String> {
     let after_equals = |formula: &str| formula.rsplit('=').next().unwrap_or_default().trim_start_matches(' ').to_owned();
     if text.contains("\\boxed") {
         return boxed(text).map(after_equals);
@@ -19,7 +19,7 @@ pub(super) fn answer(text: &str) -> Option<String> {
 }
 
 /// Whether an answer that was found is the right one.
-pub(super) fn equal(found: &str, right: &str) -> bool {
+pub(crate) fn equal(found: &str, right: &str) -> bool {
     spelled(&plain(found)) == spelled(&plain(right))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Whether the answer is one of the texts, but for case, punctuation and white space.
-pub(super) fn exact_match(answer: &str, texts: &[String]) -> bool {
+pub(crate) fn exact_match(answer: &str, texts: &[String]) -> bool {
     texts.iter().any(|text| normal(text) == normal(answer))
 }
 

@@ -123,7 +123,7 @@ pub(crate) struct Untrained {
 }
 
 /// One logged step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct StepPoint {
     /// Number of the step, from 1.
@@ -136,6 +136,8 @@ pub(crate) struct StepPoint {
     pub(crate) grad_norm: Option<f64>,
     /// Speed at this step.
     pub(crate) tokens_per_second: Option<f64>,
+    /// What the objective measures beside the loss, by name.
+    pub(crate) metrics: BTreeMap<String, f64>,
 }
 
 /// One evaluation.
@@ -149,7 +151,7 @@ pub(crate) struct EvalPoint {
 }
 
 /// A text that the model wrote.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Generation {
     /// The step after which it was written.
@@ -158,4 +160,6 @@ pub(crate) struct Generation {
     pub(crate) prompt: String,
     /// What it went on with, without the prompt.
     pub(crate) text: String,
+    /// What that was worth, where it was learned from.
+    pub(crate) reward: Option<f64>,
 }

@@ -212,6 +212,7 @@ labels! {
     not_finite: "not finite", "유한하지 않음";
     generations: "What the model writes", "모델이 쓴 글";
     generations_lead: "Bold is what it was given.", "굵은 글씨가 주어진 부분입니다.";
+    generation_reward: "reward {0}", "보상 {0}";
     generations_before: "On the way there", "그 전에 쓴 글";
     at_step: "step {0}", "스텝 {0}";
     // Timings.

@@ -82,12 +82,13 @@ fn full(text: &str) -> ReportData {
                 learning_rate: Some(3e-3),
                 grad_norm: Some(0.5),
                 tokens_per_second: Some(1000.0),
+                metrics: [(s(), 0.5), (format!("{}/b", s()), f64::NAN)].into(),
             }],
             evals: vec![EvalPoint { step: 1, bits_per_byte: [(s(), Some(2.5))].into() }],
             best: Some((1, 2.5)),
             stopped: Some(1),
             untrained: Some(Untrained { ids: 300, untrained: 40, new: Some((9, 4)), examples: vec![s()] }),
-            generations: [1, 2].map(|step| Generation { step, prompt: s(), text: s() }).into(),
+            generations: [1, 2].map(|step| Generation { step, prompt: s(), text: s(), reward: Some(0.5) }).into(),
         }),
         timings: vec![Timing { stage: s(), seconds: 1.5, bytes: Some(10_000) }],
         recipe: Some(s()),
@@ -199,6 +200,7 @@ fn absurd_numbers_are_written_out() {
                 learning_rate: *value,
                 grad_norm: *value,
                 tokens_per_second: *value,
+                metrics: value.map(|value| ("a/b".to_owned(), value)).into_iter().collect(),
             })
             .collect();
         training.evals =

@@ -1,5 +1,7 @@
 //! Training: what it was, how the loss went, what the model writes.
 
+use std::collections::BTreeSet;
+
 use super::data::{Generation, StepPoint, Training};
 use super::lines::{Series, Words, lines, smooth};
 use super::number::{count, decimal, figures};
@@ -10,6 +12,8 @@ use super::view::{Section, View, fill};
 const GENERATIONS: usize = 8;
 const BEFORE: usize = 10;
 const SHOWN: usize = 600;
+/// Colours of lines, `c0` to before this.
+const COLOURS: usize = 6;
 
 pub(super) fn section(view: &View<'_>) -> Section {
     let body = view.data.training.as_ref().map(|training| {
@@ -122,6 +126,11 @@ fn charts(view: &View<'_>, training: &Training) -> String {
     if !training.evals.is_empty() {
         out.push_str(&lines(view, &words(l.chart_bits, l.by_step, false, "tall"), &evaluations(view, training)));
     }
+    for group in metric_groups(training) {
+        let (title, series) = (text::name(group), metric_series(training, group));
+        let words = Words { title: &title, unit: l.by_step, from_zero: false, size: "low", write: figures };
+        out.push_str(&lines(view, &words, &series));
+    }
     let rates = points(training, |step| step.learning_rate);
     let norms = points(training, |step| step.grad_norm);
     let speeds = points(training, |step| step.tokens_per_second);
@@ -135,6 +144,30 @@ fn charts(view: &View<'_>, training: &Training) -> String {
         }
     }
     out
+}
+
+/// What the objective measures beside the loss, by the first parts of names.
+fn metric_groups(training: &Training) -> Vec<&str> {
+    let names = training.steps.iter().flat_map(|step| step.metrics.keys());
+    let groups: BTreeSet<&str> = names.map(|name| name.split_once('/').map_or(name.as_str(), |(group, _)| group)).collect();
+    groups.into_iter().collect()
+}
+
+/// The lines of a group, named by the rest of their names.
+fn metric_series(training: &Training, group: &str) -> Vec<Series> {
+    let all: BTreeSet<&String> = training.steps.iter().flat_map(|step| step.metrics.keys()).collect();
+    let of_group = all.into_iter().filter_map(|name| match name.split_once('/') {
+        Some((first, rest)) if first == group => Some((name, rest)),
+        None if name == group => Some((name, "")),
+        _ => None,
+    });
+    let line = |(number, (name, rest)): (usize, (&String, &str))| {
+        let value = |value: &f64| Some(*value).filter(|value| value.is_finite());
+        let points = training.steps.iter().filter_map(|step| Some((step.step as f64, value(step.metrics.get(name)?))));
+        let class = if rest.is_empty() { "ink".to_owned() } else { format!("c{}", number % COLOURS) };
+        Series { name: rest.to_owned(), class, points: points.collect() }
+    };
+    of_group.enumerate().map(line).collect()
 }
 
 /// One line for each bucket.
@@ -160,14 +193,21 @@ fn generations(view: &View<'_>, training: &Training) -> String {
     let last = training.generations.iter().map(|generation| generation.step).max().unwrap_or_default();
     for generation in training.generations.iter().filter(|generation| generation.step == last).take(GENERATIONS) {
         out.push_str(&format!(
-            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote>{}</figure>\n",
+            "<figure class=\"doc\"><blockquote dir=\"auto\"><b class=\"prompt\">{}</b>{}</blockquote>{}{}</figure>\n",
             text::text(&generation.prompt, SHOWN),
             text::text(&generation.text, SHOWN),
+            reward(view, generation),
             before(view, training, generation)
         ));
     }
     out.push_str("</div>\n");
     out
+}
+
+/// What an answer was worth.
+fn reward(view: &View<'_>, generation: &Generation) -> String {
+    let said = generation.reward.map(|reward| fill(view.l.generation_reward, &[&figures(reward)]));
+    said.map_or_else(String::new, |said| format!("<figcaption>{said}</figcaption>"))
 }
 
 /// What the model wrote to the same prompt at earlier steps; of many, some evenly apart.

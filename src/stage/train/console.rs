@@ -28,6 +28,14 @@ impl Console {
             Event::Eval(eval) if eval.buckets.is_empty() => {} // nothing was held out
             Event::Eval(eval) => ui.say(evaluation(eval, self.objective)),
             Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
+            Event::Answer(answer) => ui.say(format!(
+                "answer: step {} worth {:.3} {:?} → {:?}{}",
+                answer.step,
+                answer.reward,
+                answer.prompt,
+                answer.response,
+                if answer.ended { "" } else { " (cut)" }
+            )),
             Event::Sample(sample) => ui.say(format!("sample: step {} {:?} → {:?}", sample.step, sample.prompt, sample.text)),
             Event::Stopped(stop) => {
                 let best =
@@ -39,13 +47,30 @@ impl Console {
     }
 
     fn step(&mut self, step: &StepEvent, ui: &Ui) {
-        let row = format!(
-            "{:>8} {:>9.4} {:>10.3} {:>10.2e} {:>9.3} {:>10.0}",
-            step.step, step.loss, step.bits_per_token, step.learning_rate, step.grad_norm, step.tokens_per_second
-        );
+        let bits = step.bits_per_token.map_or_else(|| "-".to_owned(), |bits| format!("{bits:.3}"));
+        let number = |name: &str| step.metrics.get(name).map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let (head, row) = if self.objective.draws_answers() {
+            let columns = ["reward/mean", "length/mean", "entropy", "kl/reference", "clip-fraction/policy", "speed/rollout"].map(number);
+            let [reward, length, entropy, kl, clipped, speed] = columns;
+            (
+                format!(
+                    "{:>8} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11}",
+                    "step", "reward", "length", "entropy", "kl", "clipped", "grad-norm", "drawn/s"
+                ),
+                format!("{:>8} {reward:>9} {length:>9} {entropy:>9} {kl:>9} {clipped:>9} {:>9.3} {speed:>11}", step.step, step.grad_norm),
+            )
+        } else {
+            (
+                format!("{:>8} {:>9} {:>10} {:>10} {:>9} {:>10}", "step", "loss", "bits/token", "rate", "grad-norm", "tokens/s"),
+                format!(
+                    "{:>8} {:>9.4} {bits:>10} {:>10.2e} {:>9.3} {:>10.0}",
+                    step.step, step.loss, step.learning_rate, step.grad_norm, step.tokens_per_second
+                ),
+            )
+        };
         if step.step == 1 || step.step.is_multiple_of(self.every) {
             if !std::mem::replace(&mut self.headed, true) {
-                ui.say(format!("{:>8} {:>9} {:>10} {:>10} {:>9} {:>10}", "step", "loss", "bits/token", "rate", "grad-norm", "tokens/s"));
+                ui.say(head);
             }
             ui.say(row);
         } else {
@@ -63,7 +88,7 @@ fn round(rough: u64) -> u64 {
 fn evaluation(eval: &EvalEvent, objective: ObjectiveKind) -> String {
     // Questions are in the bytes of a conversation and not in its loss.
     let (what, value): (_, fn(&BucketLoss) -> String) = match objective {
-        ObjectiveKind::Sft => ("loss", |bucket| format!("{} {:.4}", bucket.bucket, bucket.loss)),
+        ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo => ("loss", |bucket| format!("{} {:.4}", bucket.bucket, bucket.loss)),
         ObjectiveKind::Cpt => ("bits per byte", |bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte)),
     };
     let buckets: Vec<String> = eval.buckets.iter().map(value).collect();

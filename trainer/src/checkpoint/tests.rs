@@ -22,6 +22,7 @@ fn made() -> (Model, AdamW, State) {
         best: Some(Best { step: 3, bits_per_byte: 1.5 }),
         stale: 2,
         lineage: vec!["before".into()],
+        kl_coefficient: None,
     };
     (model, optimizer, state)
 }
@@ -130,4 +131,23 @@ fn the_oldest_go_first() {
     Checkpoint::prune(root.path(), 2, None).unwrap();
     assert_eq!(names(root.path()).unwrap(), ["best", "step-0000001", "step-000030", "step-1000000", "step-7"]);
     assert_eq!(Checkpoint::latest(root.path()).unwrap(), Some(root.path().join("step-1000000")));
+}
+
+/// A head for numbers is a parameter like others, and its model opens again as what it is.
+#[test]
+fn scalar_heads_are_kept() {
+    for head in [crate::model::ScalarHead::Score, crate::model::ScalarHead::Value] {
+        let root = tempfile::tempdir().unwrap();
+        let (_, _, mut state) = made();
+        state.model.scalar_head = Some(head);
+        let model = state.model.init(&Device::flex(), 10, 1).unwrap();
+        let optimizer = AdamW::new(&TrainConfig::default(), &model, 0).unwrap();
+        let path = Checkpoint::save(root.path(), &state, &model, &optimizer).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        assert_eq!(numbers(&checkpoint.model(&Device::flex()).unwrap()), numbers(&model));
+        let weights = checkpoint.weights().unwrap().without_value_head();
+        let kept = Some(head).filter(|head| *head == crate::model::ScalarHead::Score);
+        assert_eq!(weights.config().scalar_head, kept);
+        assert_eq!(weights.model(&Device::flex()).unwrap().tensors().count(), model.tensors().count() - usize::from(kept.is_none()));
+    }
 }

@@ -1,11 +1,12 @@
 //! Every value against its range and against the others.
 
-use super::{ScheduleKind, TrainConfig};
+use super::{ObjectiveKind, ScheduleKind, TrainConfig};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::lora::Full;
 use crate::model::Precision;
 use crate::optimizer;
+use crate::rl::{Method, RewardConfig};
 
 /// Largest step in tokens; what one step may allocate for on the host.
 const MAX_STEP_TOKENS: u64 = 1 << 30;
@@ -31,6 +32,9 @@ impl TrainConfig {
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
+        if self.model.scalar_head.is_some() {
+            return refuse("model.scalar-head", "given, but it follows from `objective`; leave it out");
+        }
         // The shape of `init` is not known before it is opened.
         if let Some(lora) = self.lora.as_ref().filter(|_| self.init.is_none() || self.model != crate::model::ModelConfig::default()) {
             lora.validate(&self.model)?;
@@ -39,6 +43,7 @@ impl TrainConfig {
             return refuse("activation-checkpointing", "on, which layers with DoRA do not know: leave it out, or `lora.dora`");
         }
         self.check_scores()?;
+        self.check_answers()?;
         self.sample.as_ref().map_or(Ok(()), super::SampleConfig::validate)
     }
 
@@ -140,6 +145,27 @@ impl TrainConfig {
             return refuse("best-by", "set, but neither `keep-best` nor `early-stop` looks at it");
         }
         Ok(())
+    }
+
+    /// The options of objectives that draw answers, and that no other one has them.
+    fn check_answers(&self) -> Result<()> {
+        for (option, given, of) in [
+            ("grpo", self.grpo.is_some(), self.objective == ObjectiveKind::Grpo),
+            ("ppo", self.ppo.is_some(), self.objective == ObjectiveKind::Ppo),
+            ("rollout", self.rollout.is_some(), self.objective.draws_answers()),
+            ("reward", !self.reward.is_empty(), self.objective.draws_answers()),
+        ] {
+            if given && !of {
+                return refuse(option, "set, which `objective` has no use for");
+            }
+        }
+        let Some(method) = Method::of(self) else { return Ok(()) };
+        method.validate(self)?;
+        self.rollout.clone().unwrap_or_default().validate(self.sequence_length)?;
+        if self.reward.is_empty() {
+            return refuse("reward", "empty, and something must say what answers are worth: `[[train.reward]]`");
+        }
+        self.reward.iter().try_for_each(RewardConfig::validate)
     }
 
     /// Every layer scores every pair of positions, for each head, and masks them once more.

@@ -81,6 +81,10 @@ impl Default for TrainConfig {
             lora: None,
             model: ModelConfig::default(),
             sample: None,
+            rollout: None,
+            reward: Vec::new(),
+            grpo: None,
+            ppo: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A set of values for keys of `[train]` that the recipe leaves out.
 ///
-/// The two are the settings of the Korean guide to Unsloth and TRL that malmoi's defaults answer to,
+/// They are the settings of the Korean guide to Unsloth and TRL that malmoi's defaults answer to,
 /// as its programs would have run: what they leave out has the defaults of Hugging Face's
 /// `TrainingArguments`. [`Preset::notes`] says where these are no good choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,17 +14,20 @@ pub enum Preset {
     SeedCpt,
     /// Fine-tuning on instructions.
     SeedSft,
+    /// Reinforcement learning with PPO.
+    SeedPpo,
 }
 
 impl Preset {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::SeedCpt, Self::SeedSft];
+    pub const ALL: [Self; 3] = [Self::SeedCpt, Self::SeedSft, Self::SeedPpo];
 
     /// The name in recipes.
     pub fn name(self) -> &'static str {
         match self {
             Self::SeedCpt => "seed-cpt",
             Self::SeedSft => "seed-sft",
+            Self::SeedPpo => "seed-ppo",
         }
     }
 
@@ -33,6 +36,7 @@ impl Preset {
         match self {
             Self::SeedCpt => include_str!("preset/seed-cpt.toml"),
             Self::SeedSft => include_str!("preset/seed-sft.toml"),
+            Self::SeedPpo => include_str!("preset/seed-ppo.toml"),
         }
     }
 
@@ -52,6 +56,14 @@ impl Preset {
                 "its `fp16` overflows with weights made for bfloat16, and is left out: `precision` is chosen by the device",
                 "it trains on the prompts too and does not use the model's chat template",
                 "its 8-bit optimizer is for cards that are too small, and is left out: `optimizer-states` = \"8-bit\" is for the CPU so far",
+            ],
+            Self::SeedPpo => &[
+                "the guide's reward model is random numbers: `[[train.reward]]` says what answers are worth",
+                "its batch of 16 is taken 4 at a time and makes one update (`gradient_accumulation_steps` = 4), as here; set `ppo.mini-batch` = 4 \
+                 for four updates of 4",
+                "its last batch, when smaller than 16, stops its program; here it is a step like others",
+                "temperature 0.7 and top-p 0.9 draw from another distribution than the one that is improved; 1 and 1 are the policy itself",
+                "its reference is in 4 bits beside a policy in 16, which counts as divergence; here it is the model that training began with",
             ],
         }
     }

@@ -105,7 +105,11 @@ fn what_the_processor_cannot_do_is_refused() {
 #[test]
 fn presets_are_configs() {
     for preset in Preset::ALL {
-        let config = parse(&format!("objective = 'cpt'\n{}", preset.settings())).unwrap();
+        let objective = match preset {
+            Preset::SeedPpo => "objective = 'ppo'\nreward = [{ kind = 'exact' }]",
+            Preset::SeedCpt | Preset::SeedSft => "objective = 'cpt'",
+        };
+        let config = parse(&format!("{objective}\n{}", preset.settings())).unwrap();
         config.validate().unwrap();
         assert_eq!(serde_json::to_value(preset).unwrap(), preset.name());
         assert!(!preset.notes().is_empty());

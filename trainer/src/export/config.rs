@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::WeightFormat;
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
-use crate::load::hf_config::family;
+use crate::load::hf_config::{family, reward_class};
 use crate::model::{ModelConfig, RopeScaling};
 
 /// What the configs say besides the model's shape.
@@ -67,6 +67,12 @@ pub(super) fn config(weights: &Pretrained, format: WeightFormat, texts: &Texts) 
         "torch_dtype": format.name(),
         "dtype": format.name(),
     });
+    if model.is_reward() {
+        config["architectures"] = json!([reward_class(class)]);
+        // One label: its logit is the reward of the text up to its last token.
+        config["id2label"] = json!({ "0": "LABEL_0" });
+        config["label2id"] = json!({ "LABEL_0": 0 });
+    }
     match kind {
         "qwen2" => config["use_sliding_window"] = json!(false),
         "qwen3" => {

@@ -121,6 +121,9 @@ impl Tensor {
 impl GgufExport<'_> {
     /// Writes the file, which must not be there yet. Gives how many tensors have which type.
     pub fn write(&self, path: &Path) -> Result<BTreeMap<&'static str, usize>> {
+        if self.weights.config().is_reward() {
+            return Err(Error::invalid(self.weights.path(), "is a reward model, which is written as a Hugging Face folder alone"));
+        }
         let (header, tensors) = self.header()?;
         staged_file(path, |temporary| {
             let file = File::create(temporary).map_err(Error::io("create", temporary))?;

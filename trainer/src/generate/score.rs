@@ -27,6 +27,7 @@ pub struct Score {
 /// about one length go through the model together; those whose tokens are the same but for the last,
 /// such as answers of one letter to one question, share a row. `done` hears how many pairs are scored.
 pub fn score(model: &Model, pairs: &[(&[u32], &[u32])], mut done: impl FnMut(usize)) -> Result<Vec<Score>> {
+    model.check_text()?;
     let model = model.frozen();
     for (at, (context, continuation)) in pairs.iter().enumerate() {
         if context.is_empty() || continuation.is_empty() {
@@ -105,6 +106,7 @@ fn measure(model: &Model, rows: &[Row], scores: &mut [Score]) -> Result<()> {
         documents: vec![0; cells],
         mask: vec![false; cells],
         buckets: vec![0; cells / length],
+        answers: Vec::new(),
         inputs: ids,
     };
     let x_nh = model.forward(&Inputs::new(model, &batch)?);

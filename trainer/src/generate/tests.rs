@@ -167,6 +167,7 @@ fn log_probabilities_are_those_of_the_forward_pass() {
             documents: vec![0; length],
             mask: vec![false; length],
             buckets: vec![0],
+            answers: Vec::new(),
         };
         let logits = logits(&model, &batch);
         for (at, (id, log_prob)) in (request.prompt.len()..).zip(completion.ids.iter().zip(&completion.log_probs)) {

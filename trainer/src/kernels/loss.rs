@@ -7,7 +7,7 @@ const CHUNK: usize = 1 << 22;
 
 /// Rows whose logits are held at a time; depends on the vocabulary alone, so that the order of
 /// additions does too.
-fn chunk_rows(vocab: usize) -> usize {
+pub(super) fn chunk_rows(vocab: usize) -> usize {
     (CHUNK / vocab).clamp(16, 4096)
 }
 
@@ -83,17 +83,17 @@ pub(crate) fn token_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1
 }
 
 /// What a piece of rows gives.
-struct Forward {
-    losses_c1: Tensor<2>,
+pub(super) struct Forward {
+    pub(super) losses_c1: Tensor<2>,
     /// Logarithm of the softmax's divisor, ln Z.
-    divisors_c1: Tensor<2>,
-    softmax_cv: Tensor<2>,
+    pub(super) divisors_c1: Tensor<2>,
+    pub(super) softmax_cv: Tensor<2>,
 }
 
 /// The loss is ln Z - target logit, and ln Z is highest logit - ln(highest probability): unlike
 /// ln(softmax[target]) that cannot underflow. The highest and the target's logit are subtracted first,
 /// so that of two large numbers the small difference stays.
-fn forward(x_ch: Tensor<2>, w_vh: Tensor<2>, targets_c1: Tensor<2, Int>) -> Forward {
+pub(super) fn forward(x_ch: Tensor<2>, w_vh: Tensor<2>, targets_c1: Tensor<2, Int>) -> Forward {
     let logits_cv = x_ch.matmul(w_vh.cast(DType::F32).transpose());
     let highest_c1 = logits_cv.clone().max_dim(1);
     let target_c1 = logits_cv.clone().gather(1, targets_c1);

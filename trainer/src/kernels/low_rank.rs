@@ -100,6 +100,7 @@ mod tests {
             documents: vec![0; cells],
             mask: vec![true; cells],
             buckets: vec![0; rows],
+            answers: Vec::new(),
         }
     }
 

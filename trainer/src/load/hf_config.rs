@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, ScalarHead};
 use keys::{Keys, shorten};
 use rope::rope;
 
@@ -67,6 +67,21 @@ pub(crate) fn family(model: &ModelConfig) -> (&'static str, &'static str) {
     FAMILIES.iter().find(fits).map_or(("llama", "LlamaForCausalLM"), |(kind, class, ..)| (kind, class))
 }
 
+/// The class of a reward model beside that of a language model.
+pub(crate) fn reward_class(class: &str) -> String {
+    class.replace("ForCausalLM", "ForSequenceClassification")
+}
+
+/// A reward is one number, so one label.
+fn check_labels(keys: &Keys<'_>) -> Result<()> {
+    let labels = keys.get("id2label").and_then(Value::as_object).map(Map::len);
+    // Two are the default, which is left out.
+    match keys.count("num_labels")?.or(labels).unwrap_or(2) {
+        1 => Ok(()),
+        many => keys.refuse("id2label", format!("{many} labels; a reward model has one")),
+    }
+}
+
 /// Reads the text of a `config.json`; `path` is for messages.
 pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<HfConfig> {
     let table: Map<String, Value> = serde_json::from_slice(text).map_err(|error| Error::invalid(path, error.to_string()))?;
@@ -75,9 +90,16 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<HfConfig> {
     let Some((_, class, qkv_bias, qk_norm)) = FAMILIES.iter().find(|(name, ..)| *name == kind) else {
         return keys.refuse("model_type", format!("{kind:?}; known are llama, qwen2 and qwen3"));
     };
-    if let Some(found) = keys.get("architectures").filter(|found| **found != serde_json::json!([class])) {
-        return keys.refuse("architectures", format!("{found}; of {kind}, {class} is known"));
-    }
+    let scalar_head = match keys.get("architectures") {
+        Some(found) if *found == serde_json::json!([reward_class(class)]) => {
+            check_labels(&keys)?;
+            Some(ScalarHead::Score)
+        }
+        Some(found) if *found != serde_json::json!([class]) => {
+            return keys.refuse("architectures", format!("{found}; of {kind}, {class} and {} are known", reward_class(class)));
+        }
+        _ => None,
+    };
     for (key, neutral) in NEUTRAL {
         if let Some(value) = keys.get(key).filter(|value| !neutral.contains(&value.to_string().as_str())) {
             return keys.refuse(key, format!("{}, which this program does not compute with", shorten(value)));
@@ -112,6 +134,7 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<HfConfig> {
         tied_embeddings: keys.flag("tie_word_embeddings")?.unwrap_or(false),
         qkv_bias: *qkv_bias,
         qk_norm: *qk_norm,
+        scalar_head,
     };
     let vocab = keys.need("vocab_size")?;
     model.check(vocab).map_err(|error| Error::invalid(path, error.to_string()))?;

@@ -91,11 +91,13 @@ impl Pretrained {
 type Put<'a> = &'a mut dyn FnMut(&[f32]) -> Result<()>;
 
 impl Merged {
+    /// What was trained in full beside the adapters.
+    pub(super) fn full(&self, name: &str) -> Option<&AdapterFile> {
+        Some(&self.adapters).filter(|adapters| adapters.has(name))
+    }
+
     /// The numbers of a tensor of this shape, of which `base` gives the frozen ones.
     pub(super) fn pieces(&self, name: &str, shape: &[usize], base: &dyn Fn(Put<'_>) -> Result<()>, put: Put<'_>) -> Result<()> {
-        if self.adapters.has(name) {
-            return self.adapters.pieces(name, put); // trained in full
-        }
         let &[_, columns] = shape else { return base(put) };
         let rounded = |put: Put<'_>| self.rounded(name, base, put);
         let Some(matrices) = self.adapters.beside(name)? else { return rounded(put) };

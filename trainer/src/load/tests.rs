@@ -9,7 +9,7 @@ use shards::Batch;
 
 use super::*;
 use crate::model::{Inputs, RopeScaling};
-use crate::objective::{Cpt, Objective};
+use crate::objective::Cpt;
 
 const FAMILIES: [&str; 5] = ["llama", "qwen2", "qwen2-untied", "qwen3", "yarn"];
 
@@ -31,6 +31,7 @@ pub(crate) fn batch(ids: &Path) -> Batch {
         documents: vec![0; rows.len() * seq_len],
         mask: vec![true; rows.len() * seq_len],
         buckets: vec![0; rows.len()],
+        answers: Vec::new(),
     }
 }
 
@@ -84,7 +85,7 @@ fn gradients_are_those_of_transformers() {
     for name in FAMILIES {
         let folder = fixture(name);
         let model = load(&folder);
-        let grads = Cpt::default().loss(&model, &batch(&folder.join("ids.json"))).unwrap().sum.backward();
+        let grads = Cpt::default().of(&model, &batch(&folder.join("ids.json"))).unwrap().sum.backward();
         for parameter in model.parameters() {
             let found = parameter.value().grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap();
             let expected = expected(&folder.join("expected.safetensors"), parameter.name());
@@ -106,6 +107,7 @@ fn packed_rows_have_the_logits_of_single_ones() {
             seq_len: apart.rows * apart.seq_len,
             documents: (0..apart.rows as u32).flat_map(|row| vec![row; apart.seq_len]).collect(),
             buckets: vec![0],
+            answers: Vec::new(),
             ..apart.clone()
         };
         let model = load(&folder);

@@ -15,7 +15,7 @@ use crate::gradients::Gradients;
 use crate::load::tests::{batch, expected, fixture, largest_difference, logits};
 use crate::load::{EMBEDDING, HEAD, MergeBase, Pretrained};
 use crate::model::Model;
-use crate::objective::{Cpt, Objective, read};
+use crate::objective::{Cpt, read};
 use crate::optimizer::AdamW;
 
 const CASES: [&str; 7] = ["lora", "full", "rslora", "tied", "dora", "dora-norms", "nf4"];
@@ -58,7 +58,7 @@ fn logits_are_those_of_peft() {
 fn gradients_are_those_of_peft() {
     for name in CASES {
         let model = adapted(name);
-        let grads = Cpt::default().loss(&model, &ids(name)).unwrap().sum.backward();
+        let grads = Cpt::default().of(&model, &ids(name)).unwrap().sum.backward();
         for parameter in model.parameters() {
             let found = parameter.value().grad(&grads).unwrap().try_into_vec_as::<f32>().unwrap();
             let expected = expected(&case(name).join("expected.safetensors"), parameter.name());
@@ -124,7 +124,7 @@ fn the_loss_falls_as_with_peft() {
         let batch = batch(&path);
         let trained = batch.trainable();
         let mut gradients = Gradients::new(&model);
-        gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), trained).unwrap();
+        gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, trained).unwrap();
         let found_loss = read(gradients.loss(), "read").unwrap() / trained as f64;
         let found_norm = read(gradients.clip(config.clip_norm), "read").unwrap();
         optimizer.step(&mut model, &gradients, 3e-3).unwrap();

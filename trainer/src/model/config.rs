@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Adapters, Model, Precision, RopeScaling};
+use super::{Adapters, Model, Precision, RopeScaling, ScalarHead};
 use crate::config::{at_least_one, refuse, within};
 use crate::error::Result;
 use crate::lora::LoraConfig;
@@ -52,6 +52,9 @@ pub struct ModelConfig {
     /// Whether every head of queries and keys has an RMS norm, as in Qwen3. Default false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub qk_norm: bool,
+    /// What gives a number for each token. It follows from the objective and stands in no recipe. Default: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalar_head: Option<ScalarHead>,
 }
 
 impl Default for ModelConfig {
@@ -70,6 +73,7 @@ impl Default for ModelConfig {
             tied_embeddings: true,
             qkv_bias: true,
             qk_norm: false,
+            scalar_head: None,
         }
     }
 }
@@ -188,10 +192,26 @@ impl ModelConfig {
             }
         }
         all.push(("model.norm.weight".to_owned(), vec![hidden]));
-        if !self.tied_embeddings {
+        if self.has_output() {
             all.push(("lm_head.weight".to_owned(), vec![vocab, hidden]));
         }
+        all.extend(self.scalar_head.map(|head| (head.tensor().to_owned(), vec![1, hidden])));
         all
+    }
+
+    /// Whether it has an output matrix that is not its embedding.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.tied_embeddings && !self.is_reward()
+    }
+
+    /// Whether it gives rewards and writes no text.
+    pub fn is_reward(&self) -> bool {
+        self.scalar_head == Some(ScalarHead::Score)
+    }
+
+    /// The same shape with this head for numbers, or with none.
+    pub fn with_scalar_head(&self, scalar_head: Option<ScalarHead>) -> Self {
+        Self { scalar_head, ..self.clone() }
     }
 
     /// Trained numbers with a vocabulary of `vocab` ids.
@@ -206,8 +226,9 @@ impl ModelConfig {
         let biases = if self.qkv_bias { queries + 2 * keys } else { 0 };
         let norms = 2 * hidden + if self.qk_norm { 2 * size } else { 0 };
         let layer = 2 * (queries + keys) * hidden + biases + 3 * hidden * intermediate + norms;
-        let tables = if self.tied_embeddings { 1 } else { 2 };
-        tables * vocab * hidden + layers * layer + hidden
+        let tables = if self.has_output() { 2 } else { 1 };
+        let scalar = if self.scalar_head.is_some() { hidden } else { 0 };
+        tables * vocab * hidden + layers * layer + hidden + scalar
     }
 
     /// Floating-point operations of training on one token, forward and backward, as model FLOPs
@@ -216,7 +237,7 @@ impl ModelConfig {
     /// sequence length. The second term is causal attention, half of the full square. (Chowdhery et al. 2022, appendix B.)
     pub fn flops_per_token(&self, vocab: usize, seq_len: u32) -> Result<u64> {
         let mut products = u128::from(self.num_params(vocab)?);
-        if !self.tied_embeddings {
+        if !self.tied_embeddings || self.is_reward() {
             products -= (vocab * self.hidden) as u128;
         }
         let attention = (self.layers * self.heads * self.head_size()) as u128 * u128::from(seq_len);

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::{Adapter, Layer, Linear, Model, ModelConfig, Parameter, Precision};
+use super::{Adapter, Layer, Linear, Model, ModelConfig, Parameter, Precision, ScalarHead};
 use crate::error::Result;
 use crate::lora::{Base, Full, LoraConfig, Target};
 use crate::rng::Rng;
@@ -26,6 +26,15 @@ enum Keep {
 }
 
 impl Wanted {
+    /// The numbers that it begins with where there are no others, in row-major order.
+    pub(crate) fn first(&self, seed: u64) -> Vec<f32> {
+        let count = self.shape.iter().product();
+        match self.start {
+            Start::Normal(deviation) => Rng::new(seed, &self.name).normal(count, deviation),
+            Start::Even(value) => vec![value; count],
+        }
+    }
+
     /// The parameter, of these numbers in row-major order.
     pub(crate) fn filled(self, values: Vec<f32>, device: &Device) -> Parameter {
         match self.keep {
@@ -81,6 +90,15 @@ impl Maker<'_> {
         (self.make)(Wanted { name, shape: vec![size], start: Start::Even(1.0), keep })
     }
 
+    /// One row, trained whatever else is frozen.
+    fn scalar(&mut self, head: ScalarHead, hidden: usize) -> Result<Parameter> {
+        let start = match head {
+            ScalarHead::Score => Start::Normal(DEVIATION),
+            ScalarHead::Value => Start::Even(0.0),
+        };
+        (self.make)(Wanted { name: head.tensor().to_owned(), shape: vec![1, hidden], start, keep: Keep::Trained })
+    }
+
     fn linear(&mut self, name: &str, target: Target, shape: [usize; 2], deviation: f64, bias: bool) -> Result<Linear> {
         let (name, keep) = (format!("{name}.{}", target.name()), self.keep(None));
         let start = Start::Normal(deviation);
@@ -128,11 +146,7 @@ impl Model {
     /// Random weights: each parameter has random numbers of its own, named by the parameter.
     pub(super) fn random(config: &ModelConfig, device: &Device, vocab: usize, seed: u64, adapters: Option<Adapters>) -> Result<Self> {
         Self::build(config, vocab, adapters, &mut |wanted| {
-            let count = wanted.shape.iter().product();
-            let values = match wanted.start {
-                Start::Normal(deviation) => Rng::new(seed, &wanted.name).normal(count, deviation),
-                Start::Even(value) => vec![value; count],
-            };
+            let values = wanted.first(seed);
             Ok(wanted.filled(values, device))
         })
     }
@@ -159,7 +173,8 @@ impl Model {
             embedding: maker.table("model.embed_tokens.weight", table, Full::EmbedTokens)?,
             layers: (0..config.layers).map(|index| maker.layer(index, config)).collect::<Result<_>>()?,
             norm: maker.norm("model.norm.weight".to_owned(), config.hidden)?,
-            head: (!config.tied_embeddings).then(|| maker.table("lm_head.weight", table, Full::LmHead)).transpose()?,
+            head: config.has_output().then(|| maker.table("lm_head.weight", table, Full::LmHead)).transpose()?,
+            scalar: config.scalar_head.map(|head| maker.scalar(head, config.hidden)).transpose()?,
         })
     }
 }

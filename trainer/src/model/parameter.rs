@@ -133,6 +133,16 @@ impl Parameter {
         self.set(Tensor::from_data(TensorData::new(values, matrix(&self.shape)), &device));
     }
 
+    /// Freezes it at its present numbers, whatever becomes of what they are shared with.
+    pub(super) fn keep(&mut self) {
+        let trained = self.is_trained();
+        self.freeze();
+        // On a card the optimizer works in place.
+        if let (Value::Whole(value), true, true) = (&mut self.value, trained, cfg!(feature = "cuda")) {
+            **value = (**value).clone().mul_scalar(1.0);
+        }
+    }
+
     pub(crate) fn freeze(&mut self) {
         match &mut self.value {
             Value::Whole(value) => **value = (**value).clone().inner(),

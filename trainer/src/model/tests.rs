@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use shards::Batch;
 
 use super::*;
-use crate::objective::{Cpt, Objective};
+use crate::objective::Cpt;
 use crate::rng::Rng;
 
 const VOCAB: usize = 13;
@@ -48,6 +48,7 @@ fn batch() -> Batch {
         documents: vec![0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
         mask: [true, true, false, true, true, true, true].repeat(2),
         buckets: vec![0, 0],
+        answers: Vec::new(),
     }
 }
 
@@ -135,8 +136,8 @@ fn loss_is_that_of_the_reference() {
         let config = config(tied, bias);
         let model = model(&config);
         let expected = reference_loss(&config, &weights(&model), &batch());
-        let loss = Cpt::default().loss(&model, &batch()).unwrap();
-        assert_eq!(loss.tokens, 12);
+        let loss = Cpt::default().of(&model, &batch()).unwrap();
+        assert_eq!(loss.units, 12);
         let found = f64::from(loss.sum.inner().into_scalar::<f32>());
         assert!((found - expected).abs() < 1e-5 * expected, "{found} {expected}");
     }
@@ -147,7 +148,7 @@ fn loss_is_that_of_the_reference() {
 fn gradients_are_those_of_the_reference() {
     let config = config(true, true);
     let model = model(&config);
-    let grads = Cpt::default().loss(&model, &batch()).unwrap().sum.backward();
+    let grads = Cpt::default().of(&model, &batch()).unwrap().sum.backward();
     let weights = weights(&model);
     for parameter in model.parameters() {
         let name = parameter.name();
@@ -170,7 +171,7 @@ fn gradients_are_those_of_the_reference() {
 #[test]
 fn packed_documents_do_not_see_each_other() {
     let model = model(&config(true, true));
-    let sum = |batch: &Batch| f64::from(Cpt::default().loss(&model, batch).unwrap().sum.inner().into_scalar::<f32>());
+    let sum = |batch: &Batch| f64::from(Cpt::default().of(&model, batch).unwrap().sum.inner().into_scalar::<f32>());
     let packed = Batch {
         rows: 1,
         seq_len: 7,
@@ -180,6 +181,7 @@ fn packed_documents_do_not_see_each_other() {
         documents: vec![0, 0, 0, 1, 1, 1, 1],
         mask: vec![true, true, false, true, true, true, true],
         buckets: vec![0],
+        answers: Vec::new(),
     };
     let apart = Batch {
         rows: 2,
@@ -190,6 +192,7 @@ fn packed_documents_do_not_see_each_other() {
         documents: vec![0, 0, 0, 1, 0, 0, 0, 0],
         mask: vec![true, true, false, false, true, true, true, true],
         buckets: vec![0, 0],
+        answers: Vec::new(),
     };
     assert!((sum(&packed) - sum(&apart)).abs() < 1e-5 * sum(&apart));
     let mixed = Batch { documents: vec![0; 7], ..packed.clone() };
@@ -201,7 +204,7 @@ fn packed_documents_do_not_see_each_other() {
 #[test]
 fn batches_that_do_not_fit_are_refused() {
     let model = model(&config(true, true));
-    let refused = |batch: Batch| Cpt::default().loss(&model, &batch).unwrap_err().to_string();
+    let refused = |batch: Batch| Cpt::default().of(&model, &batch).unwrap_err().to_string();
     assert!(refused(Batch { rows: 3, ..batch() }).contains("3 rows of 7"));
     assert!(refused(Batch { rows: usize::MAX, ..batch() }).contains("rows"));
     assert!(refused(Batch { rows: 0, seq_len: 0, ..batch() }).contains("0 rows"));
@@ -235,4 +238,32 @@ fn the_list_of_tensors_is_what_models_consist_of() {
         assert_eq!(made, config.tensors(VOCAB));
         assert_eq!(model.num_params(), config.num_params(VOCAB).unwrap());
     }
+}
+
+#[test]
+fn scalar_heads_by_hand() {
+    let device = Device::flex();
+    let config = ModelConfig { hidden: 4, layers: 1, heads: 2, kv_heads: 1, intermediate: 6, tied_embeddings: false, ..Default::default() };
+    let model = |head| config.with_scalar_head(Some(head)).init(&device, 9, 1).unwrap();
+    let [mut reward, mut policy] = [ScalarHead::Score, ScalarHead::Value].map(model);
+    for (model, names) in [(&reward, ["model.norm.weight", "score.weight"]), (&policy, ["lm_head.weight", "value.weight"])] {
+        let tensors: Vec<(String, Vec<usize>)> =
+            model.tensors().map(|tensor| (tensor.name().to_owned(), tensor.shape().to_vec())).collect();
+        assert_eq!(tensors, model.config().tensors(9));
+        assert_eq!(model.num_params(), model.config().num_params(9).unwrap());
+        assert_eq!([&tensors[tensors.len() - 2].0, &tensors[tensors.len() - 1].0], names);
+    }
+    let values = |model: &Model| {
+        let x = Tensor::from_floats([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 0.0, -1.0]], &device);
+        model.scalar(x).unwrap().inner().try_into_vec_as::<f32>().unwrap()
+    };
+    assert_eq!(values(&policy), [0.0, 0.0]);
+    for model in [&mut reward, &mut policy] {
+        model.parameters_mut().pop().unwrap().fill(vec![1.0, -1.0, 0.5, 2.0]);
+        assert_eq!(values(model), [8.5, -2.0]);
+    }
+    // A reward model is asked for no text, and others for no number.
+    let refused = crate::Generator::new(&reward, crate::GenerateConfig::default()).unwrap_err().to_string();
+    assert!(refused.contains("a reward model says how good a text is"), "{refused}");
+    assert!(config.init(&device, 9, 1).unwrap().scalar(Tensor::zeros([1, 4], &device)).is_err());
 }

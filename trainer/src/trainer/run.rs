@@ -15,6 +15,7 @@ use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
+use crate::rl::Learner;
 use crate::rows::Moved;
 use crate::watch::Watch;
 
@@ -61,6 +62,9 @@ impl Trainer<'_> {
             let broken = matches!(evaluated, Err(Error::NonFinite { .. }));
             if sample && evaluated.is_ok() && !self.ended() {
                 self.sample(&mut journal, on)?;
+            }
+            if eval {
+                self.answers(&mut journal, on)?;
             }
             let best = config.keep_best && matches!(evaluated, Ok(true));
             if (save || best || self.ended() || evaluated.is_err()) && !broken {
@@ -132,7 +136,7 @@ impl Trainer<'_> {
             buckets.extend(evaluate(self.ranks.model(), held_out, bucket, config.micro_batch(), config.eval_tokens)?);
         }
         if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
-            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss", value: bad.loss, rows: Vec::new() });
+            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss".to_owned(), value: bad.loss, rows: Vec::new() });
         }
         let event = EvalEvent { step: self.position.step, buckets };
         journal.eval(&event)?;
@@ -161,12 +165,21 @@ impl Trainer<'_> {
             best: self.watch.best(),
             stale: self.watch.stale(),
             lineage: self.run.lineage.clone(),
+            kl_coefficient: self.learner.as_ref().and_then(Learner::coefficient),
         };
         let path = Checkpoint::save(&root, &state, self.ranks.model(), self.ranks.optimizer())?;
         let best = self.watch.best().filter(|_| config.keep_best).map(|best| best.step);
         Checkpoint::prune(&root, config.keep_checkpoints as usize, best)?;
         on(Event::Checkpoint(path.clone()));
         Ok(path)
+    }
+
+    /// Writes some of the answers that the last step has learned from.
+    fn answers(&self, journal: &mut Journal, on: &mut Tell<'_>) -> Result<()> {
+        let Some(learner) = &self.learner else { return Ok(()) };
+        journal.answers(self.position.step, learner.shown())?;
+        learner.shown().iter().for_each(|answer| on(Event::Answer(answer.clone())));
+        Ok(())
     }
 
     /// Writes the recipe's samples.
@@ -196,6 +209,9 @@ impl Trainer<'_> {
 
     /// Tells which rows of the vocabulary no step has reached.
     fn tell_rows(&mut self, on: &mut Tell<'_>) -> Result<()> {
+        if self.learner.is_some() {
+            return Ok(()); // which ids answers had is not kept
+        }
         self.rows.add_steps(self.run.stream, 0..std::mem::take(&mut self.began))?;
         let Run { config, tokenizer, .. } = &self.run;
         // The model it began with may be gone by now; then it is not known which ids were new.

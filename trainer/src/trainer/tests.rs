@@ -75,6 +75,7 @@ impl Folder {
             seed: SEED,
             fingerprint: "this".to_owned(),
             lineage: Vec::new(),
+            feedback: None,
         }
     }
 

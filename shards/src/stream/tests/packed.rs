@@ -12,7 +12,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let buckets = [("a", docs)];
         let manifest = run(folder.path(), &buckets, cut, true);
-        let packed = Packed::of(folder.path(), &manifest, "a", seq_len).unwrap();
+        let packed = Packed::of(folder.path(), &manifest, "a", seq_len, false).unwrap();
         prop_assume!(packed.rows > 0);
         let config = MixtureConfig { on_shortage: crate::mixture::OnShortage::Repeat, ..equal_ratios(&buckets) };
         let target = Some(packed.rows * epochs * u64::from(seq_len));
@@ -97,9 +97,57 @@ fn rows_other_than_planned_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let buckets = [("a", vec![plain(3), plain(4), plain(2)])];
     let manifest = run(folder.path(), &buckets, 2, true);
-    let wrong = Packed { rows: 2, too_long_documents: 1, too_long_tokens: 3 };
+    let wrong = Packed { rows: 2, too_long_documents: 1, too_long_tokens: 3, alone: false };
     let plan =
         MixturePlan::with_packed(&equal_ratios(&buckets), &manifest.available(), &[("a".to_owned(), wrong)].into(), None, 8).unwrap();
     let error = TokenStream::with_manifest(folder.path(), &manifest, &plan, StreamConfig { seq_len: 8, batch: 1, seed: 1 }).unwrap_err();
     assert!(error.to_string().contains("pack into other rows"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A step has as many documents as it has rows but for the last one; each comes once an epoch, with its spans.
+    #[test]
+    fn documents_that_are_alone_are_examples(docs in proptest::collection::vec(doc(), 1..40), seq_len in 8u32..40, cut in 1usize..12, seed: u64) {
+        let folder = tempfile::tempdir().unwrap();
+        let buckets = [("a", docs)];
+        let manifest = run(folder.path(), &buckets, cut, true);
+        let packed = Packed::of(folder.path(), &manifest, "a", seq_len, true).unwrap();
+        let fitting: Vec<&Doc> = buckets[0].1.iter().filter(|doc| (doc.length as u32) < seq_len).collect();
+        prop_assert_eq!((packed.rows, packed.alone), (fitting.len() as u64, true));
+        prop_assume!(packed.rows > 0);
+        let plan = MixturePlan::with_packed(&equal_ratios(&buckets), &manifest.available(), &[("a".to_owned(), packed)].into(), None, seq_len).unwrap();
+        let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, StreamConfig { seq_len, batch: 4, seed }).unwrap();
+        let mut examples = Vec::new();
+        for step in 0..stream.steps() {
+            let found = stream.examples(step).unwrap();
+            prop_assert!(found.len() == 4 || (step + 1 == stream.steps() && !found.is_empty()));
+            examples.extend(found);
+        }
+        let expected = |doc: &Doc, first: u32| {
+            let tokens: Vec<u32> = (first..).take(doc.length).chain([EOS]).collect();
+            let learned: Vec<_> = doc.spans.iter().map(|span| span.start as usize..span.end as usize).filter(|span| !span.is_empty()).collect();
+            Example { bucket: 0, tokens, learned }
+        };
+        let (mut wanted, mut first) = (Vec::new(), 1);
+        for doc in &buckets[0].1 {
+            wanted.extend(((doc.length as u32) < seq_len).then(|| expected(doc, first)));
+            first += doc.length as u32;
+        }
+        let order = |example: &Example| (example.tokens.clone(), example.learned.iter().map(|span| span.start).collect::<Vec<_>>());
+        examples.sort_by_key(order);
+        wanted.sort_by_key(order);
+        prop_assert_eq!(examples, wanted);
+    }
+}
+
+#[test]
+fn windows_are_no_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    let buckets = [("a", vec![plain(30)])];
+    let manifest = run(folder.path(), &buckets, 2, false);
+    let plan = MixturePlan::new(&equal_ratios(&buckets), &manifest.available(), None, 8).unwrap();
+    let stream = TokenStream::with_manifest(folder.path(), &manifest, &plan, StreamConfig { seq_len: 8, batch: 1, seed: 1 }).unwrap();
+    assert!(stream.examples(0).unwrap_err().to_string().contains("cut into windows"));
 }

@@ -64,6 +64,28 @@ pub(crate) fn linear_cross_entropy(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1
     })
 }
 
+/// The logarithm of the target's probability in every row, `[N]`, of `x` in bfloat16 or 32 bits. The gradients are
+/// computed in the backward pass, where what multiplies each row is known.
+pub(crate) fn token_log_probs(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let [plain_x, plain_w] = [&x, &w].map(|tensor| tensor.clone().inner());
+    let losses: Tensor<1> = crate::kernels::token_losses(plain_x.clone(), plain_w.clone(), targets.clone());
+    let output = Input::of(losses.neg()).data;
+    let inputs = [x, w].map(Input::of);
+    record(inputs, output, move |weights, wanted| {
+        let weights = tensor::<1>(weights);
+        if plain_x.dtype() != DType::BF16 {
+            let found = crate::kernels::token_log_prob_gradients([&plain_x, &plain_w], &targets, weights, wanted);
+            return found.map(|gradient| gradient.map(|gradient| Input::of(gradient).data));
+        }
+        // Of a loss the gradient falls where that of a log-probability rises.
+        let [x, w] = [&plain_x, &plain_w].map(|tensor| Input::of(tensor.clone()).data);
+        let mut queue = Queue::default();
+        let Pass { gradients, .. } = pass(&mut queue, [&x, &w], &integers(targets.clone()), &Input::of(weights.neg()).data, wanted, 0.0);
+        queue.submit();
+        gradients
+    })
+}
+
 /// The cross entropy of every row, `[N, 1]`, outside of any graph.
 pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<2> {
     let [x, w] = [x, w].map(|x| Input::of(x).data);

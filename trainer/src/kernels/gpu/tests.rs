@@ -11,7 +11,7 @@ use shards::Batch;
 use crate::kernels;
 use crate::model::{Inputs, Precision};
 use crate::rng::Rng;
-use crate::{AdamW, Base, Cpt, DeviceSpec, Full, Gradients, LoraConfig, Model, ModelConfig, Objective, Target, TrainConfig};
+use crate::{AdamW, Base, Cpt, DeviceSpec, Full, Gradients, LoraConfig, Model, ModelConfig, Target, TrainConfig};
 
 /// Largest relative error: a few roundings to 8 bits.
 const CLOSE: f64 = 1e-2;
@@ -131,7 +131,17 @@ fn batch(rows: usize, seq_len: usize, vocab: u32) -> Batch {
     }
     let ids = |factor: u32| (0..cells as u32).map(|cell| cell.wrapping_mul(factor) / 7 % vocab).collect();
     let mask = (0..cells).map(|cell| cell % 5 != 3).collect();
-    Batch { rows, seq_len, inputs: ids(2_654_435_761), targets: ids(40_503), positions, documents, mask, buckets: vec![0; rows] }
+    Batch {
+        rows,
+        seq_len,
+        inputs: ids(2_654_435_761),
+        targets: ids(40_503),
+        positions,
+        documents,
+        mask,
+        buckets: vec![0; rows],
+        answers: Vec::new(),
+    }
 }
 
 fn model(head: usize, device: &Device) -> Model {
@@ -173,7 +183,7 @@ fn gpu_model_gradients_are_those_of_the_processor() {
         let [expected, found, again] = modes.map(|(device, precision, recompute)| {
             let model = config.init(&device, 300, 5).unwrap().with_precision(precision).unwrap().with_recompute(recompute).unwrap();
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, batch.trainable()).unwrap();
             let mut all = vec![values(gradients.loss())];
             all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
             all.push(values(gradients.clip(0.0)));
@@ -231,7 +241,7 @@ fn gpu_adapters_are_those_of_the_processor() {
         let [expected, found, again] = modes.map(|(device, precision, recompute)| {
             let model = adapted(config, &lora, &device, precision).with_recompute(recompute).unwrap();
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, batch.trainable()).unwrap();
             let mut all = vec![values(gradients.loss())];
             all.extend((0..model.parameters().len()).map(|index| values(gradients.get(index).unwrap())));
             all
@@ -268,7 +278,7 @@ fn gpu_training_follows_the_processor() {
         let curve = (0..20).map(|_| {
             let batch = batch(2, 80, 300);
             let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt::default().loss(&model, &batch).unwrap(), batch.trainable()).unwrap();
+            gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, batch.trainable()).unwrap();
             gradients.clip(config.clip_norm);
             optimizer.step(&mut model, &gradients, 3e-4).unwrap();
             values(gradients.loss())[0] / batch.trainable() as f32

@@ -74,6 +74,7 @@ pub(super) fn read(header: &Header) -> Result<(ModelConfig, usize, Vec<u32>)> {
         tied_embeddings: !header.tensors.contains_key("output.weight"),
         qkv_bias: name == "qwen2",
         qk_norm: name == "qwen3",
+        scalar_head: None,
     };
     config.check(vocab).map_err(|error| Error::invalid(file.path(), error.to_string()))?;
     for key in ["attention.value_length", "rope.dimension_count"] {

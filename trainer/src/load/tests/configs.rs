@@ -80,7 +80,7 @@ fn what_would_change_the_numbers_is_refused_by_name() {
         ("qwen3", "attention_bias", json!(true)),
         ("qwen3", "hidden_act", json!("gelu")),
         ("qwen3", "model_type", json!("qwen3_moe")),
-        ("qwen3", "architectures", json!(["Qwen3ForSequenceClassification"])),
+        ("qwen3", "architectures", json!(["Qwen3ForTokenClassification"])),
         ("qwen3", "hidden_size", json!(-1)),
         ("qwen3", "hidden_size", json!(null)),
         ("qwen3", "num_hidden_layers", json!(1e300)),

@@ -49,6 +49,7 @@ fn smollm2_gives_the_reference_log_probabilities_and_text() {
             documents: vec![0; ids.len()],
             mask: vec![false; ids.len()],
             buckets: vec![0],
+            answers: Vec::new(),
         };
         let logits = logits(&model, &batch);
         let rows: Vec<&[f32]> = logits.chunks(vocab).collect();

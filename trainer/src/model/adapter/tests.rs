@@ -7,7 +7,7 @@ use shards::Batch;
 use super::*;
 use crate::lora::{Base, Full, Target};
 use crate::model::{Adapters, Inputs, Model, ModelConfig};
-use crate::objective::{Cpt, Objective};
+use crate::objective::Cpt;
 
 const VOCAB: usize = 17;
 
@@ -27,6 +27,7 @@ fn batch() -> Batch {
         documents: vec![0; 12],
         mask: vec![true; 12],
         buckets: vec![0; 2],
+        answers: Vec::new(),
     }
 }
 
@@ -126,7 +127,7 @@ fn gradients_follow_from_those_of_the_merged_matrix() {
     let lora = LoraConfig { rank: 3, alpha: Some(4.0), full: vec![Full::LmHead, Full::Norms], ..small() };
     let model = trained(&lora);
     let whole = merged(&model);
-    let [ours, theirs] = [&model, &whole].map(|model| Cpt::default().loss(model, &batch()).unwrap().sum.backward());
+    let [ours, theirs] = [&model, &whole].map(|model| Cpt::default().of(model, &batch()).unwrap().sum.backward());
     let gradients: BTreeMap<&str, Tensor<2>> = whole.parameters().iter().map(|p| (p.name(), p.value().grad(&theirs).unwrap())).collect();
     let mut checked = 0;
     for linear in model.layers.iter().flat_map(|layer| layer.linears()) {
@@ -181,4 +182,29 @@ fn impossible_settings_are_refused() {
     let tied = ModelConfig { tied_embeddings: true, ..config() };
     let lora = LoraConfig { full: vec![Full::LmHead], ..small() };
     assert!(lora.validate(&tied).unwrap_err().to_string().contains("embed-tokens"));
+}
+
+/// The reference of a model with new adapters is the model without them, and shares its matrices; of one whose adapters
+/// training goes on from it is the model with these. Neither moves with what is trained.
+#[test]
+fn a_reference_stays_what_the_model_was() {
+    let inputs = |model: &Model| Inputs::new(model, &batch()).unwrap();
+    // Outside of a graph, few rows are multiplied by a kernel of their own.
+    let hidden = |model: &Model| model.frozen().forward(&inputs(model)).try_into_vec_as::<f32>().unwrap();
+    let lora = LoraConfig { full: vec![Full::Norms, Full::EmbedTokens], ..small() };
+    for (mut model, keep) in [(adapted(&lora), false), (trained(&lora), true)] {
+        let before = hidden(&model);
+        let reference = model.reference(keep);
+        assert!(reference.parameters().is_empty(), "something of the reference is trained");
+        assert_eq!(reference.tensors().any(|tensor| tensor.name().contains("lora_")), keep);
+        assert_eq!(hidden(&reference), before);
+        for parameter in model.parameters_mut() {
+            let values = parameter.to_vec().unwrap().iter().map(|value| value + 0.1).collect();
+            parameter.fill(values);
+        }
+        assert_ne!(hidden(&model), before);
+        assert_eq!(hidden(&reference), before);
+    }
+    let without = trained(&small()).without_adapters();
+    assert_eq!(hidden(&without), hidden(&adapted(&small()).without_adapters()));
 }
