@@ -90,6 +90,7 @@ impl Folder {
             seed: 11,
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &self.rewards, ends: &[END] }),
+            lineage: Vec::new(),
         };
         let mut trainer = match Trainer::open(run) {
             Ok(trainer) => trainer,
@@ -238,6 +239,7 @@ fn goes_on_bit_for_bit() {
             seed: 11,
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &broken.rewards, ends: &[END] }),
+            lineage: Vec::new(),
         })
         .unwrap();
         trainer.step().unwrap();
@@ -300,6 +302,7 @@ fn empty_and_endless_answers_are_learned_from() {
             seed: 11,
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &folder.rewards, ends: &ends }),
+            lineage: Vec::new(),
         };
         let opened = Trainer::open(run);
         if ended == 0.0 {
