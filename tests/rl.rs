@@ -110,6 +110,11 @@ fn a_kill_changes_nothing() {
         };
         assert!(last(&whole) == last(&run));
         assert_eq!(fs::read(whole.join("answers.jsonl")).unwrap(), fs::read(run.join("answers.jsonl")).unwrap());
+        // A value head stays in the run.
+        done(folder.path(), &["generate", "out/broken", "--prompt", "12는", "--tokens", "2"]);
+        done(folder.path(), &["export", "out/broken", "model"]);
+        let exported = fs::read(folder.path().join("model/model.safetensors")).unwrap();
+        assert!(!exported.windows(12).any(|name| name == b"value.weight"));
         let audit = done(folder.path(), &["audit", "out/broken", "--deep"]);
         assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{ChatEncoder, Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
-use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
+use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, fingerprint};
@@ -56,6 +56,8 @@ pub(crate) struct Start {
     pub(crate) init: Option<Digest>,
     /// Of the adapters; none where they are new.
     pub(crate) adapters: Option<Digest>,
+    /// Of the reward models; none where there are none.
+    pub(crate) rewards: Option<Digest>,
 }
 
 impl Start {
@@ -65,19 +67,39 @@ impl Start {
         let init = train.init.as_ref().map(|path| Pretrained::open(path)?.digest()).transpose().map_err(train_error)?;
         let adapters = train.lora.as_ref().and_then(|lora| lora.init.as_ref());
         let adapters = adapters.map(|path| AdapterFile::open(path)?.digest()).transpose().map_err(train_error)?;
-        Ok(Self { init, adapters })
+        Ok(Self { init, adapters, rewards: reward_models(train).map_err(train_error)? })
     }
+}
+
+/// Hash of the reward models, in their order; none where there are none. Reads every byte.
+fn reward_models(train: &TrainConfig) -> trainer::Result<Option<Digest>> {
+    let mut hasher = blake3::Hasher::new_derive_key("malmoi reward models, version 1");
+    let mut paths = train.reward.iter().filter_map(RewardConfig::path).peekable();
+    if paths.peek().is_none() {
+        return Ok(None);
+    }
+    for path in paths {
+        hasher.update(&Pretrained::open(path)?.digest()?.0);
+    }
+    Ok(Some(Digest(*hasher.finalize().as_bytes())))
 }
 
 /// Facts for a fingerprint. Weights to start from count by their content, not by where they lie.
 fn facts(mut facts: Value, train: Option<TrainConfig>, start: Start) -> Value {
     let new = |lora| LoraConfig { init: None, ..lora };
-    facts["train"] = json!(train.map(|train| TrainConfig { init: None, lora: train.lora.map(new), ..train }));
+    facts["train"] = json!(train.map(|train| {
+        let mut reward = train.reward;
+        reward.iter_mut().filter_map(RewardConfig::path_mut).for_each(std::path::PathBuf::clear);
+        TrainConfig { init: None, lora: train.lora.map(new), reward, ..train }
+    }));
     if let Some(init) = start.init {
         facts["init"] = json!(init);
     }
     if let Some(adapters) = start.adapters {
         facts["adapters"] = json!(adapters);
+    }
+    if let Some(rewards) = start.rewards {
+        facts["rewards"] = json!(rewards);
     }
     facts
 }
@@ -157,6 +179,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         steps: stream.steps(),
         init: start.init,
         adapters: start.adapters,
+        rewards: start.rewards,
         best: None,
         stopped: None,
         rows: None,
@@ -269,12 +292,15 @@ pub(crate) struct Facts {
     /// Hash of the adapters that training went on from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) adapters: Option<Digest>,
+    /// Hash of the reward models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rewards: Option<Digest>,
 }
 
 impl Facts {
     /// What training started from.
     pub(crate) fn start(&self) -> Start {
-        Start { init: self.init, adapters: self.adapters }
+        Start { init: self.init, adapters: self.adapters, rewards: self.rewards }
     }
 }
 

@@ -5,6 +5,7 @@ use shards::{Batch, Tokenizer};
 use super::config::RolloutConfig;
 use super::prompt::{Prompt, without_end};
 use super::reward::Sample;
+use crate::config::refuse;
 use crate::error::{Error, Result};
 use crate::generate::{FinishReason, GenerateConfig, Generator, Request};
 use crate::model::Model;
@@ -61,6 +62,10 @@ impl Rollout {
         };
         let group = u64::from(group.max(1));
         let mut generator = Generator::new(model, options)?;
+        if generator.longest() < context {
+            let detail = format!("too small: {} tokens of a sequence have room, not `sequence-length` = {context}", generator.longest());
+            return refuse("rollout.cache-bytes", detail);
+        }
         for prompt in &prompts {
             for number in 0..group {
                 generator.push(Request {

@@ -15,6 +15,7 @@ use crate::config::{ObjectiveKind, ScheduleKind, TrainConfig};
 use crate::device::DeviceSpec;
 use crate::error::Result;
 use crate::event::Event;
+use crate::lora::LoraConfig;
 use crate::metrics::METRICS_FILE;
 use crate::model::ModelConfig;
 use crate::trainer::{CHECKPOINTS_FOLDER, Run, Trainer};
@@ -282,6 +283,33 @@ fn the_last_step_may_be_small_and_long_prompts_are_counted() {
         let counts = ["drawn", "trained", "masked"].map(|name| curve.iter().map(|line| line[name].as_u64().unwrap()).sum::<u64>());
         assert_eq!(counts, [3 * 8 * u64::from(SEQUENCE), 0, 3 * 8 * u64::from(SEQUENCE)]);
     }
+}
+
+/// Beside adapters no second model is needed: the reference is the model without them.
+#[test]
+fn adapters_are_held_to_the_model_without_them() {
+    for objective in [ObjectiveKind::Grpo, ObjectiveKind::Ppo] {
+        let mut config = config(objective, 6);
+        config.lora = Some(LoraConfig { rank: 4, dropout: 0.0, ..LoraConfig::default() });
+        config.grpo = config.grpo.map(|grpo| GrpoConfig { beta: 0.05, ..grpo });
+        let whole = Folder::new();
+        whole.train(&config, |_| false).0.unwrap();
+        let divergences = whole.metric("kl/reference");
+        assert!(divergences[0] == 0.0 && divergences[5] > 1e-3, "{divergences:?}");
+        let broken = Folder::new();
+        assert!(broken.train(&config, |event| matches!(event, Event::Step(made) if made.step == 4)).0.is_err());
+        broken.train(&config, |_| false).0.unwrap();
+        assert!(whole.result() == broken.result(), "{objective:?}");
+    }
+}
+
+#[test]
+fn memory_that_would_cut_answers_is_refused() {
+    let folder = Folder::new();
+    let mut config = config(ObjectiveKind::Grpo, 1);
+    config.rollout = Some(RolloutConfig { max_new_tokens: 8, cache_bytes: Some(1100), ..Default::default() });
+    let error = folder.train(&config, |_| false).0.unwrap_err().to_string();
+    assert!(error.contains("`rollout.cache-bytes` is"), "{error}");
 }
 
 /// Answers that are nothing but their end, and such that never end.
