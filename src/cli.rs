@@ -1,6 +1,7 @@
 //! The command line: what can be asked, as clap reads it. Every doc comment here is help text.
 
 mod answers;
+mod deploy;
 mod estimate;
 mod export;
 mod texts;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use answers::{Eval, Generate, KmmluPrompt, SamplingArgs};
+pub(crate) use deploy::{Deploy, Exposure, Server};
 pub(crate) use estimate::Estimate;
 pub(crate) use export::{Check, Export, Format, Step};
 pub(crate) use texts::{ClassifierTraining, FiltersCommand, PreviewArgs, SampleArgs};
@@ -139,6 +141,8 @@ pub(crate) enum Command {
     Estimate(Estimate),
     /// Write a model for other programs: a Hugging Face folder, whole or in four bits, or a GGUF file.
     Export(Export),
+    /// Write what serves an exported model: configuration, image, Kubernetes, compose, systemd.
+    Deploy(Deploy),
     /// Continue a text with a model: one prompt, a file of prompts, or what is typed.
     Generate(Generate),
     /// Evaluate a model on tasks whose files are here: KMMLU, CLIcK, IFEval, KITE, KorQuAD, KLUE, HRM8K.

@@ -12,6 +12,7 @@ mod classify;
 mod cli;
 mod compare;
 mod data;
+mod deploy;
 mod doctor;
 mod error;
 mod estimate;
@@ -98,6 +99,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, &cli.common, ui),
+        Command::Deploy(arguments) => deploy::deploy(arguments, ui),
         Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
         Command::Eval(arguments) => eval::eval(arguments, &common.device, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),

@@ -5,6 +5,7 @@ mod adapters;
 mod contamination;
 mod corpus;
 mod dedup;
+mod deploy;
 mod determinism;
 mod errors;
 mod eval;
