@@ -4,6 +4,7 @@ mod answers;
 mod deploy;
 mod estimate;
 mod export;
+mod feedback;
 mod texts;
 mod tokens;
 
@@ -15,6 +16,7 @@ pub(crate) use answers::{Eval, Generate, KmmluPrompt, SamplingArgs};
 pub(crate) use deploy::{Deploy, Exposure, Server};
 pub(crate) use estimate::Estimate;
 pub(crate) use export::{Check, Export, Format, Step};
+pub(crate) use feedback::{Feedback, Synthesize};
 pub(crate) use texts::{ClassifierTraining, FiltersCommand, PreviewArgs, SampleArgs};
 pub(crate) use tokens::{DataCommand, LayoutName, ShardsCommand, TokenizerCommand};
 
@@ -147,6 +149,10 @@ pub(crate) enum Command {
     Generate(Generate),
     /// Evaluate a model on tasks whose files are here: KMMLU, CLIcK, IFEval, KITE, KorQuAD, KLUE, HRM8K.
     Eval(Eval),
+    /// Make data of what users said: ratings and corrections become examples and preferences.
+    Feedback(Feedback),
+    /// Let a model write conversations about documents, for the data stage to filter.
+    Synthesize(Synthesize),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.

@@ -250,9 +250,9 @@ fn images_are_pinned_and_run_as_a_user() {
         );
     }
     let digest = format!("localhost:5000/my/vllm@sha256:{}", "0a".repeat(32));
-    let other = Deployed::new(&[&model(), "out", "--target", "vllm", "--base-image", &digest, "--image", "ghcr.io/My-Org/model:v1.2_x"]);
+    let other = Deployed::new(&[&model(), "out", "--target", "vllm", "--base-image", &digest, "--image", "ghcr.io/my-org/model:v1.2_X"]);
     assert!(other.text("Dockerfile").contains(&format!("\nFROM {digest}\n")));
-    assert_eq!(other.pod()["containers"][0]["image"], "ghcr.io/My-Org/model:v1.2_x");
+    assert_eq!(other.pod()["containers"][0]["image"], "ghcr.io/my-org/model:v1.2_X");
 }
 
 #[test]

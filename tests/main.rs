@@ -9,6 +9,7 @@ mod deploy;
 mod determinism;
 mod errors;
 mod eval;
+mod feedback;
 mod formats;
 mod generate;
 mod interchange;

@@ -21,7 +21,7 @@ pub(super) fn file(plan: &Plan) -> String {
     format!(
         "# Serves {name}, which is mounted at {folder}.\n\
          FROM {base_image}\n\
-         USER root\n\
+         USER 0\n\
          RUN groupadd --gid {USER} server && useradd --no-log-init --uid {USER} --gid {USER} --create-home --home-dir {HOME} server\n\
          {copy}COPY --chmod=0555 serve /usr/local/bin/serve\n\
          ENV HOME={HOME}{settings}\n\
