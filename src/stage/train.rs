@@ -10,7 +10,9 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{ChatEncoder, Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
-use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer};
+use trainer::{
+    AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer,
+};
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, fingerprint};
@@ -144,12 +146,14 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     )?;
     let rewards = crate::reward::rewards(config, tokenizer, device)?;
     let ends = ends(folder, config, tokenizer)?;
+    let template = config.sample.as_ref().filter(|sample| sample.chat).map(|_| chat::of_model(folder, None)).transpose()?;
     let run = trainer::Run {
         folder,
         config,
         tokenizer,
         manifest,
         stream: &stream,
+        chat: template.as_ref(),
         device,
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan, start)?,

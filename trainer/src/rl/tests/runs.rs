@@ -92,6 +92,7 @@ impl Folder {
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &self.rewards, ends: &[END] }),
             lineage: Vec::new(),
+            chat: None,
         };
         let mut trainer = match Trainer::open(run) {
             Ok(trainer) => trainer,
@@ -241,6 +242,7 @@ fn goes_on_bit_for_bit() {
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &broken.rewards, ends: &[END] }),
             lineage: Vec::new(),
+            chat: None,
         })
         .unwrap();
         trainer.step().unwrap();
@@ -331,6 +333,7 @@ fn empty_and_endless_answers_are_learned_from() {
             fingerprint: "this".to_owned(),
             feedback: Some(Feedback { rewards: &folder.rewards, ends: &ends }),
             lineage: Vec::new(),
+            chat: None,
         };
         let opened = Trainer::open(run);
         if ended == 0.0 {
