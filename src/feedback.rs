@@ -11,7 +11,7 @@ mod record;
 use std::io::Write;
 use std::path::Path;
 
-use corpora::{AtomicFile, Format, Source};
+use corpora::{AtomicFile, Source};
 use serde_json::{Value, json};
 
 use crate::cli;
@@ -34,7 +34,7 @@ pub(crate) fn feedback(arguments: &cli::Feedback, ui: &Ui) -> Result<()> {
     let mut prompts = Prompts::new();
     let (mut records, mut bytes, mut unreadable) = (0u64, 0, 0u64);
     for path in files {
-        let source = source(path);
+        let source = source(path)?;
         for part in corpora::plan(std::slice::from_ref(&source), Path::new(""), MAX_BYTES)? {
             for (at, document) in corpora::read(&part, &source).enumerate() {
                 records += 1;
@@ -80,26 +80,13 @@ pub(crate) fn feedback(arguments: &cli::Feedback, ui: &Ui) -> Result<()> {
     }
 }
 
-fn source(path: &Path) -> Source {
-    Source {
-        name: "feedback".to_owned(),
-        bucket: "feedback".to_owned(),
-        licence: None,
-        files: vec![path.display().to_string()],
-        format: Format::Jsonl,
-        priority: 1,
-        text_field: "prompt".to_owned(),
-        id_field: None,
-        url_field: None,
-        lang_field: None,
-        keep_meta: record::FIELDS.map(str::to_owned).to_vec(),
-        split: None,
-        extensions: Vec::new(),
-        max_record_bytes: MAX_BYTES,
-        encoding_errors: corpora::EncodingErrors::default(),
-        chat: None,
-        encoding: None,
-    }
+/// The file as the data stage would read it, compressed or not, with one error for each bad record.
+fn source(path: &Path) -> Result<Source> {
+    let source = json!({
+        "name": "feedback", "bucket": "feedback", "files": path, "format": "jsonl", "text-field": "prompt",
+        "keep-meta": record::FIELDS, "max-record-bytes": MAX_BYTES,
+    });
+    serde_json::from_value(source).context(|| path.display().to_string())
 }
 
 fn write(folder: &Path, name: &str, rows: &[Value]) -> Result<()> {

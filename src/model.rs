@@ -43,6 +43,17 @@ impl Opened {
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
         Ok([self.start.clone(), self.tokenizer.encode(text)?].concat())
     }
+
+    /// Ids that end a text, or an answer by a chat template.
+    pub(crate) fn ends(&self, chat: Option<&ChatEncoder<'_>>) -> Result<Vec<u32>> {
+        let mut ends = self.ends.clone();
+        if let Some(chat) = chat {
+            ends.extend(chat.stops()?);
+            ends.sort_unstable();
+            ends.dedup();
+        }
+        Ok(ends)
+    }
 }
 
 /// What belongs together, before anything is computed.

@@ -22,7 +22,7 @@ format = "jsonl"
 chat = { messages = "messages" }
 KEEP
 [tokenizer]
-train = { vocab-size = 380, special-tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"] }
+bytes = true
 [chat]
 template = "chatml"
 "#;

@@ -79,13 +79,7 @@ impl Form<'_> {
 
     /// Ids that end an answer.
     pub(super) fn ends(&self) -> Result<Vec<u32>> {
-        let mut ends = self.opened.ends.clone();
-        if let Some(chat) = &self.chat {
-            ends.extend(chat.encoder.stops()?);
-            ends.sort_unstable();
-            ends.dedup();
-        }
-        Ok(ends)
+        self.opened.ends(self.chat.as_ref().map(|chat| &chat.encoder))
     }
 
     /// Its part in the name of the outputs.

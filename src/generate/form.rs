@@ -57,12 +57,6 @@ impl Form<'_> {
 
     /// Ids that end an answer.
     pub(crate) fn ends(&self) -> Result<Vec<u32>> {
-        let mut ends = self.opened.ends.clone();
-        if let Some(chat) = &self.chat {
-            ends.extend(chat.stops()?);
-            ends.sort_unstable();
-            ends.dedup();
-        }
-        Ok(ends)
+        self.opened.ends(self.chat.as_ref())
     }
 }
