@@ -77,7 +77,7 @@ impl Plan {
             "held-out": recipe.held_out,
             "seed": recipe.seed,
         });
-        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].chat.is_some()) {
+        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].is_chat()) {
             facts["chat"] = json!(chat.digest());
         }
         fingerprint("tokenize", &facts)

@@ -42,7 +42,14 @@ fn holds(name: &str, meta: &ShardMeta, documents: &[Doc<'_>]) {
 
 #[test]
 fn version_1_0_is_read_and_written() {
-    let meta = |bucket: &str, vocab_size, eos, loss| ShardMeta { bucket: bucket.to_owned(), tokenizer: [7; 32], vocab_size, eos, loss };
+    let meta = |bucket: &str, vocab_size, eos, loss| ShardMeta {
+        bucket: bucket.to_owned(),
+        tokenizer: [7; 32],
+        vocab_size,
+        eos,
+        loss,
+        judged: false,
+    };
     let hello: Vec<u32> = "안녕".bytes().map(u32::from).collect();
     let plain: [Doc<'_>; 3] = [("ko-1", "web", 6, &hello, &[]), ("ko-2", "law", 0, &[], &[]), ("문서 3", "web", 3, &[97, 98, 99], &[])];
     holds("v1.0.shard", &meta("한국어", 257, 256, false), &plain);

@@ -32,7 +32,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
         device: facts.device,
         parameters: facts.parameters,
         planned_steps: facts.steps,
-        best: facts.best.map(|best| (best.step, best.bits_per_byte)),
+        best: facts.best.map(|best| (best.step, best.measure)),
         stopped: facts.stopped,
         untrained: facts.rows.map(untrained),
         ..Training::default()

@@ -4,6 +4,7 @@ mod account;
 mod batch;
 mod held_out;
 mod interleave;
+mod judged;
 mod order;
 mod packing;
 mod permutation;
@@ -24,6 +25,7 @@ pub use order::{DrawnDocument, DrawnWindow, OrderRow};
 pub use packing::Packed;
 
 use crate::error::{Error, Result};
+use crate::judged::JudgedCounts;
 use crate::manifest::{Manifest, Split};
 use crate::mixture::MixturePlan;
 use permutation::Permutation;
@@ -127,6 +129,11 @@ impl TokenStream {
     /// Whether the documents of a bucket are packed whole.
     pub fn packs(&self, bucket: &str) -> bool {
         self.buckets.iter().zip(&self.sequences).any(|(name, sequence)| name == bucket && sequence.packing().is_some())
+    }
+
+    /// Judged answers of a bucket; none where it has other documents.
+    pub fn judged(&self, bucket: &str) -> Option<JudgedCounts> {
+        self.buckets.iter().zip(&self.sequences).find(|(name, _)| *name == bucket).and_then(|(_, sequence)| sequence.judged())
     }
 
     /// The shape and seed it was opened with.

@@ -80,6 +80,10 @@ impl Default for TrainConfig {
             init: None,
             lora: None,
             model: ModelConfig::default(),
+            dpo: None,
+            orpo: None,
+            kto: None,
+            reward: None,
             sample: None,
         }
     }
