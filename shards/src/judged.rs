@@ -116,3 +116,57 @@ impl Judged {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EOS: u32 = 9;
+
+    #[test]
+    fn records_there_and_back() {
+        for judged in [Judged::Pair { split: 7, margin: 0.25 }, Judged::Desirable, Judged::Undesirable] {
+            assert_eq!(Judged::decode(&judged.encode()), Ok(judged));
+        }
+    }
+
+    /// Any bytes are a judgement or an error, and of both only one way is written.
+    #[test]
+    fn damaged_records_are_errors() {
+        let good = Judged::Pair { split: 7, margin: 0.25 }.encode();
+        let field = |at: usize, value: u32| {
+            let mut record = good;
+            record[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            Judged::decode(&record).map_err(|(place, _)| place)
+        };
+        assert_eq!((field(0, 0), field(12, 1), field(4, 3)), (Err(0), Err(12), Err(4)));
+        for margin in [f32::NAN, f32::INFINITY, -1.0] {
+            assert_eq!(field(8, margin.to_bits()), Err(8));
+        }
+        assert_eq!(field(4, 1), Err(0), "an answer by itself with a second one");
+    }
+
+    #[test]
+    fn sequences_must_end_and_have_answers() {
+        let pair = |split| Judged::Pair { split, margin: 0.0 };
+        let tokens = [1, 2, EOS, 1, 3, EOS];
+        assert_eq!(pair(3).refuse(&tokens, EOS, &[1..3, 4..6]), None);
+        assert_eq!(pair(3).sequences(6).collect::<Vec<_>>(), [0..3, 3..6]);
+        let refused = |split: u32, spans: &[[u32; 2]]| {
+            let spans: Vec<_> = spans.iter().map(|[start, end]| *start..*end).collect();
+            assert!(pair(split).refuse(&tokens, EOS, &spans).is_some(), "{split} {spans:?}");
+        };
+        refused(2, &[[1, 2], [4, 6]]); // no end token before it
+        refused(0, &[[1, 3], [4, 6]]);
+        refused(6, &[[1, 3], [4, 6]]); // nothing after it
+        refused(3, &[[1, 3]]); // nothing counts in the second
+        refused(3, &[[4, 6]]);
+        refused(3, &[[0, 3], [4, 6]]); // the first token follows nothing
+        refused(3, &[[1, 3], [3, 6]]);
+        refused(3, &[[1, 5]]); // reaches into the other
+        assert!(Judged::Pair { split: 3, margin: f32::NAN }.refuse(&tokens, EOS, &[1..3, 4..6]).is_some());
+        let one = 1..3;
+        assert_eq!(Judged::Desirable.refuse(&tokens[..3], EOS, std::slice::from_ref(&one)), None);
+        assert!(Judged::Undesirable.refuse(&tokens[..3], EOS, &[]).is_some());
+    }
+}

@@ -1,6 +1,7 @@
 //! The stream against a naive reading of the same documents.
 
 mod held_out;
+mod judged;
 mod order;
 mod packed;
 mod ratios;
