@@ -4,7 +4,7 @@ use std::path::Path;
 
 use corpora::{Role, Turn};
 use serde::{Deserialize, Serialize};
-use shards::{ChatTemplate, Message, TemplateText};
+use shards::{ChatEncoder, ChatTemplate, Conversation, Judged, Message, TemplateText};
 
 use crate::error::{Error, Result};
 use crate::layout;
@@ -34,7 +34,7 @@ impl ChatConfig {
 
 /// The template of a recipe; none where no source has conversations.
 pub(crate) fn template(recipe: &Recipe) -> Result<Option<ChatTemplate>> {
-    if recipe.sources.iter().all(|source| source.chat.is_none()) {
+    if recipe.sources.iter().all(|source| !source.is_chat()) {
         return Ok(None);
     }
     let text = find(recipe)?;
@@ -108,6 +108,29 @@ pub(crate) fn open(folder: &Path) -> Result<Option<ChatTemplate>> {
         return Ok(None);
     }
     Ok(Some(ChatTemplate::new(layout::read_json(folder, layout::CHAT)?)?))
+}
+
+/// A conversation as tokens; of judged answers each is learned, after its prompt.
+///
+/// # Errors
+/// What the template or the tokenizer refuses.
+pub(crate) fn encode(
+    encoder: &ChatEncoder<'_>,
+    turns: &[Turn],
+    judged: Option<corpora::Judged>,
+) -> Result<(Conversation, Option<Judged>), shards::Error> {
+    let all = messages(turns);
+    // An answer is one message, and stays one.
+    let (prompt, answers) = all.split_at(all.len().saturating_sub(judged.map_or(0, corpora::Judged::answers)));
+    match (judged, answers) {
+        (Some(corpora::Judged::Pair(margin)), [chosen, rejected]) => {
+            let (conversation, judged) = encoder.encode_pair(prompt, chosen, rejected, margin)?;
+            Ok((conversation, Some(judged)))
+        }
+        (Some(corpora::Judged::Desirable), [answer]) => Ok((encoder.encode_answer(prompt, answer)?, Some(Judged::Desirable))),
+        (Some(corpora::Judged::Undesirable), [answer]) => Ok((encoder.encode_answer(prompt, answer)?, Some(Judged::Undesirable))),
+        _ => Ok((encoder.encode(&all)?, None)),
+    }
 }
 
 /// A conversation as templates see it. An input belongs to the question before it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use shards::{DrawnDocument, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream};
+use shards::{DrawnDocument, Judged, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream};
 
 use crate::cli::DataCommand;
 use crate::error::{Error, Result};
@@ -35,11 +35,13 @@ fn order(run: &Path, step: u64, ui: &Ui) -> Result<()> {
         };
         ui.data(format!("row {place}  {}  epoch {}  window {}", drawn.bucket, drawn.epoch + 1, drawn.window));
         for document in &drawn.documents {
-            let DrawnDocument { id, source, tokens, length, targets, trainable, .. } = document;
+            let DrawnDocument { id, source, tokens, length, targets, trainable, judged, .. } = document;
             let (from, to) = (tokens.start, tokens.end);
             ui.data(format!(
-                "  {:>6}..{:<6} {id}  ({source}) tokens {from}..{to} of {length}, {trainable} trained",
-                targets.start, targets.end
+                "  {:>6}..{:<6} {id}  ({source}) tokens {from}..{to} of {length}, {trainable} trained{}",
+                targets.start,
+                targets.end,
+                judged.map_or(String::new(), said)
             ));
         }
         let documents: Vec<_> = drawn.documents.iter().map(object).collect();
@@ -53,8 +55,17 @@ fn order(run: &Path, step: u64, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
+/// What was said of a document's answers, for people.
+fn said(judged: Judged) -> String {
+    match judged {
+        Judged::Pair { split, .. } => format!(", chosen up to token {split}, then rejected"),
+        Judged::Desirable => ", a desirable answer".to_owned(),
+        Judged::Undesirable => ", an undesirable answer".to_owned(),
+    }
+}
+
 fn object(document: &DrawnDocument) -> serde_json::Value {
-    json!({
+    let mut object = json!({
         "id": document.id,
         "source": document.source,
         "shard": document.shard,
@@ -65,7 +76,14 @@ fn object(document: &DrawnDocument) -> serde_json::Value {
         "first-target": document.targets.start,
         "end-target": document.targets.end,
         "trained": document.trainable,
-    })
+    });
+    match document.judged {
+        Some(Judged::Pair { split, margin }) => object["judged"] = json!({ "pair": { "split": split, "margin": margin } }),
+        Some(Judged::Desirable) => object["judged"] = json!("desirable"),
+        Some(Judged::Undesirable) => object["judged"] = json!("undesirable"),
+        None => {}
+    }
+    object
 }
 
 /// The token stream that a run trains on.

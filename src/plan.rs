@@ -80,7 +80,7 @@ impl Plan {
         if let Some(passages) = passages {
             facts["passages"] = json!(passages);
         }
-        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].chat.is_some()) {
+        if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].is_chat()) {
             facts["chat"] = json!(chat.digest());
         }
         fingerprint("tokenize", &facts)

@@ -1,11 +1,12 @@
 //! `preview`: documents as the model will see them, token by token, and which tokens it learns from.
 
+use std::ops::Range;
 use std::path::Path;
 
 use corpora::Document;
 use filters::{Chain, Verdict};
 use serde_json::json;
-use shards::{ChatEncoder, Conversation, Tokenizer, TokenizerSource};
+use shards::{ChatEncoder, Conversation, Judged, Tokenizer, TokenizerSource};
 
 use crate::cli::PreviewArgs;
 use crate::error::{Context, Error, Result};
@@ -55,8 +56,8 @@ pub(crate) fn preview(arguments: &PreviewArgs, set: &[String], ui: &Ui) -> Resul
                 ui.detail(format!("{}: dropped by {reason}", excerpt(&document.id, ID)));
                 continue;
             }
-            let conversation = encode(&document, encoder.as_ref(), &tokenizer)?;
-            show(&document, &conversation, &tokenizer, longest, arguments.tokens, ui);
+            let (conversation, judged) = encode(&document, encoder.as_ref(), &tokenizer)?;
+            show(&document, &conversation, judged, &tokenizer, longest, arguments.tokens, ui);
             shown += 1;
         }
         if shown == 0 {
@@ -77,16 +78,15 @@ fn tokenizer(recipe: &Recipe) -> Result<Tokenizer> {
     }
 }
 
-/// The tokens of a document with those that are learned; of plain text all are.
-fn encode(document: &Document, encoder: Option<&ChatEncoder<'_>>, tokenizer: &Tokenizer) -> Result<Conversation> {
+/// The tokens of a document with those that are learned, and what was said of its answers; of plain text all are learned.
+fn encode(document: &Document, encoder: Option<&ChatEncoder<'_>>, tokenizer: &Tokenizer) -> Result<(Conversation, Option<Judged>)> {
     match encoder {
-        Some(encoder) if !document.turns.is_empty() => encoder
-            .encode(&chat::messages(&document.turns))
+        Some(encoder) if !document.turns.is_empty() => chat::encode(encoder, &document.turns, document.judged)
             .map_err(|error| Error::new(format!("document `{}`: {error}", excerpt(&document.id, ID)))),
         _ => {
             let tokens = tokenizer.encode(&document.text)?;
             let all = 0..u32::try_from(tokens.len() + 1).context(|| "a document of 2^32 tokens or more".to_owned())?;
-            Ok(Conversation { tokens, learned: std::iter::once(all).collect(), whole: true })
+            Ok((Conversation { tokens, learned: std::iter::once(all).collect(), whole: true }, None))
         }
     }
 }
@@ -97,18 +97,29 @@ struct Stretch {
     learned: bool,
 }
 
-fn show(document: &Document, conversation: &Conversation, tokenizer: &Tokenizer, longest: Option<u32>, table: bool, ui: &Ui) {
+fn show(
+    document: &Document,
+    conversation: &Conversation,
+    judged: Option<Judged>,
+    tokenizer: &Tokenizer,
+    longest: Option<u32>,
+    table: bool,
+    ui: &Ui,
+) {
     let ids: Vec<u32> = conversation.tokens.iter().copied().chain([tokenizer.eos()]).collect();
     let learned: Vec<bool> = (0..conversation.length()).map(|position| conversation.is_learned(position as u32)).collect();
     let token = |id: u32| tokenizer.token_text(id).unwrap_or_else(|| format!("<{id}>"));
     let too_long = longest.is_some_and(|longest| !document.turns.is_empty() && conversation.length() > u64::from(longest));
-    ui.event(
-        "example",
-        &json!({
-            "id": document.id, "source": document.source, "tokens": ids, "learned": learned,
-            "texts": ids.iter().map(|id| token(*id)).collect::<Vec<_>>(), "too-long": too_long, "whole": conversation.whole,
-        }),
-    );
+    let mut example = json!({
+        "id": document.id, "source": document.source, "tokens": ids, "learned": learned,
+        "texts": ids.iter().map(|id| token(*id)).collect::<Vec<_>>(), "too-long": too_long, "whole": conversation.whole,
+    });
+    let sequences = sequences(judged, ids.len());
+    if judged.is_some() {
+        let object = |(name, range): &(&str, Range<usize>)| json!({ "answer": name, "first-token": range.start, "end-token": range.end });
+        example["answers"] = sequences.iter().map(object).collect();
+    }
+    ui.event("example", &example);
     let mut head = format!("{}  {} tokens, {} learned", excerpt(&document.id, ID), ids.len(), conversation.trainable());
     if too_long {
         head.push_str(", TOO LONG for `sequence-length`: left out");
@@ -117,16 +128,37 @@ fn show(document: &Document, conversation: &Conversation, tokenizer: &Tokenizer,
         head.push_str(", a token is cut where an answer begins or ends");
     }
     ui.data(head);
+    let name = |start: usize| sequences.iter().find(|(name, range)| !name.is_empty() && range.start == start);
     if table {
         for (position, (id, learned)) in ids.iter().zip(&learned).enumerate() {
+            if let Some((name, _)) = name(position) {
+                ui.data(format!("-- {name}"));
+            }
             ui.data(format!("{position:>6} {id:>8} {} {:?}", if *learned { '+' } else { '.' }, token(*id)));
         }
     } else {
         let colour = ui.colour();
-        let stretches = stretches(&ids, &learned, tokenizer);
-        ui.data(stretches.iter().map(|stretch| painted(stretch, colour)).collect::<String>());
+        for (name, range) in &sequences {
+            if !name.is_empty() {
+                ui.data(format!("-- {name}"));
+            }
+            let stretches = stretches(&ids[range.clone()], &learned[range.clone()], tokenizer);
+            ui.data(stretches.iter().map(|stretch| painted(stretch, colour)).collect::<String>());
+        }
     }
     ui.data("");
+}
+
+/// The sequences of a document with what was said of their answers; one without a name where nothing was said.
+fn sequences(judged: Option<Judged>, length: usize) -> Vec<(&'static str, Range<usize>)> {
+    let names: &[&str] = match judged {
+        None => &[""],
+        Some(Judged::Pair { .. }) => &["chosen", "rejected"],
+        Some(Judged::Desirable) => &["desirable"],
+        Some(Judged::Undesirable) => &["undesirable"],
+    };
+    let Some(judged) = judged else { return vec![("", 0..length)] };
+    names.iter().copied().zip(judged.sequences(length as u64).map(|range| range.start as usize..range.end as usize)).collect()
 }
 
 /// The text in stretches, special tokens as they are spelled.

@@ -315,7 +315,7 @@ impl Recipe {
 
     /// Whether a bucket holds conversations.
     pub(crate) fn is_chat(&self, bucket: &str) -> bool {
-        self.sources.iter().any(|source| source.bucket == bucket && source.chat.is_some())
+        self.sources.iter().any(|source| source.bucket == bucket && source.is_chat())
     }
 
     /// Whether conversations are learned from, and in them the answers only.
@@ -325,7 +325,7 @@ impl Recipe {
 
     fn check_chat(&self) -> Result<(), Problem> {
         for (index, filter) in self.filters.iter().enumerate().filter(|(_, filter)| filter.removes_lines()) {
-            if let Some(source) = self.sources.iter().find(|source| source.chat.is_some() && filter.concerns(&source.bucket)) {
+            if let Some(source) = self.sources.iter().find(|source| source.is_chat() && filter.concerns(&source.bucket)) {
                 return Err(Problem {
                     place: format!("filters.{index}.{}", filter.name()),
                     message: format!(
@@ -338,10 +338,19 @@ impl Recipe {
             }
         }
         for (index, source) in self.sources.iter().enumerate() {
-            if source.chat.is_none() && self.is_chat(&source.bucket) {
+            if !source.is_chat() && self.is_chat(&source.bucket) {
                 let message = format!(
                     "source `{}` has plain text, but bucket `{}` has conversations too; they are put into rows otherwise, so give it another bucket",
                     source.name, source.bucket
+                );
+                return Err(Problem::new(format!("sources.{index}.bucket"), message));
+            }
+        }
+        for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.preference.is_some()) {
+            if let Some(other) = self.sources.iter().find(|other| other.bucket == source.bucket && other.preference.is_none()) {
+                let message = format!(
+                    "source `{}` has preference data, but bucket `{}` has the conversations of `{}` too; give it another bucket",
+                    source.name, source.bucket, other.name
                 );
                 return Err(Problem::new(format!("sources.{index}.bucket"), message));
             }
@@ -355,10 +364,11 @@ impl Recipe {
             );
             return Err(Problem::new(format!("imports.{index}.bucket"), message));
         }
-        let chat = self.sources.iter().any(|source| source.chat.is_some());
+        let chat = self.sources.iter().any(|source| source.is_chat());
         if !chat && self.chat != ChatConfig::default() {
             return Err(Problem::new("chat", "`[chat]` is set, but no source has conversations (`chat = { messages = \"messages\" }`)"));
         }
+        self.check_preference()?;
         match self.train.as_ref().map(|train| train.objective) {
             // Whether files have a loss mask is seen when they are read.
             Some(ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo)
@@ -377,6 +387,28 @@ impl Recipe {
                 "objective `cpt` learns from plain text, but a source has conversations: they need `sft`",
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// That objectives of judged answers have nothing else, and others none of them.
+    fn check_preference(&self) -> Result<(), Problem> {
+        let Some(objective) = self.train.as_ref().map(|train| train.objective) else { return Ok(()) };
+        let wrong =
+            |message: String, hint: &str| Err(Problem { place: "train.objective".to_owned(), message, hint: Some(hint.to_owned()) });
+        let name = objective.name();
+        match self.sources.iter().find(|source| source.preference.is_some() != objective.is_of_answers()) {
+            Some(source) if objective.is_of_answers() => wrong(
+                format!("objective `{name}` learns from judged answers, and source `{}` has none", source.name),
+                "give it `preference = { prompt = .., chosen = .., rejected = .. }`, or take it out",
+            ),
+            Some(source) => wrong(
+                format!("objective `{name}` would learn from the rejected answers of source `{}` too", source.name),
+                "preference data is for `dpo`, `orpo`, `kto` and `reward`",
+            ),
+            None if objective.is_of_answers() && !self.imports.is_empty() => {
+                wrong(format!("objective `{name}` learns from judged answers, which imports do not have"), "take `[[imports]]` out")
+            }
+            None => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use corpora::Turn;
+use corpora::{Judged, Turn};
 use filters::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,6 +17,9 @@ pub(crate) struct Kept {
     /// The messages of a conversation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) turns: Vec<Turn>,
+    /// What was said of the answers that it ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judged: Option<Judged>,
     pub(crate) source: String,
     pub(crate) bucket: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,6 +72,8 @@ pub(crate) struct KeptText {
     pub(crate) text: String,
     #[serde(default)]
     pub(crate) turns: Vec<Turn>,
+    #[serde(default)]
+    pub(crate) judged: Option<Judged>,
 }
 
 /// Documents and their bytes of text.

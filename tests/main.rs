@@ -16,6 +16,7 @@ mod interchange;
 mod malmoi;
 mod models;
 mod outputs;
+mod preference;
 mod reference;
 mod resume;
 mod rl;

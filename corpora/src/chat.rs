@@ -103,7 +103,7 @@ impl ChatFields {
     }
 }
 
-fn bad<T>(field: &str, detail: impl Into<String>) -> Result<T, Cause> {
+pub(crate) fn bad<T>(field: &str, detail: impl Into<String>) -> Result<T, Cause> {
     Err(Cause::Turn { field: field.to_owned(), detail: detail.into() })
 }
 
@@ -120,7 +120,7 @@ fn required(record: &Map<String, Value>, name: Option<&String>, role: Role, turn
     }
 }
 
-fn optional(record: &Map<String, Value>, name: Option<&String>, role: Role, turns: &mut Vec<Turn>) -> Result<(), Cause> {
+pub(crate) fn optional(record: &Map<String, Value>, name: Option<&String>, role: Role, turns: &mut Vec<Turn>) -> Result<(), Cause> {
     let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
     match name.and_then(|name| lookup(record, name)) {
         Some(value) if !empty(value) => required(record, name, role, turns),
@@ -137,6 +137,11 @@ fn messages(record: &Map<String, Value>, name: &str, turns: &mut Vec<Turn>) -> R
         Some(Value::Array(list)) => list,
         Some(other) => return Err(Cause::WrongType { field: name.to_owned(), found: found(other), wanted: "a list of messages" }),
     };
+    messages_of(list, name, turns)
+}
+
+/// The messages of a list that stands under this name.
+pub(crate) fn messages_of(list: &[Value], name: &str, turns: &mut Vec<Turn>) -> Result<(), Cause> {
     for (number, message) in list.iter().enumerate() {
         let at = format!("{name}[{number}]");
         let Value::Object(message) = message else {

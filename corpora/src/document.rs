@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::chat::Turn;
 use crate::code;
+use crate::preference::Judged;
 
 /// One text and what is known about it.
 ///
@@ -21,6 +22,9 @@ pub struct Document {
     /// The messages of a conversation; none in any other document.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<Turn>,
+    /// What was said of the answers that the conversation ends with; none in any other document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
     /// Name of the source in the recipe.
     pub source: Arc<str>,
     /// Bucket of the source (for example `korean`), the unit of the mixture.
@@ -43,6 +47,7 @@ impl Document {
             id: id.into(),
             text: text.into(),
             turns: Vec::new(),
+            judged: None,
             source: source.into(),
             bucket: bucket.into(),
             lang: None,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::chat::{ChatFields, joined};
 use crate::document::Document;
 use crate::error::Cause;
+use crate::preference::PreferenceFields;
 use crate::source::Source;
 
 /// Longest id in bytes. Ids are held for many documents at once, in signatures and in reports.
@@ -27,6 +28,7 @@ pub(crate) struct Fields {
     pub(crate) lang: Option<String>,
     pub(crate) meta: Vec<String>,
     chat: Option<ChatFields>,
+    preference: Option<PreferenceFields>,
     wanted: Wanted,
     source: Arc<str>,
     bucket: Arc<str>,
@@ -43,16 +45,18 @@ impl Fields {
             lang: source.lang_field.clone(),
             meta: source.keep_meta.clone(),
             chat: source.chat.clone(),
+            preference: source.preference.clone(),
             wanted: Wanted::default(),
             source: source.name.as_str().into(),
             bucket: source.bucket.as_str().into(),
         };
         let optional = [&fields.url, &fields.lang].into_iter().flatten();
-        let text = fields.chat.is_none().then_some(&fields.text);
+        let text = (!source.is_chat()).then_some(&fields.text);
         let scalars = text.into_iter().chain([&fields.id]).chain(optional).chain(fields.chat.iter().flat_map(ChatFields::texts));
         scalars.for_each(|name| fields.wanted.add(name, false));
         let messages = fields.chat.iter().filter_map(|chat| chat.messages.as_ref());
-        messages.for_each(|name| fields.wanted.add(name, true));
+        let whole = messages.chain(fields.preference.iter().flat_map(PreferenceFields::names));
+        whole.for_each(|name| fields.wanted.add(name, true));
         fields.meta.iter().for_each(|name| fields.wanted.add(name, true));
         fields
     }
@@ -60,8 +64,8 @@ impl Fields {
     /// All names, as the recipe writes them.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         let optional = [&self.url, &self.lang].into_iter().flatten();
-        let text = self.chat.is_none().then_some(&self.text);
-        let chat = self.chat.iter().flat_map(ChatFields::names);
+        let text = (self.chat.is_none() && self.preference.is_none()).then_some(&self.text);
+        let chat = self.chat.iter().flat_map(ChatFields::names).chain(self.preference.iter().flat_map(PreferenceFields::names));
         text.into_iter().chain(chat).chain([&self.id]).chain(optional).chain(&self.meta).map(String::as_str)
     }
 
@@ -110,9 +114,16 @@ impl Fields {
         let url = optional(&record, self.url.as_deref())?;
         let lang = optional(&record, self.lang.as_deref())?;
         let meta = self.meta.iter().filter_map(|name| Some((name.clone(), lookup(&record, name)?.clone()))).collect();
-        let turns = self.chat.as_ref().map(|chat| chat.turns(&record)).transpose()?.unwrap_or_default();
+        let (turns, judged) = match (&self.preference, &self.chat) {
+            (Some(preference), _) => {
+                let (turns, judged) = preference.turns(&record)?;
+                (turns, Some(judged))
+            }
+            (None, Some(chat)) => (chat.turns(&record)?, None),
+            (None, None) => (Vec::new(), None),
+        };
         let text = match take(&mut record, &self.text) {
-            _ if self.chat.is_some() => joined(&turns),
+            _ if !turns.is_empty() => joined(&turns),
             Some(Value::String(text)) => text,
             None | Some(Value::Null) => return Err(Cause::MissingField(self.text.clone())),
             Some(other) => return Err(wrong(&self.text, &other, "a string")),
@@ -120,7 +131,7 @@ impl Fields {
         if text.len() as u64 > limit {
             return Err(Cause::TooLong { limit });
         }
-        Ok(Document { id, text, turns, source: self.source.clone(), bucket: self.bucket.clone(), lang, url, meta })
+        Ok(Document { id, text, turns, judged, source: self.source.clone(), bucket: self.bucket.clone(), lang, url, meta })
     }
 }
 

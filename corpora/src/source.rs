@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::chat::ChatFields;
 use crate::encoding::Charset;
 use crate::error::{Error, Result};
+use crate::preference::PreferenceFields;
 
 /// Files of one kind that fill one bucket, and how documents are found in them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,10 @@ pub struct Source {
     /// the place of `text-field`. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatFields>,
+    /// Fields that make a prompt and judged answers of a record: preference data, for `objective = "dpo"`, `"orpo"`,
+    /// `"kto"` and `"reward"`. In the place of `text-field`. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preference: Option<PreferenceFields>,
     /// Field with the document's id, a string of up to 4096 bytes or an integer of 64 bits. Default:
     /// `id` where a record has a usable one, else `name:path#position`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +143,11 @@ impl Format {
 }
 
 impl Source {
+    /// Whether its documents are conversations, judged or not.
+    pub fn is_chat(&self) -> bool {
+        self.chat.is_some() || self.preference.is_some()
+    }
+
     /// Refuses settings that contradict each other or that the format gives no meaning.
     pub fn validate(&self) -> Result<()> {
         let refuse = |detail: String| Err(Error::source(&self.name, detail));
@@ -176,6 +186,15 @@ impl Source {
                 return refuse(format!("`chat.messages` is a list, which format = \"{format}\" has not"));
             }
             chat.check().or_else(refuse)?;
+        }
+        if let Some(preference) = &self.preference {
+            if self.format != Format::Jsonl {
+                return refuse(format!("`preference` works with format = \"jsonl\" only, not with \"{format}\""));
+            }
+            if self.chat.is_some() || self.text_field != text() {
+                return refuse("`preference` names the fields with text; `chat` and `text-field` have no meaning beside it".to_owned());
+            }
+            preference.check().or_else(refuse)?;
         }
         if self.split.is_some() && self.format != Format::Text {
             return refuse(format!("`split` works with format = \"text\" only, not with \"{format}\""));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::info::{ShardMeta, TokenizedDocument};
+use crate::judged::Judged;
 use crate::reader::ShardReader;
 use crate::writer::ShardWriter;
 
@@ -16,6 +17,11 @@ fn file(name: &str) -> PathBuf {
 }
 
 fn holds(name: &str, meta: &ShardMeta, documents: &[Doc<'_>]) {
+    holds_judged(name, meta, documents, &[]);
+}
+
+/// The same of a shard whose documents have judged answers.
+fn holds_judged(name: &str, meta: &ShardMeta, documents: &[Doc<'_>], judged: &[Judged]) {
     let reader = ShardReader::open(file(name)).unwrap();
     reader.verify().unwrap();
     assert_eq!((reader.bucket(), reader.vocab_size(), reader.eos()), (meta.bucket.as_str(), meta.vocab_size, meta.eos));
@@ -27,14 +33,22 @@ fn holds(name: &str, meta: &ShardMeta, documents: &[Doc<'_>]) {
         reader.tokens(document.tokens, &mut ids).unwrap();
         assert_eq!(ids, [*tokens, &[meta.eos]].concat());
         assert_eq!(reader.loss_spans(index).unwrap(), meta.loss.then(|| spans.to_vec()));
+        assert_eq!(reader.judged(index).unwrap(), judged.get(index as usize).copied());
     }
     // The writer gives the same bytes.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     let mut writer = ShardWriter::create(&path, meta.clone()).unwrap();
-    for (id, source, text_bytes, tokens, spans) in documents {
+    for (index, (id, source, text_bytes, tokens, spans)) in documents.iter().enumerate() {
         let document = TokenizedDocument { id, source, text_bytes: *text_bytes, tokens };
-        if meta.loss { writer.push_with_loss(document, spans) } else { writer.push(document) }.unwrap();
+        if let Some(judged) = judged.get(index) {
+            writer.push_judged(document, spans, *judged)
+        } else if meta.loss {
+            writer.push_with_loss(document, spans)
+        } else {
+            writer.push(document)
+        }
+        .unwrap();
     }
     writer.finish().unwrap();
     assert!(std::fs::read(path).unwrap() == std::fs::read(file(name)).unwrap(), "{name}");
@@ -42,7 +56,14 @@ fn holds(name: &str, meta: &ShardMeta, documents: &[Doc<'_>]) {
 
 #[test]
 fn version_1_0_is_read_and_written() {
-    let meta = |bucket: &str, vocab_size, eos, loss| ShardMeta { bucket: bucket.to_owned(), tokenizer: [7; 32], vocab_size, eos, loss };
+    let meta = |bucket: &str, vocab_size, eos, loss| ShardMeta {
+        bucket: bucket.to_owned(),
+        tokenizer: [7; 32],
+        vocab_size,
+        eos,
+        loss,
+        judged: false,
+    };
     let hello: Vec<u32> = "안녕".bytes().map(u32::from).collect();
     let plain: [Doc<'_>; 3] = [("ko-1", "web", 6, &hello, &[]), ("ko-2", "law", 0, &[], &[]), ("문서 3", "web", 3, &[97, 98, 99], &[])];
     holds("v1.0.shard", &meta("한국어", 257, 256, false), &plain);
@@ -53,4 +74,18 @@ fn version_1_0_is_read_and_written() {
         ("talk-3", "talk", 4, &[8], &[]),
     ];
     holds("v1.0-loss.shard", &meta("chat", 151_669, 151_645, true), &talk);
+}
+
+#[test]
+fn version_1_1_is_read_and_written() {
+    let meta = ShardMeta { bucket: "preference".to_owned(), tokenizer: [7; 32], vocab_size: 300, eos: 299, loss: true, judged: true };
+    let spans = [2..4, 6..9];
+    let (good, bad) = (1..3, 2..3);
+    let documents: [Doc<'_>; 3] = [
+        ("p-1", "hh", 20, &[1, 2, 3, 299, 1, 2, 4, 5], &spans),
+        ("p-2", "hh", 7, &[9, 8], std::slice::from_ref(&good)),
+        ("p-3", "kto", 5, &[9, 7, 6], std::slice::from_ref(&bad)),
+    ];
+    let judged = [Judged::Pair { split: 4, margin: 1.5 }, Judged::Desirable, Judged::Undesirable];
+    holds_judged("v1.1-judged.shard", &meta, &documents, &judged);
 }

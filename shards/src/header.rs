@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 pub(crate) const MAGIC: [u8; 8] = *b"MALMTOK\x01";
 /// A reader opens files of its own major version only.
 pub(crate) const MAJOR: u32 = 1;
-/// A larger minor version adds sections that this reader may skip.
-pub(crate) const MINOR: u32 = 0;
+/// A larger minor version adds sections that this reader may skip. A file has the smallest one that knows its sections.
+const MINOR_OF_JUDGED: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 4096;
 /// Sections start at multiples of this.
 pub(crate) const ALIGNMENT: u64 = 64;
@@ -33,7 +33,11 @@ pub(crate) mod kind {
     pub(crate) const SOURCES: u32 = 5;
     pub(crate) const BLOCK_HASH: u32 = 6;
     pub(crate) const LOSS: u32 = 7;
+    pub(crate) const JUDGED: u32 = 8;
 }
+
+/// Bytes of one JUDGED record.
+pub(crate) const JUDGED_BYTES: u64 = 16;
 
 /// Bytes of one DOC_META record.
 pub(crate) const META_BYTES: u64 = 32;
@@ -82,7 +86,8 @@ impl Header {
         let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         put(8, &MAJOR.to_le_bytes());
-        put(12, &MINOR.to_le_bytes());
+        let minor = if self.find(kind::JUDGED).is_some() { MINOR_OF_JUDGED } else { 0 };
+        put(12, &minor.to_le_bytes());
         put(48, &self.width.to_le_bytes());
         put(52, &(self.sections.len() as u32).to_le_bytes());
         put(56, &self.tokens.to_le_bytes());

@@ -17,6 +17,8 @@ pub struct ShardMeta {
     pub eos: u32,
     /// Whether the shard records which tokens count in the loss (instruction data).
     pub loss: bool,
+    /// Whether its documents are prompts with judged answers (preference data); then it has loss spans too.
+    pub judged: bool,
 }
 
 impl ShardMeta {
@@ -28,6 +30,7 @@ impl ShardMeta {
             vocab_size: tokenizer.vocab_size(),
             eos: tokenizer.eos(),
             loss: false,
+            judged: false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, META_BYTES, Section, TABLE, align, kind, width_for};
+use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, TABLE, align, kind, width_for};
 
 impl Header {
     /// Numbers that hold without looking at the sections.
@@ -71,6 +71,13 @@ impl Header {
         let (ids, sources) = (self.section(kind::IDS, path)?, self.section(kind::SOURCES, path)?);
         self.agree(ids, ids.items == self.documents, strings(ids).is_some(), path)?;
         self.agree(sources, true, strings(sources).is_some(), path)?;
+        if let Some(judged) = self.find(kind::JUDGED) {
+            if self.find(kind::LOSS).is_none() {
+                return Err(Error::corrupt(path, self.row(kind::JUDGED), "judged answers without loss spans"));
+            }
+            let bytes = self.documents.checked_mul(JUDGED_BYTES);
+            self.agree(judged, judged.items == self.documents, Some(judged.bytes) == bytes, path)?;
+        }
         if let Some(loss) = self.find(kind::LOSS) {
             let whole = index.zip(loss.items.checked_mul(8)).and_then(|(index, spans)| index.checked_add(spans));
             self.agree(loss, true, whole == Some(loss.bytes), path)?;

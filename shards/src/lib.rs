@@ -51,6 +51,7 @@ mod digest;
 mod error;
 mod header;
 mod info;
+mod judged;
 mod layout;
 mod layouts;
 mod manifest;
@@ -72,6 +73,7 @@ pub use chat::{ChatEncoder, ChatTemplate, Conversation, Message, TemplateText};
 pub use digest::{Digest, NotADigest};
 pub use error::{Error, Result};
 pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
+pub use judged::{Judged, JudgedCounts};
 pub use layouts::{Foreign, ForeignDocument, ForeignOptions, Layout, export};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
 pub use mixture::{

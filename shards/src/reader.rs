@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use crate::error::{Error, Result};
-use crate::header::{HEADER_BYTES, Header, META_BYTES, Section, kind, u32_at, u64_at};
+use crate::header::{HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, kind, u32_at, u64_at};
 use crate::info::SourceCount;
+use crate::judged::Judged;
 use crate::strings::Strings;
 
 /// A shard mapped into memory. Cheap to open: the header and the document ends are checked, the
@@ -269,6 +270,28 @@ impl ShardReader {
             spans.push(start..end);
         }
         Ok(Some(spans))
+    }
+
+    /// Whether its documents are prompts with judged answers.
+    pub fn has_judged(&self) -> bool {
+        self.header.find(kind::JUDGED).is_some()
+    }
+
+    /// What was said of the answers of document `index`; `None` when the shard records nothing. The second sequence of a
+    /// pair lies in the document; that an end token comes before it is checked by [`ShardReader::verify`].
+    pub fn judged(&self, index: u64) -> Result<Option<Judged>> {
+        let tokens = self.token_range(index)?;
+        let Some(section) = self.header.find(kind::JUDGED) else { return Ok(None) };
+        let at = index * JUDGED_BYTES;
+        let record = &self.bytes(section)[at as usize..(at + JUDGED_BYTES) as usize];
+        let bad = |(field, detail)| Error::corrupt(&self.path, section.offset + at + field, detail);
+        let judged = Judged::decode(record).map_err(bad)?;
+        match judged {
+            Judged::Pair { split, .. } if u64::from(split) >= tokens.end - tokens.start => {
+                Err(bad((0, format!("a second answer at token {split} of {}", tokens.end - tokens.start))))
+            }
+            judged => Ok(Some(judged)),
+        }
     }
 
     /// Documents, tokens and text bytes per source, counted from the records.

@@ -22,7 +22,7 @@ struct Doc {
 }
 
 fn meta(vocab_size: u32, loss: bool) -> ShardMeta {
-    ShardMeta { bucket: "korean".to_owned(), tokenizer: [7; 32], vocab_size, eos: vocab_size - 1, loss }
+    ShardMeta { bucket: "korean".to_owned(), tokenizer: [7; 32], vocab_size, eos: vocab_size - 1, loss, judged: false }
 }
 
 fn write(path: &Path, meta: ShardMeta, docs: &[Doc]) -> ShardInfo {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, HEADER_BYTES, META_BYTES, kind, u32_at, u64_at};
+use crate::header::{BLOCK_BYTES, HEADER_BYTES, JUDGED_BYTES, META_BYTES, kind, u32_at, u64_at};
 use crate::reader::ShardReader;
 use crate::writer::id_hash;
 
@@ -111,7 +111,22 @@ impl ShardReader {
             let detail = format!("loss spans from {first} to {last} of {}", section.items);
             return Err(Error::corrupt(&self.path, section.offset + place, detail));
         }
-        (0..self.len()).try_for_each(|index| self.loss_spans(index).map(drop))
+        (0..self.len()).try_for_each(|index| self.loss_spans(index).map(drop))?;
+        self.verify_judged()
+    }
+
+    fn verify_judged(&self) -> Result<()> {
+        let Some(section) = self.header.find(kind::JUDGED) else { return Ok(()) };
+        let mut tokens = Vec::new();
+        for index in 0..self.len() {
+            let (Some(judged), Some(spans)) = (self.judged(index)?, self.loss_spans(index)?) else { continue };
+            tokens.clear();
+            self.tokens(self.token_range(index)?, &mut tokens)?;
+            if let Some(detail) = judged.refuse(&tokens, self.header.eos, &spans) {
+                return Err(Error::corrupt(&self.path, section.offset + index * JUDGED_BYTES, format!("document {index}: {detail}")));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use crate::atomic;
 use crate::error::{Error, Result};
 use crate::header::{BUCKET_BYTES, HEADER_BYTES, Header, Section, kind, width_for};
 use crate::info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
+use crate::judged::Judged;
 use crate::output::{BlockHashes, Output};
 use crate::spill::Spill;
 
@@ -31,6 +32,7 @@ pub struct ShardWriter {
     ids: Spill,
     span_ends: Spill,
     spans: Spill,
+    judged: Spill,
     sources: Vec<SourceCount>,
     source_index: BTreeMap<String, u32>,
 }
@@ -44,6 +46,9 @@ impl ShardWriter {
         }
         if meta.eos >= meta.vocab_size {
             return Err(Error::Setting { option: "eos", detail: format!("{} in a vocabulary of {}", meta.eos, meta.vocab_size) });
+        }
+        if meta.judged && !meta.loss {
+            return Err(Error::Setting { option: "judged", detail: "without loss spans, which say where answers are".to_owned() });
         }
         let temporary = atomic::temporary(&path)?;
         let folder = atomic::folder(&path).to_path_buf();
@@ -64,6 +69,7 @@ impl ShardWriter {
             ids: spill(),
             span_ends: spill(),
             spans: spill(),
+            judged: spill(),
             sources: Vec::new(),
             source_index: BTreeMap::new(),
             path,
@@ -79,7 +85,22 @@ impl ShardWriter {
     /// Appends a document and one end token. In a shard with loss spans, all of it counts.
     pub fn push(&mut self, document: TokenizedDocument<'_>) -> Result<()> {
         let all = self.end_of(&document)?;
-        self.append(document, std::slice::from_ref(&(0..all)))
+        self.append(document, std::slice::from_ref(&(0..all)), None)
+    }
+
+    /// Appends a prompt with judged answers, of which `spans` are the answers. Each sequence ends with an end token, the
+    /// last one with the document's own, and has something that counts.
+    pub fn push_judged(&mut self, document: TokenizedDocument<'_>, spans: &[Range<u32>], judged: Judged) -> Result<()> {
+        let all = self.end_of(&document)?;
+        if !self.meta.judged {
+            return Err(self.refuse(&document, "the shard was created without judged answers"));
+        }
+        self.check_spans(&document, spans, all)?;
+        let whole = [document.tokens, &[self.meta.eos]].concat();
+        if let Some(detail) = judged.refuse(&whole, self.meta.eos, spans) {
+            return Err(self.refuse(&document, detail));
+        }
+        self.append(document, spans, Some(judged))
     }
 
     /// Appends a document of which only `spans` count in the loss. Spans are token positions in
@@ -89,15 +110,20 @@ impl ShardWriter {
         if !self.meta.loss {
             return Err(self.refuse(&document, "the shard was created without loss spans"));
         }
+        self.check_spans(&document, spans, all)?;
+        self.append(document, spans, None)
+    }
+
+    fn check_spans(&self, document: &TokenizedDocument<'_>, spans: &[Range<u32>], all: u32) -> Result<()> {
         let mut free = 0;
         for span in spans {
             if span.start < free || span.start >= span.end || span.end > all {
                 let detail = format!("loss span {}..{} is empty, out of order or beyond its {all} tokens", span.start, span.end);
-                return Err(self.refuse(&document, detail));
+                return Err(self.refuse(document, detail));
             }
             free = span.end;
         }
-        self.append(document, spans)
+        Ok(())
     }
 
     /// Tokens of the document with its end token, as a span position.
@@ -112,8 +138,11 @@ impl ShardWriter {
         Error::Document { path: self.path.clone(), id: document.id.chars().take(200).collect(), detail: detail.into() }
     }
 
-    fn append(&mut self, document: TokenizedDocument<'_>, spans: &[Range<u32>]) -> Result<()> {
+    fn append(&mut self, document: TokenizedDocument<'_>, spans: &[Range<u32>], judged: Option<Judged>) -> Result<()> {
         let size = self.meta.vocab_size;
+        if self.meta.judged != judged.is_some() {
+            return Err(self.refuse(&document, "the documents of this shard have judged answers, and this one has none"));
+        }
         if let Some(id) = document.tokens.iter().find(|&&id| id >= size) {
             return Err(self.refuse(&document, format!("id {id} in a vocabulary of {size}")));
         }
@@ -144,7 +173,7 @@ impl ShardWriter {
             }
             self.span_ends.push(&(self.spans.bytes() / 8).to_le_bytes())?;
         }
-        Ok(())
+        judged.map_or(Ok(()), |judged| self.judged.push(&judged.encode()))
     }
 
     fn source(&mut self, name: &str) -> u32 {
@@ -212,6 +241,9 @@ impl ShardWriter {
         ];
         if self.meta.loss {
             tables.push((kind::LOSS, span_count, vec![span_ends, spans]));
+        }
+        if self.meta.judged {
+            tables.push((kind::JUDGED, documents, vec![take(&mut self.judged)]));
         }
         for (kind, items, parts) in tables {
             sections.push(self.out.section(kind, items, parts)?);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use shards::{ChatEncoder, ShardEntry, ShardReader, Split, Tokenizer};
+use shards::{ChatEncoder, Judged, ShardEntry, ShardReader, Split, Tokenizer};
 
 use super::ledger::{Ledger, Totals};
 use crate::chat;
@@ -22,22 +22,22 @@ pub(super) struct Texts<'a> {
     pub(super) chat: Option<&'a ChatEncoder<'a>>,
 }
 
-/// Ids with the end token, and in a conversation the spans that count.
-type Encoded = (Vec<u32>, Option<Vec<Range<u32>>>);
+/// Ids with the end token, in a conversation the spans that count, and what was said of its answers.
+type Encoded = (Vec<u32>, Option<Vec<Range<u32>>>, Option<Judged>);
 
 impl Texts<'_> {
     /// Nothing where there is no tokenizer.
     fn encode(self, document: &KeptText) -> Result<Option<Encoded>> {
         let Some(tokenizer) = self.tokenizer else { return Ok(None) };
-        let (mut ids, spans) = match self.chat.filter(|_| !document.turns.is_empty()) {
-            Some(chat) => {
-                let conversation = chat.encode(&chat::messages(&document.turns))?;
-                (conversation.tokens, Some(conversation.learned))
+        let (mut ids, spans, judged) = match self.chat.filter(|_| !document.turns.is_empty()) {
+            Some(encoder) => {
+                let (conversation, judged) = chat::encode(encoder, &document.turns, document.judged)?;
+                (conversation.tokens, Some(conversation.learned), judged)
             }
-            None => (tokenizer.encode(&document.text)?, None),
+            None => (tokenizer.encode(&document.text)?, None, None),
         };
         ids.push(tokenizer.eos());
-        Ok(Some((ids, spans)))
+        Ok(Some((ids, spans, judged)))
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) fn shards_ledger(
                 *tokens += encoded.tokens.end - encoded.tokens.start;
                 matched = true;
                 if (deep || index % SAMPLE_EVERY == 0)
-                    && let Some((again, spans)) = texts.encode(&document)?
+                    && let Some((again, spans, judged)) = texts.encode(&document)?
                 {
                     let mut ids = Vec::new();
                     reader.tokens(encoded.tokens.clone(), &mut ids)?;
@@ -87,6 +87,10 @@ pub(super) fn shards_ledger(
                     let there = reader.loss_spans(*next - 1)?;
                     ledger.check(spans == there, || {
                         format!("{name}: of document `{}` other tokens count in the loss than its shard says", document.id)
+                    });
+                    let there = reader.judged(*next - 1)?;
+                    ledger.check(judged == there, || {
+                        format!("{name}: the answers of document `{}` are judged otherwise than its shard says", document.id)
                     });
                 }
                 break;

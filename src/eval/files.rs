@@ -103,6 +103,7 @@ pub(super) fn rows(path: &Path, columns: &[&str]) -> Result<Vec<Row>> {
 /// Every record of a file; one that cannot be read is an error, for a set with holes is another set.
 fn documents(path: &Path, format: Format, text_field: &str, meta: &[&str]) -> Result<Vec<Document>> {
     let source = Source {
+        preference: None,
         name: "set".to_owned(),
         bucket: "set".to_owned(),
         licence: None,

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use trainer::{AnswerEvent, EvalEvent, RowsEvent, SampleEvent, StepEvent};
+use trainer::{AnswerEvent, EvalEvent, PreferenceScores, RowsEvent, SampleEvent, StepEvent};
 
 use super::collect::optional;
-use super::html::{EvalPoint, Generation, StepPoint, Training, Untrained};
+use super::html::{EvalPoint, Generation, Preference, StepPoint, Training, Untrained};
 use crate::error::{Context, Result};
 use crate::layout;
 use crate::recipe::Recipe;
@@ -33,7 +33,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
         device: facts.device,
         parameters: facts.parameters,
         planned_steps: facts.steps,
-        best: facts.best.map(|best| (best.step, best.bits_per_byte)),
+        best: facts.best.map(|best| (best.step, best.measure)),
         stopped: facts.stopped,
         untrained: facts.rows.map(untrained),
         ..Training::default()
@@ -60,8 +60,9 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
                 });
             }
             Line::Eval(eval) => {
+                let preferences = eval.preferences.iter().map(|scores| (scores.bucket.clone(), preference(scores))).collect();
                 let bits_per_byte = eval.buckets.into_iter().map(|bucket| (bucket.bucket, finite(bucket.bits_per_byte))).collect();
-                training.evals.push(EvalPoint { step: eval.step, bits_per_byte });
+                training.evals.push(EvalPoint { step: eval.step, bits_per_byte, preferences });
             }
         }
     }
@@ -71,6 +72,21 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
     training.seconds = (seconds > 0.0).then_some(seconds);
     training.generations = written(folder)?;
     Ok(Some(training))
+}
+
+fn preference(scores: &PreferenceScores) -> Preference {
+    let pairs = scores.pairs.as_ref();
+    let finite = |value: f64| value.is_finite().then_some(value);
+    Preference {
+        answers: scores.answers,
+        loss: finite(scores.loss),
+        accuracy: pairs.map(|pairs| pairs.accuracy),
+        margin: pairs.map(|pairs| pairs.margin),
+        calibration_error: pairs.map(|pairs| pairs.calibration_error),
+        length_correlation: pairs.and_then(|pairs| pairs.length_correlation),
+        chosen_shorter: pairs.and_then(|pairs| pairs.chosen_shorter.accuracy),
+        chosen_longer: pairs.and_then(|pairs| pairs.chosen_longer.accuracy),
+    }
 }
 
 fn untrained(rows: RowsEvent) -> Untrained {

@@ -206,9 +206,9 @@ impl Writers {
                 self.signatures
                     .push(row, priority, quality as f32, text_bytes, &document.id, bucket, &signature)
                     .context(|| "cannot write signatures".to_owned())?;
-                let Document { id, text, turns, lang, url, meta, .. } = document;
+                let Document { id, text, turns, judged, lang, url, meta, .. } = document;
                 let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
-                self.documents.push(&Kept { row, id, text, turns, source, bucket, lang, url, meta, metrics, findings })?;
+                self.documents.push(&Kept { row, id, text, turns, judged, source, bucket, lang, url, meta, metrics, findings })?;
             }
         }
         Ok(())

@@ -32,7 +32,7 @@ pub(crate) fn check_loss(recipe: &Recipe) -> Result<()> {
         ))
         .hint("they are put into rows otherwise, so give it another bucket"));
     }
-    let chat = recipe.sources.iter().any(|source| source.chat.is_some());
+    let chat = recipe.sources.iter().any(|source| source.is_chat());
     if sft && !chat && !units.is_empty() && !units.iter().any(Unit::has_loss) {
         return Err(Error::new("objective `sft` learns from conversations, and no import has a loss mask")
             .hint("datatrove's `.ds.loss` and OLMo's `.label_mask.npy` say which tokens are learned"));

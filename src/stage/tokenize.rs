@@ -9,7 +9,7 @@ use corpora::{JsonlReader, Part};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shards::{ChatEncoder, Conversation, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
+use shards::{ChatEncoder, Conversation, Judged, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
@@ -93,11 +93,12 @@ impl Encoder<'_> {
         progress: &Progress,
     ) -> Result<(PartShards, Vec<String>)> {
         let bucket = source.bucket.as_str();
-        let chat = self.chat.filter(|_| source.chat.is_some());
+        let chat = self.chat.filter(|_| source.is_chat());
         let names = SPLITS.map(|split| layout::shard(bucket, &part.name, split));
         let mut writers = Vec::new();
         for name in &names {
-            let meta = ShardMeta { loss: chat.is_some(), ..ShardMeta::new(bucket, self.tokenizer) };
+            let judged = source.preference.is_some();
+            let meta = ShardMeta { loss: chat.is_some(), judged, ..ShardMeta::new(bucket, self.tokenizer) };
             writers.push(ShardWriter::create(&layout::prepare(folder, name)?, meta)?);
         }
         let mut unique = Unique::open(folder, &part.name)?;
@@ -115,10 +116,11 @@ impl Encoder<'_> {
                 None => {
                     let texts: Vec<&str> = chunk.iter().map(|document| document.text.as_str()).collect();
                     let tokens = self.tokenizer.encode_batch(&texts).context(|| format!("cannot encode a document of {}", part.name))?;
-                    tokens.into_iter().map(|tokens| Conversation { tokens, learned: Vec::new(), whole: true }).collect()
+                    let plain = |tokens| (Conversation { tokens, learned: Vec::new(), whole: true }, None);
+                    tokens.into_iter().map(plain).collect()
                 }
             };
-            for (document, Conversation { tokens, learned, whole }) in chunk.iter().zip(&all) {
+            for (document, (Conversation { tokens, learned, whole }, judged)) in chunk.iter().zip(&all) {
                 let text_bytes = document.text.len() as u64;
                 encoded.add(text_bytes);
                 chars += document.text.chars().count() as u64;
@@ -128,7 +130,10 @@ impl Encoder<'_> {
                 if chat.is_some() {
                     counts.learned_tokens += learned.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
                     counts.cut += u64::from(!whole);
-                    writers[split].push_with_loss(tokenized, learned)?;
+                    match judged {
+                        Some(judged) => writers[split].push_judged(tokenized, learned, *judged)?,
+                        None => writers[split].push_with_loss(tokenized, learned)?,
+                    }
                 } else {
                     writers[split].push(tokenized)?;
                 }
@@ -163,10 +168,13 @@ impl Encoder<'_> {
     }
 }
 
+/// A document's tokens, and what was said of its answers.
+type Encoded = (Conversation, Option<Judged>);
+
 /// Encodes conversations on all threads; the first that cannot be, in their order, is the error.
-fn conversations(chat: &ChatEncoder<'_>, part: &str, chunk: &[KeptText]) -> Result<Vec<Conversation>> {
-    let encoded: Vec<_> = chunk.par_iter().map(|document| chat.encode(&chat::messages(&document.turns))).collect();
-    let named = |(document, result): (&KeptText, Result<Conversation, shards::Error>)| {
+fn conversations(chat: &ChatEncoder<'_>, part: &str, chunk: &[KeptText]) -> Result<Vec<Encoded>> {
+    let encoded: Vec<_> = chunk.par_iter().map(|document| chat::encode(chat, &document.turns, document.judged)).collect();
+    let named = |(document, result): (&KeptText, Result<Encoded, shards::Error>)| {
         result.map_err(|error| {
             let id = excerpt(&document.id, ID);
             Error::new(format!("{part}: row {}, document `{id}`: {error}", document.row))

@@ -4,6 +4,7 @@ mod check;
 mod default;
 mod evaluation;
 mod numbers;
+mod preference;
 mod preset;
 mod sample;
 mod schedule;
@@ -21,6 +22,7 @@ use crate::rl::{GrpoConfig, Method, PpoConfig, RewardConfig, RolloutConfig};
 pub(crate) use check::{at_least_one, refuse, within};
 pub use evaluation::EarlyStop;
 pub use numbers::{OptimizerStates, WeightNumbers};
+pub use preference::{DpoConfig, DpoLoss, KtoConfig, OrpoConfig, PairwiseConfig};
 pub use preset::Preset;
 pub use sample::SampleConfig;
 pub use schedule::{DecayShape, ScheduleKind};
@@ -33,8 +35,9 @@ pub struct TrainConfig {
     /// puts them in and takes this key away: [`TrainConfig::validate`] refuses one that still has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
-    /// What is learned from the tokens: `cpt`, the next token of plain text; `sft`, the next token of
-    /// the assistant's answers; or `grpo` and `ppo`, what `reward` thinks well of in answers of the model's own.
+    /// What is learned from the tokens: `cpt`, the next token of plain text; `sft`, the next token of the assistant's answers;
+    /// of preference data which answers are better, `dpo`, `orpo`, `kto`, or, for a model that gives rewards, `reward`;
+    /// `grpo` and `ppo`, what the rewards think well of in answers of the model's own.
     pub objective: ObjectiveKind,
     /// Tokens to draw in all. Default: as many as the mixture's ratios allow without drawing from
     /// any bucket twice; the scarcest bucket is then drawn whole, the others in part.
@@ -152,6 +155,18 @@ pub struct TrainConfig {
     /// The model's shape. Default: that of `init`, or a small one, see [`ModelConfig`].
     #[serde(default)]
     pub model: ModelConfig,
+    /// How `dpo` learns; see [`DpoConfig`]. Default: its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpo: Option<DpoConfig>,
+    /// How `orpo` learns; see [`OrpoConfig`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orpo: Option<OrpoConfig>,
+    /// How `kto` learns; see [`KtoConfig`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kto: Option<KtoConfig>,
+    /// How `reward` learns; see [`PairwiseConfig`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_model: Option<PairwiseConfig>,
     /// Text to write with the trained model. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<SampleConfig>,
@@ -177,6 +192,14 @@ pub enum ObjectiveKind {
     Cpt,
     /// Supervised fine-tuning: the next token of answers. Questions are read and not learned.
     Sft,
+    /// Direct preference optimization: of two answers which one is more likely than before.
+    Dpo,
+    /// Odds ratio preference optimization: the chosen answer, and its odds against the other one; without a reference.
+    Orpo,
+    /// Kahneman-Tversky optimization: answers that are good or bad by themselves.
+    Kto,
+    /// A reward model: a number for an answer, higher for the better one of two.
+    Reward,
     /// Group relative policy optimization: of several answers of the model to a question, the better ones.
     Grpo,
     /// Proximal policy optimization: answers of the model that are better than its value head expected.
@@ -191,17 +214,34 @@ impl ObjectiveKind {
 
     /// Whether each target is learned by itself, and the loss is one of tokens.
     pub fn is_next_token(self) -> bool {
+        matches!(self, Self::Cpt | Self::Sft)
+    }
+
+    /// Whether it learns from judged answers.
+    pub fn is_of_answers(self) -> bool {
+        matches!(self, Self::Dpo | Self::Orpo | Self::Kto | Self::Reward)
+    }
+
+    /// As in recipes.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Cpt | Self::Sft => true,
-            Self::Grpo | Self::Ppo => false,
+            Self::Cpt => "cpt",
+            Self::Sft => "sft",
+            Self::Dpo => "dpo",
+            Self::Orpo => "orpo",
+            Self::Kto => "kto",
+            Self::Reward => "reward",
+            Self::Grpo => "grpo",
+            Self::Ppo => "ppo",
         }
     }
 
     /// What a model needs to be trained for it.
     pub fn scalar_head(self) -> Option<ScalarHead> {
         match self {
-            Self::Cpt | Self::Sft | Self::Grpo => None,
+            Self::Reward => Some(ScalarHead::Score),
             Self::Ppo => Some(ScalarHead::Value),
+            _ => None,
         }
     }
 }
@@ -231,7 +271,12 @@ impl TrainConfig {
 
     /// Whether what is trained is compared with what it was.
     pub fn has_reference(&self) -> bool {
-        Method::of(self).is_some_and(|method| method.has_reference())
+        match self.objective {
+            ObjectiveKind::Dpo => !self.dpo().reference_free,
+            ObjectiveKind::Kto => true,
+            ObjectiveKind::Grpo | ObjectiveKind::Ppo => Method::of(self).is_some_and(|method| method.has_reference()),
+            ObjectiveKind::Cpt | ObjectiveKind::Sft | ObjectiveKind::Orpo | ObjectiveKind::Reward => false,
+        }
     }
 
     /// The same run looked at in the usual way: the options that change nothing in the weights but
@@ -282,6 +327,10 @@ impl TrainConfig {
             ObjectiveKind::Sft => "supervised fine-tuning",
             ObjectiveKind::Grpo => "GRPO",
             ObjectiveKind::Ppo => "PPO",
+            ObjectiveKind::Dpo => "direct preference",
+            ObjectiveKind::Orpo => "odds ratio preference",
+            ObjectiveKind::Kto => "Kahneman-Tversky preference",
+            ObjectiveKind::Reward => "reward",
         };
         let model = &self.model;
         let init = self.init.as_ref().map_or(String::new(), |path| format!(" from {}", path.display()));

@@ -1,5 +1,7 @@
 //! Held-out loss in bits per byte, so that vocabularies can be compared.
 
+pub(crate) mod preference;
+
 use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};

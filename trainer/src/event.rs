@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluate::BucketLoss;
+use crate::evaluate::preference::PreferenceScores;
 use crate::rows::RowsEvent;
 use crate::watch::Best;
 
@@ -70,6 +71,9 @@ pub struct EvalEvent {
     pub step: u64,
     /// Each bucket with held-out text, in the order of the mixture.
     pub buckets: Vec<BucketLoss>,
+    /// Each bucket with held-out judged answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferences: Vec<PreferenceScores>,
 }
 
 /// An early end.

@@ -116,7 +116,7 @@ mod tests {
         let mut config = TrainConfig::default();
         let mut journal = Journal::open(folder.path(), &config, 0).unwrap();
         (1..=3).for_each(|number| journal.step(&StepEvent::example(number)).unwrap());
-        journal.eval(&EvalEvent { step: 3, buckets: Vec::new() }).unwrap();
+        journal.eval(&EvalEvent { step: 3, buckets: Vec::new(), preferences: Vec::new() }).unwrap();
         journal.sync().unwrap();
 
         // Each file begins with two records: its version, and the step that it goes on from.

@@ -79,11 +79,15 @@ mod trainer;
 mod watch;
 
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
-pub use config::{DecayShape, EarlyStop, ObjectiveKind, OptimizerStates, Preset, SampleConfig, ScheduleKind, TrainConfig, WeightNumbers};
+pub use config::{
+    DecayShape, DpoConfig, DpoLoss, EarlyStop, KtoConfig, ObjectiveKind, OptimizerStates, OrpoConfig, PairwiseConfig, Preset, SampleConfig,
+    ScheduleKind, TrainConfig, WeightNumbers,
+};
 pub use device::{Backend, DeviceSpec, backends};
 pub use divergence::{Divergence, Outputs};
 pub use error::{Error, Result};
 pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
+pub use evaluate::preference::{Bin, PairScores, PreferenceScores, Share};
 pub use evaluate::{BucketLoss, evaluate};
 pub use event::{AnswerEvent, EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{AdapterExport, Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
@@ -93,7 +97,7 @@ pub use load::{MergeBase, Pretrained, extend_vocabulary};
 pub use lora::{AdapterFile, Base, Full, LoraConfig, Target};
 pub use metrics::METRICS_FILE;
 pub use model::{Inputs, Model, ModelConfig, Parameter, Precision, RopeScaling, ScalarHead};
-pub use objective::{Cpt, Loss, Metric, Objective, Tally};
+pub use objective::{Cpt, Dpo, Kto, Loss, Metric, Objective, Orpo, Pairwise, Preference, Rewarded, Tally};
 pub use optimizer::AdamW;
 #[cfg(feature = "cuda")]
 pub use profile::profile;

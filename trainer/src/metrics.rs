@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::evaluate::BucketLoss;
+use crate::evaluate::preference::PreferenceScores;
 use crate::event::{EvalEvent, StepEvent};
 
 /// The file's name in the run folder.
@@ -40,6 +41,8 @@ struct Head {
     /// Of an evaluation.
     #[serde(default)]
     buckets: Vec<BucketLoss>,
+    #[serde(default)]
+    preferences: Vec<PreferenceScores>,
 }
 
 /// The open file. Each step has one line, whatever was interrupted: opening cuts off what came
@@ -127,7 +130,7 @@ fn kept(path: &Path, file: &File, step: u64) -> Result<(u64, Vec<EvalEvent>)> {
             return Err(Error::invalid(path, detail));
         }
         if head.reason == "eval" {
-            evaluations.push(EvalEvent { step: head.step, buckets: head.buckets });
+            evaluations.push(EvalEvent { step: head.step, buckets: head.buckets, preferences: head.preferences });
         }
         end += length;
     }
@@ -147,7 +150,7 @@ mod tests {
         for step in from + 1..=to {
             metrics.step(&StepEvent::example(step))?;
             if step == 2 {
-                metrics.eval(&EvalEvent { step, buckets: Vec::new() })?;
+                metrics.eval(&EvalEvent { step, buckets: Vec::new(), preferences: Vec::new() })?;
             }
         }
         metrics.sync()?;

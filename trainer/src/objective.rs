@@ -1,12 +1,22 @@
 //! What is learned: from a batch to a loss.
 
+mod answers;
+mod dpo;
+mod kto;
 mod next_token;
+mod orpo;
+mod reward;
 mod tally;
 
 use burn::tensor::Tensor;
 use shards::Batch;
 
+pub use answers::{Preference, Rewarded};
+pub use dpo::Dpo;
+pub use kto::Kto;
 pub use next_token::Cpt;
+pub use orpo::Orpo;
+pub use reward::Pairwise;
 pub use tally::{Metric, Tally};
 
 use crate::error::{Error, Result};
@@ -45,6 +55,17 @@ pub trait Objective: Sync {
         &[]
     }
 
+    /// What it is for one step, where something of the whole step must be known before its pieces: asked for once, with
+    /// the step's whole batch, of which `rows` rows fit the device at a time. None where nothing need be known.
+    fn of_step(&self, _replica: &Replica, _batch: &Batch, _rows: usize) -> Result<Option<Box<dyn Objective>>> {
+        Ok(None)
+    }
+
+    /// The same as an objective of judged answers, if it is one.
+    fn preference(&self) -> Option<&dyn Preference> {
+        None
+    }
+
     /// The loss of one batch, whose [`Batch::mask`] says which targets count. Nothing in it may depend on how a step is split.
     fn loss(&self, replica: &Replica, batch: &Batch) -> Result<Loss>;
 
@@ -62,5 +83,7 @@ pub(crate) fn read(value: Tensor<1>, operation: &'static str) -> Result<f64> {
     Ok(value)
 }
 
+#[cfg(test)]
+mod preference_tests;
 #[cfg(test)]
 pub(crate) mod tests;

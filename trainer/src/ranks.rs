@@ -23,6 +23,11 @@ pub struct Replica {
 }
 
 impl Replica {
+    /// The same with nothing to be trained: to be measured.
+    pub(crate) fn frozen(&self) -> Self {
+        Self { model: self.model.frozen(), optimizer: self.optimizer.clone(), reference: self.reference.clone() }
+    }
+
     /// A model and its optimizer, compared with nothing.
     pub fn new(model: Model, optimizer: AdamW) -> Self {
         Self { model, optimizer, reference: None }
@@ -84,14 +89,14 @@ impl Ranks {
         Ok(ranks)
     }
 
+    /// Model, optimizer and reference of the first device; those of the others are like them.
+    pub fn replica(&self) -> &Replica {
+        &self.first
+    }
+
     /// The model.
     pub fn model(&self) -> &Model {
         &self.first.model
-    }
-
-    /// The model, its optimizer and its reference.
-    pub(crate) fn replica(&self) -> &Replica {
-        &self.first
     }
 
     /// Its optimizer.
@@ -107,6 +112,11 @@ impl Ranks {
         let count = ranks.len();
         let rows = update.micro_batch.min(batch.rows.div_ceil(count));
         let pieces: Vec<Batch> = split(batch, rows).collect();
+        let own = match ranks.first() {
+            Some(first) => at_home(&first.model, || objective.of_step(first, batch, rows))?,
+            None => None,
+        };
+        let objective = own.as_deref().unwrap_or(objective);
 
         // An error ends the step before any card waits for another.
         let summed = on_each(ranks, |rank, replica| {

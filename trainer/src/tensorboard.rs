@@ -78,6 +78,14 @@ impl EventFile {
                 let tag = |what| format!("held-out/{what}/{}", bucket.bucket);
                 [scalar(&tag("bits-per-byte"), bucket.bits_per_byte), scalar(&tag("loss"), bucket.loss)]
             })
+            .chain(event.preferences.iter().flat_map(|bucket| {
+                let tag = |what| format!("held-out/{what}/{}", bucket.bucket);
+                let pairs = bucket.pairs.iter().flat_map(move |pairs| {
+                    [(tag("accuracy"), pairs.accuracy), (tag("margin"), pairs.margin), (tag("calibration-error"), pairs.calibration_error)]
+                });
+                let loss = format!("held-out/loss/{}", bucket.bucket);
+                std::iter::once((loss, bucket.loss)).chain(pairs).map(|(tag, value)| scalar(&tag, value))
+            }))
             .collect();
         self.put(&Event { wall_time: now(), step: event.step }.summary(&values))
     }

@@ -7,14 +7,14 @@ mod step;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use shards::{ChatTemplate, Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
+use shards::{ChatTemplate, Digest, HeldOut, JudgedCounts, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::model::{Model, Precision};
-use crate::objective::{Cpt, Objective};
+use crate::objective::{Cpt, Dpo, Kto, Objective, Orpo, Pairwise};
 use crate::ranks::{Ranks, Update};
 use crate::rl::{Feedback, Learner};
 use crate::rng::Rng;
@@ -163,9 +163,16 @@ impl<'a> Trainer<'a> {
                 return refuse(option, format!("{ours}, but the stream was opened with {theirs}"));
             }
         }
-        let objective = match config.objective {
-            // Answers have a loss of their own; this one measures held-out text.
+        for bucket in stream.buckets() {
+            check_answers(config.objective, bucket, stream.judged(bucket))?;
+        }
+        let objective: Box<dyn Objective> = match config.objective {
+            // Answers that are drawn have a loss of their own; this one measures held-out text.
             ObjectiveKind::Cpt | ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo => Box::new(Cpt { z_loss: config.z_loss }),
+            ObjectiveKind::Dpo => Box::new(Dpo(config.dpo())),
+            ObjectiveKind::Orpo => Box::new(Orpo(config.orpo.clone().unwrap_or_default())),
+            ObjectiveKind::Kto => Box::new(Kto::new(config.kto.clone().unwrap_or_default())),
+            ObjectiveKind::Reward => Box::new(Pairwise(config.reward_model.clone().unwrap_or_default())),
         };
         let learner = Learner::new(config, run.feedback, tokenizer, run.seed)?;
         if learner.is_some() && run.device.count() > 1 {
@@ -176,6 +183,9 @@ impl<'a> Trainer<'a> {
             let shards = HeldOut::new(folder, manifest, bucket, config.sequence_length)?;
             shards.verify()?;
             let shards = if stream.packs(bucket) { shards.packed()? } else { shards };
+            if shards.windows() > 0 {
+                check_answers(config.objective, bucket, shards.judged())?;
+            }
             held_out.push((bucket.as_str(), shards));
         }
         let measured: Vec<&str> = held_out.iter().filter(|(_, shards)| shards.windows() > 0).map(|(bucket, _)| *bucket).collect();
@@ -267,6 +277,25 @@ impl<'a> Trainer<'a> {
     /// Trained numbers in all.
     pub fn num_params(&self) -> u64 {
         self.ranks.model().num_params()
+    }
+}
+
+/// That a bucket has what the objective learns from.
+fn check_answers(objective: ObjectiveKind, bucket: &str, judged: Option<JudgedCounts>) -> Result<()> {
+    let name = objective.name();
+    match judged {
+        None if objective.is_of_answers() => refuse("objective", format!("\"{name}\", but bucket `{bucket}` has no judged answers")),
+        Some(_) if !objective.is_of_answers() => {
+            refuse("objective", format!("\"{name}\", which would learn from the rejected answers of bucket `{bucket}` too"))
+        }
+        Some(JudgedCounts { desirable, undesirable, .. }) if desirable + undesirable > 0 && objective != ObjectiveKind::Kto => refuse(
+            "objective",
+            format!(
+                "\"{name}\", which learns from pairs, but {} answers of bucket `{bucket}` are judged by themselves: see \"kto\"",
+                desirable + undesirable
+            ),
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{EarlyStop, TrainConfig};
-use crate::evaluate::BucketLoss;
 use crate::event::EvalEvent;
 
 /// An evaluation by its step and its measure.
@@ -12,8 +11,10 @@ use crate::event::EvalEvent;
 pub struct Best {
     /// Steps made when it was measured.
     pub step: u64,
-    /// Held-out bits per byte: of the bucket `best-by`, or the mean over the buckets.
-    pub bits_per_byte: f64,
+    /// What is to be low: held-out bits per byte, of judged answers the held-out loss; of the bucket `best-by`, or the mean over
+    /// the buckets. `bits-per-byte` in files of an older program.
+    #[serde(alias = "bits-per-byte")]
+    pub measure: f64,
 }
 
 /// A fold over the evaluations of a run. It is computed again from the curve when a run goes on, so
@@ -44,16 +45,16 @@ impl Watch {
     /// Takes in the next evaluation; whether it is the best so far. One without a measure is neither
     /// progress nor the lack of it.
     pub(crate) fn see(&mut self, evaluation: &EvalEvent) -> bool {
-        let Some(bits_per_byte) = measure(&evaluation.buckets, self.bucket.as_deref()) else { return false };
+        let Some(measure) = measure(evaluation, self.bucket.as_deref()) else { return false };
         let least = self.early_stop.as_ref().map_or(0.0, |stop| stop.min_delta);
-        if self.reference.is_none_or(|reference| bits_per_byte < reference - least) {
-            (self.reference, self.stale) = (Some(bits_per_byte), 0);
+        if self.reference.is_none_or(|reference| measure < reference - least) {
+            (self.reference, self.stale) = (Some(measure), 0);
         } else {
             self.stale = self.stale.saturating_add(1);
         }
-        let better = self.best.is_none_or(|best| bits_per_byte < best.bits_per_byte);
+        let better = self.best.is_none_or(|best| measure < best.measure);
         if better {
-            self.best = Some(Best { step: evaluation.step, bits_per_byte });
+            self.best = Some(Best { step: evaluation.step, measure });
         }
         better
     }
@@ -74,20 +75,24 @@ impl Watch {
     }
 }
 
-fn measure(buckets: &[BucketLoss], name: Option<&str>) -> Option<f64> {
-    let measured = buckets.iter().filter(|bucket| name.is_none_or(|name| name == bucket.bucket));
-    let bits: Vec<f64> = measured.map(|bucket| bucket.bits_per_byte).filter(|bits| bits.is_finite()).collect();
-    (!bits.is_empty()).then(|| bits.iter().sum::<f64>() / bits.len() as f64)
+/// What is to be low, of the bucket of this name or the mean over all.
+fn measure(evaluation: &EvalEvent, name: Option<&str>) -> Option<f64> {
+    let texts = evaluation.buckets.iter().map(|bucket| (&bucket.bucket, bucket.bits_per_byte));
+    let answers = evaluation.preferences.iter().map(|bucket| (&bucket.bucket, bucket.loss));
+    let measured = texts.chain(answers).filter(|(bucket, value)| name.is_none_or(|name| name == *bucket) && value.is_finite());
+    let values: Vec<f64> = measured.map(|(_, value)| value).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::BucketLoss;
 
     fn evaluation(step: u64, bits: &[(&str, f64)]) -> EvalEvent {
         let bucket =
             |(name, bits): &(&str, f64)| BucketLoss { bucket: (*name).to_owned(), tokens: 1, bytes: 1, loss: 1.0, bits_per_byte: *bits };
-        EvalEvent { step, buckets: bits.iter().map(bucket).collect() }
+        EvalEvent { step, buckets: bits.iter().map(bucket).collect(), preferences: Vec::new() }
     }
 
     fn config(patience: u32, min_delta: f64) -> TrainConfig {
@@ -101,7 +106,7 @@ mod tests {
         assert!(watch.see(&evaluation(1, &[("a", 3.0), ("b", 1.0)])));
         assert!(!watch.see(&evaluation(2, &[("a", 1.0), ("b", 3.0)])));
         assert!(watch.see(&evaluation(3, &[("a", 2.5), ("b", 1.0)])));
-        assert_eq!(watch.best(), Some(Best { step: 3, bits_per_byte: 1.75 }));
+        assert_eq!(watch.best(), Some(Best { step: 3, measure: 1.75 }));
         // Nothing measured is no worse evaluation.
         assert!(!watch.see(&evaluation(4, &[])) && watch.stale() == 0);
     }

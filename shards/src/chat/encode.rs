@@ -6,6 +6,7 @@ use super::guard::{Piece, Specials};
 use super::spans::{self, Rendered};
 use super::{ChatTemplate, Message};
 use crate::error::{Error, Result};
+use crate::judged::Judged;
 use crate::tokenizer::Tokenizer;
 
 /// Turns conversations into tokens: a template together with a tokenizer.
@@ -104,8 +105,47 @@ impl<'a> ChatEncoder<'a> {
     /// A conversation of which nothing would be learned, that the template refuses, or whose answers
     /// cannot be told from the rest.
     pub fn encode(&self, messages: &[Message]) -> Result<Conversation> {
+        let rendered = spans::render(self.template, &self.guarded(messages), self.tokenizer.eos_token())?;
+        self.encode_rendered(rendered)
+    }
+
+    /// A prompt with one answer to it, of which the answer alone is learned, and nothing that was answered before.
+    ///
+    /// # Errors
+    /// As [`ChatEncoder::encode`], and where the prompt is not how the conversation begins.
+    pub fn encode_answer(&self, prompt: &[Message], answer: &Message) -> Result<Conversation> {
+        let messages = self.guarded(&[prompt, std::slice::from_ref(answer)].concat());
+        let eos = self.tokenizer.eos_token();
+        let mut rendered = spans::render(self.template, &messages, eos)?;
+        let before = self.template.render_marked(&messages[..prompt.len()], true, eos)?.replace(spans::MARKS, "");
+        if !rendered.text.starts_with(&before) {
+            let detail = "the prompt of an answer is not how it stands in the conversation".to_owned();
+            return Err(Error::chat(&self.template.text().name, detail));
+        }
+        rendered.learned.retain(|part| part.start >= before.len());
+        self.encode_rendered(rendered)
+    }
+
+    /// Two answers to a prompt as one document: each a whole sequence with its end token, the better one first.
+    ///
+    /// # Errors
+    /// As [`ChatEncoder::encode_answer`].
+    pub fn encode_pair(&self, prompt: &[Message], chosen: &Message, rejected: &Message, margin: f32) -> Result<(Conversation, Judged)> {
+        let Conversation { mut tokens, mut learned, whole } = self.encode_answer(prompt, chosen)?;
+        let worse = self.encode_answer(prompt, rejected)?;
+        tokens.push(self.tokenizer.eos());
+        let Some(split) = u32::try_from(tokens.len()).ok().filter(|split| split.checked_add(worse.tokens.len() as u32 + 1).is_some())
+        else {
+            return Err(Error::chat(&self.template.text().name, "2^32 tokens or more".to_owned()));
+        };
+        tokens.extend(worse.tokens);
+        learned.extend(worse.learned.into_iter().map(|span| split + span.start..split + span.end));
+        Ok((Conversation { tokens, learned, whole: whole && worse.whole }, Judged::Pair { split, margin }))
+    }
+
+    fn encode_rendered(&self, rendered: Rendered) -> Result<Conversation> {
         let refuse = |detail: String| Err(Error::chat(&self.template.text().name, detail));
-        let Rendered { text, learned: parts } = spans::render(self.template, &self.guarded(messages), self.tokenizer.eos_token())?;
+        let Rendered { text, learned: parts } = rendered;
         let (mut tokens, mut learned, mut at) = (Vec::new(), Vec::<Range<u32>>::new(), 0);
         for part in &parts {
             tokens.extend(self.ids(&text[at..part.start])?);

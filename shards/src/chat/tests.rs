@@ -204,3 +204,21 @@ fn a_digest_follows_the_tokens_and_not_the_place() {
     assert_ne!(digest(TemplateText { date: Some("2026-01-01".into()), ..text.clone() }), digest(text));
     assert!(ChatTemplate::preset("vicuna").is_none());
 }
+
+/// Each answer of a pair is what the whole conversation with it would be, of which it alone is learned.
+#[test]
+fn pairs_are_two_conversations() {
+    let (tokenizer, template) = (small(), preset("chatml"));
+    let encoder = ChatEncoder::new(&template, &tokenizer).unwrap();
+    let prompt = talk(&[("user", "1+1은?"), ("assistant", "3"), ("user", "정말?")]);
+    let [chosen, rejected] = ["아뇨, 2입니다.", "네."].map(|text| Message::new("assistant", text));
+    let (pair, judged) = encoder.encode_pair(&prompt, &chosen, &rejected, 0.5).unwrap();
+    let halves = [&chosen, &rejected].map(|answer| encoder.encode(&[&prompt[..], std::slice::from_ref(answer)].concat()).unwrap());
+    let split = halves[0].tokens.len() as u32 + 1;
+    assert_eq!(judged, crate::Judged::Pair { split, margin: 0.5 });
+    assert_eq!(pair.tokens, [&halves[0].tokens[..], &[tokenizer.eos()], &halves[1].tokens].concat());
+    let last = halves.map(|half| half.learned.last().unwrap().clone());
+    assert_eq!(pair.learned, [last[0].clone(), split + last[1].start..split + last[1].end]);
+    let text = tokenizer.decode(&pair.tokens[last[0].start as usize..(last[0].end as usize).min(split as usize - 1)]).unwrap();
+    assert!(text.starts_with("아뇨, 2입니다."), "{text}");
+}

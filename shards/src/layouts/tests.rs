@@ -88,7 +88,7 @@ fn sequences_of_a_document_are_joined() {
 /// A shard of documents with their spans; ids have what a table of commas and quotes must survive.
 fn shard(folder: &Path, documents: &[Document], vocab_size: u32) -> ShardReader {
     let loss = documents.iter().any(|(_, spans)| spans.is_some());
-    let meta = ShardMeta { bucket: "b".into(), tokenizer: [7; 32], vocab_size, eos: 0, loss };
+    let meta = ShardMeta { bucket: "b".into(), tokenizer: [7; 32], vocab_size, eos: 0, loss, judged: false };
     let mut writer = ShardWriter::create(folder.join("x.shard"), meta).unwrap();
     for (number, (tokens, spans)) in documents.iter().enumerate() {
         let id = format!("a,\"{number}\"");

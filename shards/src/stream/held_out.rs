@@ -8,6 +8,7 @@ use super::batch::Batch;
 use super::packing::Packed;
 use super::sequence::Sequence;
 use crate::error::{Error, Result};
+use crate::judged::JudgedCounts;
 use crate::manifest::{Manifest, Split};
 
 /// Windows of a bucket's held-out tokens in their order. Row bucket numbers are all 0.
@@ -45,6 +46,11 @@ impl HeldOut {
     /// What packing gave; none where documents are cut into windows.
     pub fn packed_rows(&self) -> Option<Packed> {
         self.sequence.packed_rows()
+    }
+
+    /// Judged answers; none where there are other documents.
+    pub fn judged(&self) -> Option<JudgedCounts> {
+        self.sequence.judged()
     }
 
     /// Checks every byte of its shards against their checksums.

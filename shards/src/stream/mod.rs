@@ -5,6 +5,7 @@ mod batch;
 mod example;
 mod held_out;
 mod interleave;
+mod judged;
 mod order;
 mod packing;
 mod permutation;
@@ -26,6 +27,7 @@ pub use order::{DrawnDocument, DrawnWindow, OrderRow};
 pub use packing::Packed;
 
 use crate::error::{Error, Result};
+use crate::judged::JudgedCounts;
 use crate::manifest::{Manifest, Split};
 use crate::mixture::MixturePlan;
 use permutation::Permutation;
@@ -130,6 +132,11 @@ impl TokenStream {
     /// Whether the documents of a bucket are packed whole.
     pub fn packs(&self, bucket: &str) -> bool {
         self.buckets.iter().zip(&self.sequences).any(|(name, sequence)| name == bucket && sequence.packing().is_some())
+    }
+
+    /// Judged answers of a bucket; none where it has other documents.
+    pub fn judged(&self, bucket: &str) -> Option<JudgedCounts> {
+        self.buckets.iter().zip(&self.sequences).find(|(name, _)| *name == bucket).and_then(|(_, sequence)| sequence.judged())
     }
 
     /// The shape and seed it was opened with.

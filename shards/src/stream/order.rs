@@ -6,9 +6,10 @@ use super::TokenStream;
 use super::batch::World;
 use super::window::counted;
 use crate::error::Result;
+use crate::judged::Judged;
 
 /// One row of a step: a window of its bucket's tokens, documents packed whole, or padding after the last one of the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct OrderRow {
     /// The row's number in the run; `row / batch` is the step, counted from 0.
     pub row: u64,
@@ -17,7 +18,7 @@ pub struct OrderRow {
 }
 
 /// A window, or a packed row, of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DrawnWindow {
     /// The bucket's name.
     pub bucket: String,
@@ -30,7 +31,7 @@ pub struct DrawnWindow {
 }
 
 /// A document, or a part of it, in a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DrawnDocument {
     /// The document's id.
     pub id: String,
@@ -48,6 +49,8 @@ pub struct DrawnDocument {
     pub targets: Range<u64>,
     /// How many of them count in the loss.
     pub trainable: u64,
+    /// What was said of its answers, where it has judged ones; its tokens are then the row's inputs.
+    pub judged: Option<Judged>,
 }
 
 impl TokenStream {
@@ -76,6 +79,7 @@ impl TokenStream {
                     tokens: piece.range.start - piece.start..piece.range.end - piece.start,
                     length: document.tokens.end - document.tokens.start,
                     targets,
+                    judged: origin.reader.judged(origin.document)?,
                     trainable: counted(&piece).iter().map(|span| span.end - span.start).sum(),
                 });
             }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::packing::{Packed, Packing};
 use crate::error::{Error, Result};
+use crate::judged::{Judged, JudgedCounts};
 use crate::manifest::{Manifest, ShardEntry, Split, TokenizerEntry, open_listed};
 use crate::reader::ShardReader;
 
@@ -22,6 +23,8 @@ pub(crate) struct Sequence {
     document_ends: Vec<u64>,
     /// Rows of whole documents; none where the sequence is cut into windows.
     packing: Option<Packing>,
+    /// Judged answers, where these are packed.
+    judged: Option<JudgedCounts>,
 }
 
 /// Tokens of one document, or the part of it that was asked for.
@@ -58,21 +61,39 @@ impl Sequence {
             document_ends.push(documents);
             shards.push((entry.clone(), OnceLock::new()));
         }
-        Self { folder: folder.to_path_buf(), tokenizer: manifest.tokenizer.clone(), shards, ends, document_ends, packing: None }
+        Self {
+            folder: folder.to_path_buf(),
+            tokenizer: manifest.tokenizer.clone(),
+            shards,
+            ends,
+            document_ends,
+            packing: None,
+            judged: None,
+        }
     }
 
     /// The same, with whole documents put together into rows of `seq_len`, or each in one of its own.
     /// Reads where the documents of all shards end.
     pub(crate) fn packed(mut self, seq_len: u32, alone: bool) -> Result<Self> {
         let mut lengths = Vec::with_capacity(self.document_ends.last().copied().unwrap_or(0) as usize);
+        let mut counts = JudgedCounts::default();
+        let (mut with, mut without) = (false, false);
         for index in 0..self.shards.len() {
             let shard = self.shard(index)?;
+            (with, without) = (with || shard.has_judged(), without || !shard.has_judged());
             for document in 0..shard.len() {
                 let tokens = shard.token_range(document)?;
                 // Longer ones are too long for any row.
                 lengths.push(u32::try_from(tokens.end - tokens.start).unwrap_or(u32::MAX));
+                if let Some(judged) = shard.judged(document)? {
+                    counts.add(judged);
+                }
             }
         }
+        if with && without {
+            return Err(Error::Stream("a bucket has judged answers and other conversations, which are read in different ways".to_owned()));
+        }
+        self.judged = with.then_some(counts);
         self.packing = Some(Packing::new(&lengths, seq_len, alone)?);
         Ok(self)
     }
@@ -84,6 +105,18 @@ impl Sequence {
     /// What packing gave; none where the sequence is cut into windows.
     pub(crate) fn packed_rows(&self) -> Option<Packed> {
         self.packing().map(Packing::packed)
+    }
+
+    /// Judged answers; none where there are other documents, or where they are cut into windows.
+    pub(crate) fn judged(&self) -> Option<JudgedCounts> {
+        self.judged
+    }
+
+    /// What was said of the answers of a document, counted over all shards.
+    pub(crate) fn judged_document(&self, number: u64) -> Result<Option<Judged>> {
+        let index = self.document_ends.partition_point(|&end| end <= number);
+        let before = if index == 0 { 0 } else { self.document_ends[index - 1] };
+        if index == self.shards.len() { Ok(None) } else { self.shard(index)?.judged(number - before) }
     }
 
     /// Where a document lies in the sequence; documents are counted over all shards.

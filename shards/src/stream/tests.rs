@@ -1,6 +1,7 @@
 //! The stream against a naive reading of the same documents.
 
 mod held_out;
+mod judged;
 mod order;
 mod packed;
 mod ratios;
@@ -40,7 +41,8 @@ fn run(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss: bool) -> M
         let mut next = number as u32 * 1_000_000 + 1;
         for (part, docs) in docs.chunks(cut).enumerate() {
             let name = format!("{bucket}-{part}.shard");
-            let meta = ShardMeta { bucket: (*bucket).to_owned(), tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss };
+            let meta =
+                ShardMeta { bucket: (*bucket).to_owned(), tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss, judged: false };
             let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
             for doc in docs {
                 let tokens: Vec<u32> = (next..).take(doc.length).collect();

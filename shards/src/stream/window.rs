@@ -21,6 +21,9 @@ impl Sequence {
     /// Writes row `index` into `row`. The input of a target is the token before it; the first token of
     /// the sequence, and of a packed row, has none, so its input stays the end token of an empty batch.
     pub(crate) fn fill(&self, index: u64, row: usize, batch: &mut Batch) -> Result<()> {
+        if self.judged().is_some() {
+            return self.fill_judged(index, row, batch);
+        }
         let mut parts = self.targets(index, batch.seq_len as u64)?;
         let length = parts.iter().map(|part| part.end - part.start).sum::<u64>() as usize;
         // Read from the first input on; `lead` is 1 where there is no such token.

@@ -1,4 +1,4 @@
-"""Writes shards of format 1.0 by FORMAT.md alone, with nothing of the Rust writer.
+"""Writes shards of formats 1.0 and 1.1 by FORMAT.md alone, with nothing of the Rust writer.
 
     pip install blake3==1.0.11
     python make_shards.py
@@ -46,6 +46,9 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         spans = [span for document in documents for span in document["spans"]]
         counts = [sum(len(d["spans"]) for d in documents[:n]) for n in range(len(documents) + 1)]
         sections.append((7, len(spans), u64(*counts) + b"".join(struct.pack("<II", *span) for span in spans), None))
+    judged = [document["judged"] for document in documents if "judged" in document]
+    if judged:
+        sections.append((8, len(judged), b"".join(struct.pack("<IIfI", *record, 0) for record in judged), None))
     out = bytearray(4096)
     table = b""
     for kind, items, content, given in sections:
@@ -53,7 +56,7 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         table += struct.pack("<IIQQQ", kind, 0, len(out), len(content), items) + (given or blake3(content).digest())
         out += content
     text = sum(document["bytes"] for document in documents)
-    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", 1, 0)
+    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", 1, 1 if judged else 0)
     out[48:96] = struct.pack("<IIQQQQII", width, len(sections), len(tokens), len(documents), text, len(out), vocab, eos)
     out[96:132] = bytes([7] * 32) + struct.pack("<I", len(bucket.encode()))
     out[132 : 132 + len(bucket.encode())] = bucket.encode()
@@ -71,4 +74,10 @@ shard("v1.0-loss.shard", "chat", 151669, 151645, [
     {"id": "talk-1", "source": "talk", "bytes": 20, "tokens": [151644, 872, 198, 9, 151645, 198, 151644, 77091, 198, 10, 11], "spans": [(9, 12)]},
     {"id": "talk-2", "source": "talk", "bytes": 9, "tokens": [1, 2, 3, 4, 5, 6], "spans": [(1, 2), (4, 6)]},
     {"id": "talk-3", "source": "talk", "bytes": 4, "tokens": [8], "spans": []},
+], True)
+# Split, judgement, margin.
+shard("v1.1-judged.shard", "preference", 300, 299, [
+    {"id": "p-1", "source": "hh", "bytes": 20, "tokens": [1, 2, 3, 299, 1, 2, 4, 5], "spans": [(2, 4), (6, 9)], "judged": (4, 0, 1.5)},
+    {"id": "p-2", "source": "hh", "bytes": 7, "tokens": [9, 8], "spans": [(1, 3)], "judged": (0, 1, 0.0)},
+    {"id": "p-3", "source": "kto", "bytes": 5, "tokens": [9, 7, 6], "spans": [(2, 3)], "judged": (0, 2, 0.0)},
 ], True)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use super::data_tokens::{
-    EvalPoint, Generation, StepPoint, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
+    EvalPoint, Generation, Preference, StepPoint, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 
 /// A whole run.

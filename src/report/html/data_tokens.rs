@@ -148,6 +148,24 @@ pub(crate) struct EvalPoint {
     pub(crate) step: u64,
     /// Bits per byte of held-out text, by bucket.
     pub(crate) bits_per_byte: BTreeMap<String, Option<f64>>,
+    /// What held-out judged answers say, by bucket.
+    pub(crate) preferences: BTreeMap<String, Preference>,
+}
+
+/// How a model judges the held-out answers of a bucket; `None` where there are no pairs, or nothing to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Preference {
+    pub(crate) answers: u64,
+    pub(crate) loss: Option<f64>,
+    pub(crate) accuracy: Option<f64>,
+    pub(crate) margin: Option<f64>,
+    pub(crate) calibration_error: Option<f64>,
+    /// Correlation of rewards with lengths.
+    pub(crate) length_correlation: Option<f64>,
+    /// Accuracy over pairs whose chosen answer is the shorter one, and over the others.
+    pub(crate) chosen_shorter: Option<f64>,
+    pub(crate) chosen_longer: Option<f64>,
 }
 
 /// A text that the model wrote.

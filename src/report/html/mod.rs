@@ -30,7 +30,7 @@ mod training;
 mod view;
 
 pub(crate) use data::{
-    Amount, Cluster, ContaminatedSet, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Removed, ReportData,
+    Amount, Cluster, ContaminatedSet, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Preference, Removed, ReportData,
     SourceFunnel, StepPoint, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 

@@ -84,7 +84,11 @@ fn full(text: &str) -> ReportData {
                 tokens_per_second: Some(1000.0),
                 metrics: [(s(), 0.5), (format!("{}/b", s()), f64::NAN)].into(),
             }],
-            evals: vec![EvalPoint { step: 1, bits_per_byte: [(s(), Some(2.5))].into() }],
+            evals: vec![EvalPoint {
+                step: 1,
+                bits_per_byte: [(s(), Some(2.5))].into(),
+                preferences: [(s(), Preference { answers: 8, loss: Some(0.5), accuracy: Some(0.75), ..Preference::default() })].into(),
+            }],
             best: Some((1, 2.5)),
             stopped: Some(1),
             untrained: Some(Untrained { ids: 300, untrained: 40, new: Some((9, 4)), examples: vec![s()] }),
@@ -203,8 +207,14 @@ fn absurd_numbers_are_written_out() {
                 metrics: value.map(|value| ("a/b".to_owned(), value)).into_iter().collect(),
             })
             .collect();
-        training.evals =
-            values.iter().map(|value| EvalPoint { step: u64::MAX, bits_per_byte: [("b".to_owned(), *value)].into() }).collect();
+        training.evals = values
+            .iter()
+            .map(|value| EvalPoint {
+                step: u64::MAX,
+                bits_per_byte: [("b".to_owned(), *value)].into(),
+                preferences: [("b".to_owned(), Preference { loss: *value, accuracy: *value, ..Preference::default() })].into(),
+            })
+            .collect();
         (training.drawn, training.trained, training.planned_steps, training.seconds) =
             (u64::MAX, u64::MAX, u64::MAX, Some(f64::MIN_POSITIVE));
         tokens.buckets[0].available = u64::MAX;

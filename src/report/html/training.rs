@@ -1,5 +1,7 @@
 //! Training: what it was, how the loss went, what the model writes.
 
+mod preferences;
+
 use std::collections::BTreeSet;
 
 use super::data::{Generation, StepPoint, Training};
@@ -18,10 +20,11 @@ const COLOURS: usize = 6;
 pub(super) fn section(view: &View<'_>) -> Section {
     let body = view.data.training.as_ref().map(|training| {
         format!(
-            "{}{}<div class=\"plots two\">{}</div>\n{}{}",
+            "{}{}<div class=\"plots two\">{}</div>\n{}{}{}",
             facts(view, training),
             trouble(view, training),
             charts(view, training),
+            preferences::table(view, training),
             untrained(view, training),
             generations(view, training)
         )
@@ -69,7 +72,8 @@ fn facts(view: &View<'_>, training: &Training) -> String {
         facts.push((l.final_loss, figures(loss)));
     }
     if let Some((step, bits)) = training.best {
-        facts.push((l.best_step, fill(l.best_at, &[&figures(bits), &count(step)])));
+        let of_answers = training.evals.iter().any(|eval| !eval.preferences.is_empty());
+        facts.push((l.best_step, fill(if of_answers { l.best_loss_at } else { l.best_at }, &[&figures(bits), &count(step)])));
     }
     if let Some(untrained) = &training.untrained {
         facts.push((l.untrained, fill(l.n_of_m, &[&count(untrained.untrained), &count(untrained.ids)])));
@@ -115,17 +119,20 @@ fn charts(view: &View<'_>, training: &Training) -> String {
     let words = |title, unit, from_zero, size| Words { title, unit, from_zero, size, write: if from_zero { decimal } else { figures } };
     let mut out = String::new();
     if !training.steps.is_empty() {
+        // Of judged answers the loss is one of pairs or answers.
+        let unit = if matches!(training.objective.as_str(), "cpt" | "sft") { l.axis_nats } else { l.by_step };
         let loss = points(training, |step| step.loss);
         let series = |name: &str, class: &str, points| Series { name: name.to_owned(), class: class.to_owned(), points };
         let all = match smooth(&loss) {
             Some(mean) => vec![series("", "ink faint", loss), series(l.train_loss_mean, "ink", mean)],
             None => vec![series(l.train_loss, "ink", loss)],
         };
-        out.push_str(&lines(view, &words(l.chart_loss, l.axis_nats, false, "tall"), &all));
+        out.push_str(&lines(view, &words(l.chart_loss, unit, false, "tall"), &all));
     }
-    if !training.evals.is_empty() {
+    if training.evals.iter().any(|eval| !eval.bits_per_byte.is_empty()) {
         out.push_str(&lines(view, &words(l.chart_bits, l.by_step, false, "tall"), &evaluations(view, training)));
     }
+    out.push_str(&preferences::charts(view, training));
     for group in metric_groups(training) {
         let (title, series) = (text::name(group), metric_series(training, group));
         let words = Words { title: &title, unit: l.by_step, from_zero: false, size: "low", write: figures };

@@ -31,7 +31,11 @@ impl<'a> View<'a> {
         let sources = data.sources.iter().map(|source| &source.bucket);
         let encoded = data.tokenizer.iter().flat_map(|facts| &facts.buckets).map(|bucket| &bucket.bucket);
         let lengths = data.lengths.iter().flat_map(|lengths| lengths.buckets.keys());
-        let evals = data.training.iter().flat_map(|training| &training.evals).flat_map(|eval| eval.bits_per_byte.keys());
+        let evals = data
+            .training
+            .iter()
+            .flat_map(|training| &training.evals)
+            .flat_map(|eval| eval.bits_per_byte.keys().chain(eval.preferences.keys()));
         let reasons = data.reasons.iter().flatten().flat_map(|reason| reason.buckets.keys());
         for bucket in tokens.chain(sources).chain(encoded).chain(lengths).chain(evals).chain(reasons) {
             // Few buckets, many evaluations: a linear search is enough.

@@ -1,6 +1,6 @@
 //! A training as people read it: a table of steps, with evaluations and samples between its rows.
 
-use trainer::{BucketLoss, EvalEvent, Event, ObjectiveKind, RowsEvent, StepEvent};
+use trainer::{BucketLoss, EvalEvent, Event, ObjectiveKind, PreferenceScores, RowsEvent, StepEvent};
 
 use crate::report::Ui;
 
@@ -25,7 +25,7 @@ impl Console {
     pub(super) fn tell(&mut self, event: &Event, ui: &Ui) {
         match event {
             Event::Step(step) => self.step(step, ui),
-            Event::Eval(eval) if eval.buckets.is_empty() => {} // nothing was held out
+            Event::Eval(eval) if eval.buckets.is_empty() && eval.preferences.is_empty() => {} // nothing was held out
             Event::Eval(eval) => ui.say(evaluation(eval, self.objective)),
             Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
             Event::Answer(answer) => ui.say(format!(
@@ -38,8 +38,7 @@ impl Console {
             )),
             Event::Sample(sample) => ui.say(format!("sample: step {} {:?} → {:?}", sample.step, sample.prompt, sample.text)),
             Event::Stopped(stop) => {
-                let best =
-                    stop.best.map_or(String::new(), |best| format!(", the best was {:.3} at step {}", best.bits_per_byte, best.step));
+                let best = stop.best.map_or(String::new(), |best| format!(", the best was {:.3} at step {}", best.measure, best.step));
                 ui.say(format!("train: ends early at step {}: {} evaluations without progress{best}", stop.step, stop.stale));
             }
             Event::Rows(rows) => untrained(rows, ui),
@@ -88,11 +87,23 @@ fn round(rough: u64) -> u64 {
 fn evaluation(eval: &EvalEvent, objective: ObjectiveKind) -> String {
     // Questions are in the bytes of a conversation and not in its loss.
     let (what, value): (_, fn(&BucketLoss) -> String) = match objective {
-        ObjectiveKind::Sft | ObjectiveKind::Grpo | ObjectiveKind::Ppo => ("loss", |bucket| format!("{} {:.4}", bucket.bucket, bucket.loss)),
         ObjectiveKind::Cpt => ("bits per byte", |bucket| format!("{} {:.3}", bucket.bucket, bucket.bits_per_byte)),
+        _ => ("loss", |bucket| format!("{} {:.4}", bucket.bucket, bucket.loss)),
     };
-    let buckets: Vec<String> = eval.buckets.iter().map(value).collect();
-    format!("train: step {} held-out {what} {}", eval.step, buckets.join("  "))
+    let buckets = eval.buckets.iter().map(value).chain(eval.preferences.iter().map(preference));
+    format!("train: step {} held-out {what} {}", eval.step, buckets.collect::<Vec<_>>().join("  "))
+}
+
+/// What held-out judged answers say, in short.
+fn preference(scores: &PreferenceScores) -> String {
+    let pairs = scores.pairs.as_ref().map(|pairs| {
+        let length = pairs.length_correlation.map_or(String::new(), |with_length| format!(", correlation with length {with_length:.2}"));
+        format!(
+            ", accuracy {:.3} of {} pairs, margin {:.3}, calibration error {:.3}{length}",
+            pairs.accuracy, pairs.pairs, pairs.margin, pairs.calibration_error
+        )
+    });
+    format!("{} {:.4}{}", scores.bucket, scores.loss, pairs.unwrap_or_default())
 }
 
 fn untrained(rows: &RowsEvent, ui: &Ui) {

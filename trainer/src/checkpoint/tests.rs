@@ -19,7 +19,7 @@ fn made() -> (Model, AdamW, State) {
         model: config,
         precision: Some(crate::model::Precision::F32),
         lora: None,
-        best: Some(Best { step: 3, bits_per_byte: 1.5 }),
+        best: Some(Best { step: 3, measure: 1.5 }),
         stale: 2,
         lineage: vec!["before".into()],
         kl_coefficient: None,

@@ -29,6 +29,7 @@ impl TrainConfig {
         within("clip-norm", self.clip_norm, self.clip_norm >= 0.0, "0 or more")?;
         within("z-loss", self.z_loss, self.z_loss >= 0.0, "0 or more")?;
         self.check_evaluation()?;
+        self.check_preference()?;
         at_least_one("keep-checkpoints", self.keep_checkpoints.into())?;
         at_least_one("log-every", self.log_every)?;
         self.model.validate()?;
@@ -37,7 +38,7 @@ impl TrainConfig {
         }
         // The shape of `init` is not known before it is opened.
         if let Some(lora) = self.lora.as_ref().filter(|_| self.init.is_none() || self.model != crate::model::ModelConfig::default()) {
-            lora.validate(&self.model)?;
+            lora.validate(&self.shape())?;
         }
         if self.activation_checkpointing && self.lora.as_ref().is_some_and(|lora| lora.dora) {
             return refuse("activation-checkpointing", "on, which layers with DoRA do not know: leave it out, or `lora.dora`");

@@ -8,6 +8,7 @@ use super::staged::{staged_folder, write_file};
 use crate::error::{Error, Result};
 use crate::load::{EMBEDDING, HEAD, Pretrained};
 use crate::lora::{AdapterFile, Full, peft};
+use crate::model::ScalarHead;
 use crate::tensors::Writer;
 
 /// What is written.
@@ -53,7 +54,9 @@ impl AdapterExport<'_> {
         let (model, vocab) = (self.base.config(), self.base.vocab_size());
         // By the name there: where its numbers are, and its shape.
         let mut tensors: Vec<(String, String, Vec<usize>)> = Vec::new();
-        for (name, shape) in self.adapters.lora().tensors(model, vocab) {
+        // A value head is for the run alone that trains it.
+        let policy = self.adapters.lora().tensors(model, vocab).into_iter().filter(|(name, _)| name != ScalarHead::Value.tensor());
+        for (name, shape) in policy {
             if name == EMBEDDING && model.tied_embeddings {
                 // PEFT wants a tied matrix twice.
                 tensors.push((format!("{}{HEAD}", peft::PREFIX), name.clone(), shape.clone()));

@@ -123,9 +123,12 @@ pub(crate) fn config(lora: &LoraConfig, model: &ModelConfig, base: &str) -> Valu
             Full::Norms => saved.extend(NORMS.iter().filter(|name| model.qk_norm || !matches!(**name, "q_norm" | "k_norm"))),
         }
     }
+    if model.is_reward() {
+        saved.push("score");
+    }
     let mut config = json!({
         "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
+        "task_type": if model.is_reward() { "SEQ_CLS" } else { "CAUSAL_LM" },
         "base_model_name_or_path": base,
         "revision": null,
         "inference_mode": true,

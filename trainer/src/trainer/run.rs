@@ -10,6 +10,7 @@ use super::{CHECKPOINTS_FOLDER, Run, Trainer};
 use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
+use crate::evaluate::preference::evaluate_answers;
 use crate::event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
@@ -131,14 +132,20 @@ impl Trainer<'_> {
         if config.eval_tokens == 0 {
             return Ok(false);
         }
-        let mut buckets = Vec::new();
+        let (mut buckets, mut preferences) = (Vec::new(), Vec::new());
+        let (rows, tokens) = (config.micro_batch(), config.eval_tokens);
         for (bucket, held_out) in &self.held_out {
-            buckets.extend(evaluate(self.ranks.model(), held_out, bucket, config.micro_batch(), config.eval_tokens)?);
+            if config.objective.is_of_answers() {
+                preferences.extend(evaluate_answers(&*self.objective, self.ranks.replica(), held_out, bucket, rows, tokens)?);
+            } else {
+                buckets.extend(evaluate(self.ranks.model(), held_out, bucket, rows, tokens)?);
+            }
         }
-        if let Some(bad) = buckets.iter().find(|bucket| !bucket.loss.is_finite()) {
-            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss".to_owned(), value: bad.loss, rows: Vec::new() });
+        let losses = buckets.iter().map(|bucket| bucket.loss).chain(preferences.iter().map(|bucket| bucket.loss));
+        if let Some(value) = losses.into_iter().find(|loss| !loss.is_finite()) {
+            return Err(Error::NonFinite { step: self.position.step, what: "held-out loss".to_owned(), value, rows: Vec::new() });
         }
-        let event = EvalEvent { step: self.position.step, buckets };
+        let event = EvalEvent { step: self.position.step, buckets, preferences };
         journal.eval(&event)?;
         let best = self.watch.see(&event);
         on(Event::Eval(event));

@@ -5,6 +5,7 @@ mod card;
 mod evaluations;
 mod going_on;
 mod numbers;
+mod preference;
 mod splits;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -12,7 +12,7 @@ fn curve(folder: &Folder) -> Vec<Best> {
     let point = |line: &serde_json::Value| {
         let buckets = line["buckets"].as_array().unwrap();
         let bits = buckets.iter().map(|bucket| bucket["bits-per-byte"].as_f64().unwrap());
-        Best { step: line["step"].as_u64().unwrap(), bits_per_byte: bits.sum::<f64>() / buckets.len() as f64 }
+        Best { step: line["step"].as_u64().unwrap(), measure: bits.sum::<f64>() / buckets.len() as f64 }
     };
     evals.map(point).collect()
 }
@@ -33,7 +33,7 @@ fn the_best_checkpoint_is_kept_across_interruptions() {
     let whole = Folder::new();
     whole.train(&config, |_| false).0.unwrap();
     let (curve, last) = (curve(&whole), whole.stream(&config).steps());
-    let best = curve.iter().copied().reduce(|best, next| if next.bits_per_byte < best.bits_per_byte { next } else { best }).unwrap();
+    let best = curve.iter().copied().reduce(|best, next| if next.measure < best.measure { next } else { best }).unwrap();
     assert!(best.step + 7 < last, "{curve:?}");
     assert_eq!(whole.checkpoints(), [format!("step-{:06}", best.step), format!("step-{last:06}")]);
     let root = whole.dir.path().join(CHECKPOINTS_FOLDER);
