@@ -114,7 +114,8 @@ impl Facts<'_> {
         let weights = &self.model.weights;
         let config = weights.config();
         let library = if self.format.starts_with("gguf") { "gguf" } else { "transformers" };
-        let mut text = format!("---\nlibrary_name: {library}\npipeline_tag: text-generation\ntags:\n- malmoi\n---\n\n");
+        let task = if config.is_reward() { "text-classification" } else { "text-generation" };
+        let mut text = format!("---\nlibrary_name: {library}\npipeline_tag: {task}\ntags:\n- malmoi\n---\n\n");
         let _ = writeln!(text, "# {}", cell(self.name));
         section(&mut text, lang.pick("Model", "모델"));
         table(&mut text, &[lang.pick("fact", "항목"), lang.pick("value", "값")], 2);
