@@ -8,7 +8,9 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{ChatEncoder, Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
-use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer};
+use trainer::{
+    AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer,
+};
 
 use crate::error::{Error, Result};
 use crate::lock::{Fingerprint, fingerprint};
