@@ -59,11 +59,12 @@ fn the_demo_learns_to_answer() {
     // What it answers is kept, shown, and what the model says when asked.
     let answers = fs::read_to_string(run.join("answers.jsonl")).unwrap();
     let last: Value = serde_json::from_str(answers.lines().next_back().unwrap()).unwrap();
+    assert!(["네", "아니요"].contains(&last["reference"].as_str().unwrap()), "{last}");
     assert!(last["reward"].as_f64().is_some() && last["prompt"].as_str().unwrap().contains("짝수인가요?"), "{last}");
     let report = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(report.contains("rewards") && report.contains("ratio") && report.contains("reward 1.2"), "curves and answers");
     let prompt = "<|im_start|>user\n128은 짝수인가요?<|im_end|>\n<|im_start|>assistant\n";
-    let said = done(folder.path(), &["generate", "out/grpo-demo", "--prompt", prompt, "--temperature", "0", "--tokens", "1"]);
+    let said = done(folder.path(), &["generate", "out/grpo-demo", prompt, "--temperature", "0", "--tokens", "1"]);
     assert!(said.stdout.contains('네') || said.stdout.contains("아니요"), "{}", said.stdout);
 }
 
@@ -114,7 +115,7 @@ fn a_kill_changes_nothing() {
         assert!(last(&whole) == last(&run));
         assert_eq!(fs::read(whole.join("answers.jsonl")).unwrap(), fs::read(run.join("answers.jsonl")).unwrap());
         // A value head stays in the run.
-        done(folder.path(), &["generate", "out/broken", "--prompt", "12는", "--tokens", "2"]);
+        done(folder.path(), &["generate", "out/broken", "12는", "--tokens", "2"]);
         done(folder.path(), &["export", "out/broken", "model"]);
         let exported = fs::read(folder.path().join("model/model.safetensors")).unwrap();
         assert!(!exported.windows(12).any(|name| name == b"value.weight"));
