@@ -34,8 +34,24 @@ impl Reward for Rule {
 /// Whether the final answers of two texts are the same: the last `\boxed{}`, formula or number of each. A reference
 /// without any is the answer itself.
 pub(super) fn same_answer(response: &str, reference: &str) -> bool {
-    let right = formula::answer(reference).unwrap_or_else(|| reference.trim().to_owned());
-    formula::answer(response).is_some_and(|found| formula::equal(&found, &right))
+    let right = final_answer(reference).unwrap_or_else(|| reference.trim().to_owned());
+    final_answer(response).is_some_and(|found| formula::equal(&found, &right))
+}
+
+/// As problems are judged, but for plain sentences: there the last number counts also where a particle or an ending
+/// is written right after it, as in `12입니다`.
+fn final_answer(text: &str) -> Option<String> {
+    if text.contains("\\boxed") || text.contains(['$', '=']) { formula::answer(text) } else { last_number(text) }
+}
+
+fn last_number(text: &str) -> Option<String> {
+    let end = text.rfind(|c: char| c.is_ascii_digit())? + 1;
+    let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
+    let number = text[..end].trim_end_matches(is_part).len();
+    let digits = text[number..end].trim_start_matches([',', '.']);
+    let before = text[..end - digits.len()].strip_suffix('-');
+    let negative = before.is_some_and(|before| !before.ends_with(char::is_alphanumeric));
+    Some(if negative { format!("-{digits}") } else { digits.to_owned() })
 }
 
 /// Whether two texts are the same but for case, punctuation and white space.

@@ -21,6 +21,10 @@ fn answers_are_compared_with_the_data() {
         ("\\boxed{\\frac12}", "\\boxed{1/2}", 1.0),
         ("3.0", "3", 1.0),
         ("", "3", 0.0),
+        ("그래서 1,234원.", "1234", 1.0),
+        ("답은 -3이다", "-3", 1.0),
+        ("5-3", "-3", 0.0),
+        ("2 + 3 = 5", "5", 1.0),
         ("모르겠습니다", "모르겠습니다", 0.0), // no final answer is found in it
     ];
     for (response, reference, expected) in cases {

@@ -51,6 +51,9 @@ impl TrainConfig {
     /// That a training that begins on this device finds there what it asks for. One that goes on keeps the
     /// precision it was begun in, so this says nothing of it.
     pub fn check_device(&self, device: DeviceSpec) -> Result<()> {
+        if self.objective.draws_answers() && device.count() > 1 {
+            return refuse("objective", "one that draws answers, which works on one device so far: give one with `--device`");
+        }
         let device = device.open()?;
         optimizer::check_device(self, &device)?;
         let precision = self.precision.unwrap_or_else(|| Precision::best(&self.model, &device));

@@ -27,8 +27,11 @@ impl Prompt {
             // Everything before the last answer is given, earlier answers too.
             let Some(answer) = example.learned.last().filter(|answer| (1..=longest).contains(&answer.start)) else { continue };
             let (ids, rest) = example.tokens.split_at(answer.start);
-            let (said, tail) = rest.split_at(answer.len());
-            let reference = tokenizer.decode(without_end(said, ends))?;
+            // What the model would end its answer with; a template may write more, and that may count as learned.
+            let end = rest.iter().position(|id| ends.contains(id));
+            let said = &rest[..end.unwrap_or(answer.len()).min(answer.len())];
+            let tail = end.map_or(&[][..], |end| &rest[end + 1..]);
+            let reference = tokenizer.decode(said)?;
             prompts.push(Self { place, ids: ids.to_vec(), text: tokenizer.decode(ids)?, reference, tail: tail.to_vec() });
         }
         let skipped = (examples.len() - prompts.len()) as u64;
@@ -60,7 +63,8 @@ mod tests {
             example("long question? y", &[(15, 16)]),
             example("only said", &[(0, 9)]),
             example("nothing learned", &[]),
-            example("q?a", &[(2, 4)]), // with the end token
+            example("q?a", &[(2, 4)]),    // with the end token
+            example("q?a.\n", &[(2, 6)]), // and what comes between
         ];
         let (prompts, skipped) = Prompt::all(&examples, 10, &[256, u32::from(b'.')], &tokenizer).unwrap();
         assert_eq!(skipped, 3);
@@ -73,7 +77,8 @@ mod tests {
             tail: [bytes("\n"), vec![256]].concat(),
         };
         let last = Prompt { place: 4, ids: bytes("q?"), text: "q?".to_owned(), reference: "a".to_owned(), tail: Vec::new() };
-        assert_eq!(prompts, [first, last]);
+        let more = Prompt { place: 5, tail: [bytes("\n"), vec![256]].concat(), ..last.clone() };
+        assert_eq!(prompts, [first, last, more]);
     }
 
     #[test]

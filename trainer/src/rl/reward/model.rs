@@ -85,3 +85,69 @@ impl Reward for RewardModel {
         Ok(scores)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use shards::Batch;
+
+    use super::*;
+    use crate::load::tests::fixture;
+    use crate::model::{Inputs, ModelConfig};
+
+    fn model(head: Option<ScalarHead>) -> Model {
+        let config =
+            ModelConfig { hidden: 16, layers: 2, heads: 2, kv_heads: 1, intermediate: 24, scalar_head: head, ..Default::default() };
+        config.init(&Device::flex(), 257, 3).unwrap()
+    }
+
+    /// Against the head's number for the last token of each text by itself, without padding.
+    #[test]
+    fn a_score_is_that_of_the_last_token() {
+        let model = model(Some(ScalarHead::Score));
+        let texts: Vec<(Vec<u32>, Vec<u32>)> = (0..7).map(|at| ((0..3 + at).collect(), (40..42 + 9 * at % 13).collect())).collect();
+        let sample = |(prompt_ids, response_ids): &'static (Vec<u32>, Vec<u32>)| Sample {
+            prompt: "",
+            response: "",
+            reference: "",
+            ended: true,
+            prompt_ids,
+            response_ids,
+        };
+        let texts: &'static [_] = texts.leak();
+        let samples: Vec<Sample> = texts.iter().map(sample).collect();
+        let reward = RewardModel { name: "model".to_owned(), model: model.frozen() };
+        let found = reward.score(&samples).unwrap();
+        for (sample, found) in samples.iter().zip(&found) {
+            let ids = [sample.prompt_ids, sample.response_ids].concat();
+            let length = ids.len();
+            let batch = Batch {
+                rows: 1,
+                seq_len: length,
+                targets: ids.clone(),
+                inputs: ids,
+                positions: (0..length as u32).collect(),
+                documents: vec![0; length],
+                mask: vec![false; length],
+                buckets: vec![0],
+                answers: Vec::new(),
+            };
+            let x_nh = model.forward(&Inputs::new(&model, &batch).unwrap());
+            let scores = model.scalar(x_nh).unwrap().inner().try_into_vec_as::<f32>().unwrap();
+            assert!((f64::from(scores[length - 1]) - found).abs() < 1e-6, "{found} {scores:?}");
+            assert!((reward.score(&[*sample]).unwrap()[0] - found).abs() < 1e-6);
+        }
+        assert!(found.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 1e-4), "{found:?}");
+        let empty = Sample { prompt_ids: &[], response_ids: &[], ..samples[0] };
+        assert!(reward.score(&[empty]).unwrap_err().to_string().contains("has no tokens"));
+    }
+
+    #[test]
+    fn a_model_without_scores_is_refused() {
+        let error = RewardModel::open("model", &fixture("qwen2"), &Tokenizer::bytes(), DeviceSpec::Cpu).unwrap_err().to_string();
+        assert!(error.contains("is no reward model"), "{error}");
+        let reward = RewardModel { name: "model".to_owned(), model: model(None) };
+        let sample = Sample { prompt: "", response: "", reference: "", ended: true, prompt_ids: &[1], response_ids: &[2] };
+        assert!(reward.score(&[sample]).is_err());
+    }
+}
