@@ -259,7 +259,7 @@ def hold(kernels, case, repeats):
 
 
 def milliseconds(run):
-    for _ in range(5):
+    for _ in range(20):
         run()
     marks = []
     for _ in range(30):

@@ -35,7 +35,7 @@ impl Source {
             Self::Loss => &[include_str!("cuda/loss.cu")],
             Self::Optimizer => &[include_str!("cuda/optimizer.cu")],
         };
-        [&[COMMON], own].concat().concat()
+        [&[COMMON][..], own].concat().concat()
     }
 
     pub(super) fn defines(self) -> Vec<String> {

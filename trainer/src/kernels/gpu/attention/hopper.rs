@@ -75,7 +75,7 @@ pub(super) fn backward(engine: &mut Engine, shape: Shape, at: Buffers) -> Work {
     let shared = 2 * shape.tile(own) + 2 * RING_BACK as u32 * shape.tile(STREAM);
     let mut launch = |name, buffers: &[u64]| {
         let buffers: Vec<_> = buffers.iter().copied().map(Arg::Address).collect();
-        let args = [&maps[..], &buffers, &shape.tail()].concat();
+        let args = [&maps[..], &buffers[..], &shape.tail()].concat();
         engine.launch(shape.hopper_source(), name, shape.grid(own), threads(WARPGROUPS_BACK), shared, &args)
     };
     launch("attention_backward_q", &[out, lse, delta, first, d_q])?;
