@@ -6,6 +6,7 @@
 //! against.
 
 mod attention;
+mod boxes;
 mod embedding;
 mod engine;
 mod gemm;

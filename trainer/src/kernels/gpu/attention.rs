@@ -8,10 +8,8 @@ use super::source::Source;
 use super::tape::{Input, empty, integers, matrix, record};
 use crate::model::inputs::Spans;
 
-/// Keys or queries taken at a time, as in `cuda/attention.cu`.
-const KEYS: usize = 64;
-const STREAM: usize = 32;
-const THREADS: u32 = 128;
+mod anywhere;
+pub(super) mod hopper;
 
 /// What attention is about.
 #[derive(Clone, Copy)]
@@ -24,31 +22,23 @@ struct Shape {
 }
 
 impl Shape {
-    fn source(self) -> Source {
-        Source::Attention { head: self.head }
-    }
-
     fn cells(self) -> usize {
         self.rows * self.length
     }
 
-    /// Rows of a block.
-    fn own(self) -> usize {
-        if self.head == 64 { 128 } else { 64 }
+    /// Numbers of a row and head of `lse` and `delta`: the length, rounded up for those who read them by 64.
+    fn padded(self) -> usize {
+        self.length.next_multiple_of(64)
     }
 
-    /// Keys taken at a time by the kernel for queries' gradients.
-    fn keys_back(self) -> usize {
-        if self.head == 64 { 32 } else { 64 }
+    /// Blocks: one for each query head, row and so many positions.
+    fn grid(self, positions: usize) -> (u32, u32, u32) {
+        (self.heads as u32, self.rows as u32, self.length.div_ceil(positions) as u32)
     }
 
-    fn grid(self) -> (u32, u32, u32) {
-        (self.heads as u32, self.rows as u32, self.length.div_ceil(self.own()) as u32)
-    }
-
-    /// Bytes of a tile of so many rows.
-    fn tile(self, rows: usize) -> u32 {
-        (rows * self.head * 2) as u32
+    /// Bytes of a tile of so many positions of a head.
+    fn tile(self, positions: usize) -> u32 {
+        (positions * self.head * 2) as u32
     }
 
     /// The last four arguments of every kernel.
@@ -122,11 +112,10 @@ pub(super) fn forward(
     let shape = places.shape(q, heads, kv_heads);
     let [q, k] = [(q, heads), (k, kv_heads)].map(|(x, heads)| rotated(queue, x, places, heads, 1.0));
     let out = empty(&q, matrix(&q), DType::BF16);
-    let lse = empty(&q, [heads, shape.cells()], DType::F32);
+    let lse = empty(&q, [heads, shape.rows * shape.padded()], DType::F32);
     queue.add([&q, &k, &v, &places.first, &out, &lse], move |engine, at| {
-        let args = [&at.map(Arg::Address)[..], &shape.tail()].concat();
-        let shared = shape.tile(shape.own()) + 4 * shape.tile(KEYS);
-        engine.launch(shape.source(), "attention_forward", shape.grid(), THREADS, shared, &args)
+        let forward = if engine.hopper { hopper::forward } else { anywhere::forward };
+        forward(engine, shape, at)
     });
     Saved { shape, q, k, v, out, lse }
 }
@@ -137,38 +126,33 @@ impl Saved {
         let Self { shape, q, k, v, out, lse } = self;
         let shape = *shape;
         let [d_q, d_k, d_v] = [q, k, v].map(|x| empty(x, matrix(x), DType::BF16));
-        let delta = empty(q, [shape.heads, shape.cells()], DType::F32);
+        let delta = empty(q, [shape.heads, shape.rows * shape.padded()], DType::F32);
         // A part for each query head, where a group shares keys and values.
         let [part_k, part_v] = [&d_k, &d_v].map(|d| if shape.groups == 1 { d.clone() } else { empty(q, matrix(q), DType::BF16) });
         let buffers = [q, k, v, out, d_out, lse, &delta, &places.first, &places.last, &d_q, &part_k, &part_v, &d_k, &d_v];
-        queue.add(buffers, move |engine, at| backward(engine, shape, at));
+        queue.add(buffers, move |engine, at| {
+            let backward = if engine.hopper { hopper::backward } else { anywhere::backward };
+            backward(engine, shape, at)?;
+            if shape.groups > 1 { sum_groups(engine, shape, at) } else { Ok(()) }
+        });
         let d_q = rotated(queue, &d_q, places, shape.heads, -1.0);
         let d_k = rotated(queue, &d_k, places, shape.heads / shape.groups, -1.0);
         [d_q, d_k, d_v]
     }
 }
 
-fn backward(engine: &mut Engine, shape: Shape, at: [u64; 14]) -> Work {
-    let Shape { heads, groups, head, .. } = shape;
-    let cells = shape.cells();
-    let [q, k, v, out, d_out, lse, delta, first, last, d_q, part_k, part_v, d_k, d_v] = at.map(Arg::Address);
-    let grid = ((cells * heads).div_ceil(8) as u32, 1, 1);
-    engine.launch(shape.source(), "attention_delta", grid, 256, 0, &[out, d_out, delta, Arg::Int(cells as i32), Arg::Int(heads as i32)])?;
+/// The buffers of a backward pass: q, k, v, out, its gradient, lse, delta, first, last, the gradients of q, the parts of
+/// those of k and v, and those of k and v.
+type Buffers = [u64; 14];
 
-    let args = [&[q, k, v, d_out, lse, delta, first, last, part_k, part_v][..], &shape.tail()].concat();
-    let shared = 2 * shape.tile(shape.own()) + 4 * shape.tile(STREAM);
-    engine.launch(shape.source(), "attention_backward_kv", shape.grid(), THREADS, shared, &args)?;
-    if groups > 1 {
-        let chunks = cells * heads / groups * head / 8;
-        for (parts, sum) in [(part_k, d_k), (part_v, d_v)] {
-            let args = [parts, sum, Arg::Long(chunks as i64), Arg::Int(groups as i32)];
-            engine.launch(shape.source(), "sum_groups", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &args)?;
-        }
-    }
-
-    let args = [&[q, k, v, d_out, lse, delta, first, d_q][..], &shape.tail()].concat();
-    let shared = 2 * shape.tile(shape.own()) + 4 * shape.tile(shape.keys_back());
-    engine.launch(shape.source(), "attention_backward_q", shape.grid(), THREADS, shared, &args)
+/// Adds up the parts of the gradients of keys and values.
+fn sum_groups(engine: &mut Engine, shape: Shape, [.., part_k, part_v, d_k, d_v]: Buffers) -> Work {
+    let head_chunks = shape.head / 8;
+    let chunks = shape.cells() * (shape.heads / shape.groups) * head_chunks;
+    let [part_k, part_v, d_k, d_v] = [part_k, part_v, d_k, d_v].map(Arg::Address);
+    let rest = [Arg::Long(chunks as i64), Arg::Int(head_chunks as i32), Arg::Int(shape.groups as i32)];
+    let args = [&[part_k, part_v, d_k, d_v][..], &rest].concat();
+    engine.launch(Source::Layer, "sum_groups", (chunks.div_ceil(256) as u32, 2, 1), 256, 0, &args)
 }
 
 /// Queries or keys turned by their positions' angles; `sign` -1 turns back.

@@ -89,6 +89,18 @@ pub(crate) fn end_profile() -> Vec<(String, f64, u64)> {
     all.into_iter().map(|(name, (time, count))| (name, time, count)).collect()
 }
 
+/// Does some work, to the reading of its results, with what cards of any generation have.
+#[cfg(test)]
+pub(super) fn without_hopper<T>(work: impl FnOnce() -> T) -> T {
+    let engines: Vec<_> = locked(&ENGINES).values().cloned().collect();
+    let before: Vec<_> = engines.iter().map(|engine| std::mem::take(&mut locked(engine).hopper)).collect();
+    let result = work();
+    for (engine, before) in engines.iter().zip(before) {
+        locked(engine).hopper = before;
+    }
+    result
+}
+
 /// An argument of a kernel.
 #[derive(Clone, Copy)]
 pub(super) enum Arg {
@@ -96,6 +108,8 @@ pub(super) enum Arg {
     Int(i32),
     Long(i64),
     Float(f32),
+    /// What the copy engine reads boxes by (`boxes.rs`), passed by value.
+    Map([u64; 16]),
 }
 
 /// One card's stream, libraries and compiled kernels.
@@ -105,6 +119,8 @@ pub(super) struct Engine {
     begin: sys::CUevent,
     end: sys::CUevent,
     architecture: String,
+    /// Whether the card is of the generation whose own instructions `cuda/hopper/` uses.
+    pub(super) hopper: bool,
     functions: BTreeMap<(Source, &'static str), sys::CUfunction>,
     modules: BTreeMap<Source, sys::CUmodule>,
     /// Opened when the first product is asked for.
@@ -223,13 +239,17 @@ impl Engine {
             let major = attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             (context, major, attribute(A::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?)
         };
+        // Hopper's own instructions are not carried on to later cards, and belong to a target of their own.
+        let hopper = (major, minor) == (9, 0);
+        let own = if hopper { "a" } else { "" };
         let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(tried("make an event"));
         Ok(Self {
             context,
             stream: result::stream::create(result::stream::StreamKind::NonBlocking).map_err(tried("make a stream"))?,
             begin: event()?,
             end: event()?,
-            architecture: format!("--gpu-architecture=sm_{major}{minor}"),
+            architecture: format!("--gpu-architecture=sm_{major}{minor}{own}"),
+            hopper,
             functions: BTreeMap::new(),
             modules: BTreeMap::new(),
             blas: None,
@@ -309,6 +329,7 @@ impl Engine {
                 Arg::Int(value) => ptr::from_ref(value).cast_mut().cast(),
                 Arg::Long(value) => ptr::from_ref(value).cast_mut().cast(),
                 Arg::Float(value) => ptr::from_ref(value).cast_mut().cast(),
+                Arg::Map(value) => ptr::from_ref(value).cast_mut().cast(),
             })
             .collect();
         self.marked(

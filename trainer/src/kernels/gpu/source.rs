@@ -1,5 +1,7 @@
 //! The texts of the kernels.
 
+use super::attention::hopper;
+
 const COMMON: &str = include_str!("cuda/common.cuh");
 
 /// A text that is compiled as one.
@@ -7,6 +9,8 @@ const COMMON: &str = include_str!("cuda/common.cuh");
 pub(super) enum Source {
     /// Attention for one size of head.
     Attention { head: usize },
+    /// The same on Hopper's own instructions.
+    HopperAttention { head: usize },
     /// Norms, activations, rotation, embedding.
     Layer,
     /// Cross entropy.
@@ -17,18 +21,27 @@ pub(super) enum Source {
 
 impl Source {
     pub(super) fn text(self) -> String {
-        let own = match self {
-            Self::Attention { .. } => include_str!("cuda/attention.cu"),
-            Self::Layer => include_str!("cuda/layer.cu"),
-            Self::Loss => include_str!("cuda/loss.cu"),
-            Self::Optimizer => include_str!("cuda/optimizer.cu"),
+        let own: &[&str] = match self {
+            Self::Attention { .. } => &[include_str!("cuda/attention.cuh"), include_str!("cuda/attention.cu")],
+            Self::HopperAttention { .. } => &[
+                include_str!("cuda/attention.cuh"),
+                include_str!("cuda/hopper/instructions.cuh"),
+                include_str!("cuda/hopper/tiles.cuh"),
+                include_str!("cuda/hopper/forward.cu"),
+                include_str!("cuda/hopper/backward_queries.cu"),
+                include_str!("cuda/hopper/backward_keys.cu"),
+            ],
+            Self::Layer => &[include_str!("cuda/layer.cu")],
+            Self::Loss => &[include_str!("cuda/loss.cu")],
+            Self::Optimizer => &[include_str!("cuda/optimizer.cu")],
         };
-        [COMMON, own].concat()
+        [&[COMMON][..], own].concat().concat()
     }
 
     pub(super) fn defines(self) -> Vec<String> {
         match self {
             Self::Attention { head } => vec![format!("-DHEAD={head}")],
+            Self::HopperAttention { head } => hopper::defines(head),
             _ => Vec::new(),
         }
     }

@@ -7,6 +7,8 @@
 // last[n] are the first and last position (within the row) of the document of n. Both never fall
 // along a row, which is what lets whole tiles be passed over.
 //
+// For cards from compute capability 8.0 on; hopper/ has the same for 9.0.
+//
 // Tiles in shared memory are rows of HEAD numbers in chunks of 16 bytes; chunk c of row r lies at
 // place c ^ (r & 7), so that the eight rows that one ldmatrix reads lie in different banks.
 
@@ -24,10 +26,6 @@
 #define CHUNKS (HEAD / 8)            // 16-byte chunks in a row
 #define TILES (HEAD / 8)             // 8-wide output tiles of a head
 #define TILE_BYTES(rows) ((rows) * HEAD * 2)
-#define LOG2E 1.4426950408889634f
-#define NEVER -1e30f
-
-__device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
 
 __device__ __forceinline__ u32 place(u32 base, int row, int chunk) {
     return base + row * (HEAD * 2) + ((chunk ^ (row & 7)) << 4);
@@ -52,16 +50,6 @@ __device__ __forceinline__ void mma(float* c, const u32* a, u32 b0, u32 b1) {
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-// 2^x on the special function unit; exactly 0 for what is far below 0.
-__device__ __forceinline__ float power(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
-    return y;
-}
-__device__ __forceinline__ u32 pack(float low, float high) {
-    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-    return *reinterpret_cast<u32*>(&pair);
 }
 
 // A tile of `rows` rows of one head, from position `from` on; positions from `end` on are zeros.
@@ -356,24 +344,6 @@ attention_backward_kv(const bf16* q, const bf16* k, const bf16* v, const bf16* d
         store_rows(d_k + q_offset, q_stride, at, length, d_key[m], scale, scale);
         store_rows(d_v + q_offset, q_stride, at, length, d_value[m], 1.0f, 1.0f);
     }
-}
-
-// out[N, K x HEAD]: the sums over groups of heads of parts[N, K x groups x HEAD]. One thread a chunk
-// of 8 of `out`.
-extern "C" __global__ void sum_groups(const bf16* parts, bf16* out, i64 chunks, int groups) {
-    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= chunks) return;
-    const i64 unit = c / CHUNKS, chunk = c % CHUNKS;
-    float sum[8] = {};
-    for (int g = 0; g < groups; g++) {
-        const bf16x8 a = reinterpret_cast<const bf16x8*>(parts)[(unit * groups + g) * CHUNKS + chunk];
-#pragma unroll
-        for (int i = 0; i < 8; i++) sum[i] += __bfloat162float(a.v[i]);
-    }
-    bf16x8 b;
-#pragma unroll
-    for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(sum[i]);
-    reinterpret_cast<bf16x8*>(out)[c] = b;
 }
 
 // Blocks: (query heads, rows, tiles of queries), the longest first.

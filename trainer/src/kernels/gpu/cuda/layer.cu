@@ -235,3 +235,24 @@ extern "C" __global__ void embed_backward(const bf16* dy, const int* ids, float*
     float* to = d_table + (i64)ids[blockIdx.x] * width;
     for (int i = threadIdx.x; i < width; i += blockDim.x) atomicAdd(to + i, __bfloat162float(dy[(i64)blockIdx.x * width + i]));
 }
+
+// out[N, K x head]: the sums over groups of heads of parts[N, K x groups x head], of attention's gradients
+// of keys and of values. Blocks: (chunks / 256, 2), one thread a chunk of 8 of `out`, of which a head has
+// `head_chunks`.
+extern "C" __global__ void sum_groups(const bf16* k_parts, const bf16* v_parts, bf16* k, bf16* v, i64 chunks, int head_chunks, int groups) {
+    const i64 c = (i64)blockIdx.x * blockDim.x + threadIdx.x;
+    if (c >= chunks) return;
+    const bf16x8* parts = reinterpret_cast<const bf16x8*>(blockIdx.y == 0 ? k_parts : v_parts);
+    parts += c / head_chunks * groups * head_chunks + c % head_chunks;
+    float sum[8] = {};
+#pragma unroll 4
+    for (int g = 0; g < groups; g++) {
+        const bf16x8 a = parts[(i64)g * head_chunks];
+#pragma unroll
+        for (int i = 0; i < 8; i++) sum[i] += __bfloat162float(a.v[i]);
+    }
+    bf16x8 b;
+#pragma unroll
+    for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(sum[i]);
+    reinterpret_cast<bf16x8*>(blockIdx.y == 0 ? k : v)[c] = b;
+}
