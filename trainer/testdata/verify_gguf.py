@@ -141,10 +141,10 @@ def check_folders(name, source, ids):
     narrow = export(source, f"{label}-hf")
     expected = logits_of(AutoModelForCausalLM.from_pretrained(narrow, quantization_config=how, dtype=torch.bfloat16, device_map="cpu"), ids)
     folder = export(source, f"{label}-nf4", "--format", "hf-nf4")
-    packed = AutoModelForCausalLM.from_pretrained(folder, device_map="cpu")
-    found = logits_of(packed, ids)
+    found = logits_of(AutoModelForCausalLM.from_pretrained(folder, device_map="cpu"), ids)
     say(f"{name} hf-nf4", np.array_equal(expected, found), f"largest difference of a logit {np.abs(expected - found).max():.1e}")
-    check_opened(f"{name} hf-nf4 opened", folder, packed.dequantize())
+    # Anew: on a CPU that has computed with them, bitsandbytes keeps its codes in another order.
+    check_opened(f"{name} hf-nf4 opened", folder, AutoModelForCausalLM.from_pretrained(folder, device_map="cpu").dequantize())
 
     folder = export(source, f"{label}-w4a16", "--format", "hf-w4a16")
     group = json.load(open(os.path.join(folder, "config.json")))["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"]
