@@ -69,6 +69,13 @@ impl Fields {
         text.into_iter().chain(chat).chain([&self.id]).chain(optional).chain(&self.meta).map(String::as_str)
     }
 
+    /// Whether the source takes a text from the field, and nothing else will do.
+    pub(crate) fn wants_text(&self, name: &str) -> bool {
+        let text = if self.chat.is_none() { Some(&self.text) } else { None };
+        let optional = [&self.url, &self.lang].into_iter().flatten();
+        text.into_iter().chain(optional).chain(self.chat.iter().flat_map(ChatFields::texts)).any(|wanted| wanted == name)
+    }
+
     /// A document with a text and no field else.
     pub(crate) fn plain(&self, id: String, text: String, lang: Option<&str>) -> Document {
         Document { lang: lang.map(str::to_owned), ..Document::new(id, text, self.source.clone(), self.bucket.clone()) }

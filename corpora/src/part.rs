@@ -49,11 +49,11 @@ pub enum Range {
         /// One past the last byte.
         end: u64,
     },
-    /// Those of the Parquet row groups `start..end`.
+    /// Those of the Parquet row groups, or Arrow record batches, `start..end`.
     RowGroups {
-        /// First row group.
+        /// The first.
         start: usize,
-        /// One past the last row group.
+        /// One past the last.
         end: usize,
     },
 }

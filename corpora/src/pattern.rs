@@ -132,6 +132,7 @@ impl Search<'_> {
             Format::Text => code::has_extension(uncompressed(relative), &["txt", "md"]),
             Format::Jsonl => code::has_extension(uncompressed(relative), &["jsonl", "ndjson"]),
             Format::Parquet => code::has_extension(relative, &["parquet"]),
+            Format::Arrow => code::has_extension(relative, &["arrow", "feather", "ipc"]),
             Format::Html => code::has_extension(uncompressed(relative), &["html", "htm", "xhtml"]),
             Format::Warc => code::has_extension(uncompressed(relative), &["warc", "wet"]),
             Format::Csv => code::has_extension(uncompressed(relative), &["csv"]),

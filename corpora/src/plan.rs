@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::part::{Part, Range, Slice};
 use crate::pattern::{self, Found};
-use crate::read::{Table, is_utf_16};
+use crate::read::{ArrowTable, Table, is_utf_16};
 use crate::source::{Format, Source, Split};
 use crate::stream::{self, Compression};
 
@@ -14,13 +14,13 @@ use crate::stream::{self, Compression};
 /// parts, on any machine.
 ///
 /// Small files of a source share a part, in order. A large file is cut where its records allow:
-/// lines by byte ranges, Parquet by row groups; compressed files and files that are one document
+/// lines by byte ranges, Parquet by row groups, Arrow files by record batches; compressed files and files that are one document
 /// stay whole. Which documents there are, in which order and with which ids, does not depend on
 /// `part_bytes`.
 ///
 /// # Errors
 /// A source with contradicting settings, a pattern that matches nothing, a source whose files are
-/// all empty, or a Parquet file without a column that the source names.
+/// all empty, or a table without a column that the source names.
 pub fn plan(sources: &[Source], root: &Path, part_bytes: u64) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     for (index, source) in sources.iter().enumerate() {
@@ -44,10 +44,15 @@ fn cut(source: &Source, file: Found, part_bytes: u64, slices: &mut Vec<Slice>) -
     let Found { path, relative, bytes } = file;
     let mut push = |range, bytes| slices.push(Slice { path: path.clone(), relative: relative.clone(), range, bytes });
     let by_lines = source.format == Format::Jsonl || source.split() == Split::Line;
-    if source.format == Format::Parquet {
+    if matches!(source.format, Format::Parquet | Format::Arrow) {
         // A damaged table is a matter of its reader, who counts it; missing columns are the recipe's.
-        let groups = match Table::open(&path, &Fields::new(source), &source.name) {
-            Ok(table) => table.group_bytes(),
+        let fields = Fields::new(source);
+        let groups = match source.format {
+            Format::Parquet => Table::open(&path, &fields, &source.name).map(|table| table.group_bytes()),
+            _ => ArrowTable::open(&path, &fields, &source.name).map(|table| table.batch_bytes()),
+        };
+        let groups = match groups {
+            Ok(groups) => groups,
             Err(error @ (Error::Source { .. } | Error::Io { .. })) => return Err(error),
             Err(_) => Vec::new(),
         };

@@ -1,5 +1,8 @@
 //! Reading: a part as an iterator of documents in file order, one bad record one error.
 
+mod arrow;
+mod cells;
+mod columns;
 mod csv;
 mod decode;
 mod html;
@@ -24,21 +27,22 @@ use crate::stream;
 
 use self::decode::Decoding;
 pub(crate) use self::decode::is_utf_16;
+pub(crate) use arrow::Table as ArrowTable;
 pub(crate) use parquet::Table;
 
 /// The documents of a part, in file order, streaming.
 ///
 /// Memory is one record (at most `max-record-bytes`; lists and objects that `keep-meta` names take
 /// many times their JSON, see [`Document::size`]) and the buffers of one decompressor; for Parquet
-/// it is the wanted columns of one row group. A record that is no document is one `Err`
+/// and Arrow it is the wanted columns of one row group or record batch. A record that is no document is one `Err`
 /// and reading goes on with the next. A stream that breaks off is one `Err` after the records
 /// before the break, and reading goes on with the next slice.
 pub fn read(part: &Part, source: &Source) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
     read_counted(part, source, Arc::default())
 }
 
-/// [`read`], adding the bytes taken from the files, as they lie on the disk, to `count`. The row
-/// groups of Parquet are not counted.
+/// [`read`], adding the bytes taken from the files, as they lie on the disk, to `count`. Those of
+/// Parquet and Arrow are not counted.
 pub fn read_counted(part: &Part, source: &Source, count: Arc<AtomicU64>) -> Box<dyn Iterator<Item = Result<Document>> + Send> {
     let source = source.clone();
     let slices = part.slices.clone();
@@ -70,6 +74,7 @@ fn read_records(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Result
     let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone(), count: Arc::clone(count), decoding });
     let records = match (source.format, source.split()) {
         (Format::Jsonl, _) => jsonl::read(reader.clone(), slice),
+        (Format::Arrow, _) => arrow::read(reader.clone(), slice),
         (Format::Parquet, _) => parquet::read(reader.clone(), slice),
         (Format::Code, _) | (Format::Text, Split::File) => Ok(text::file(reader.clone(), slice)),
         (Format::Text, Split::Line) => text::lines(reader.clone(), slice),
@@ -100,7 +105,7 @@ impl Reader {
             }
             Range::RowGroups { .. } => Err(Error::format(
                 slice.path(),
-                format!("the plan gives row groups, but the source's format is {}", self.source.format.name()),
+                format!("the plan gives row groups or record batches, but the source's format is {}", self.source.format.name()),
             )),
         }
     }

@@ -23,7 +23,7 @@ pub struct Source {
     /// A link that is named or matched is followed; links found inside a directory are not.
     #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
     pub files: Vec<String>,
-    /// What the files hold: `jsonl`, `parquet`, `csv`, `tsv`, `text`, `html`, `warc`, `wiki` or `code`. Required.
+    /// What the files hold: `jsonl`, `parquet`, `arrow`, `csv`, `tsv`, `text`, `html`, `warc`, `wiki` or `code`. Required.
     pub format: Format,
     /// Which copy survives deduplication: that of the lowest number. Default 1.
     #[serde(default = "one")]
@@ -85,6 +85,8 @@ pub enum Format {
     Jsonl,
     /// Apache Parquet, one document a row.
     Parquet,
+    /// Arrow IPC (Feather V2), file or stream, one document a row.
+    Arrow,
     /// Plain text.
     Text,
     /// Source code, one document a file.
@@ -131,6 +133,7 @@ impl Format {
         match self {
             Self::Jsonl => "jsonl",
             Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
             Self::Text => "text",
             Self::Code => "code",
             Self::Html => "html",
@@ -165,7 +168,7 @@ impl Source {
             return refuse("`max-record-bytes` must be at least 1".to_owned());
         }
         let format = self.format.name();
-        let has_fields = matches!(self.format, Format::Jsonl | Format::Parquet | Format::Csv | Format::Tsv);
+        let has_fields = matches!(self.format, Format::Jsonl | Format::Parquet | Format::Arrow | Format::Csv | Format::Tsv);
         let fields = [("id-field", &self.id_field), ("url-field", &self.url_field), ("lang-field", &self.lang_field)];
         if !has_fields {
             let set = fields.iter().filter(|(_, value)| value.is_some()).map(|(option, _)| *option);
@@ -176,13 +179,13 @@ impl Source {
             }
         }
         if let Some(chat) = &self.chat {
-            if !matches!(self.format, Format::Jsonl | Format::Csv | Format::Tsv) {
-                return refuse(format!("`chat` works with format = \"jsonl\", \"csv\" or \"tsv\" only, not with \"{format}\""));
+            if !has_fields {
+                return refuse(format!("`chat` works with formats that have fields, not with \"{format}\""));
             }
             if self.text_field != text() {
                 return refuse("`text-field` has no meaning beside `chat`, which names the fields with text".to_owned());
             }
-            if chat.messages.is_some() && self.format != Format::Jsonl {
+            if chat.messages.is_some() && matches!(self.format, Format::Csv | Format::Tsv) {
                 return refuse(format!("`chat.messages` is a list, which format = \"{format}\" has not"));
             }
             chat.check().or_else(refuse)?;
@@ -204,7 +207,7 @@ impl Source {
                 "`extensions` works with format = \"text\", \"html\" or \"code\" only; choose {format} files by a glob in `files`"
             ));
         }
-        if self.encoding.is_some() && matches!(self.format, Format::Parquet | Format::Wiki) {
+        if self.encoding.is_some() && matches!(self.format, Format::Parquet | Format::Arrow | Format::Wiki) {
             return refuse(format!("`encoding` has no meaning with format = \"{format}\", which is UTF-8 by definition"));
         }
         if let Some(extension) =

@@ -18,6 +18,11 @@ const BUFFER: usize = 1 << 17;
 /// a record to show for it, and a file of a few kilobytes can hold hours of them.
 const MAX_BLANK: usize = 64 << 20;
 
+/// From so many bytes on, a stream may not decompress to more than [`MAX_RATIO`] times what was read of it.
+/// Text reaches 100 where it repeats itself, what gzip makes of one byte 1,032, zstd and bzip2 far more.
+const RATIO_FROM: u64 = 256 << 20;
+const MAX_RATIO: u64 = 300;
+
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -80,12 +85,15 @@ pub(crate) fn compression(path: &Path) -> Result<Compression> {
 pub(crate) struct Counted {
     file: File,
     count: Arc<AtomicU64>,
+    /// Of this file alone.
+    own: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(buffer)?;
         self.count.fetch_add(length as u64, Ordering::Relaxed);
+        self.own.fetch_add(length as u64, Ordering::Relaxed);
         Ok(length)
     }
 }
@@ -98,28 +106,33 @@ pub(crate) fn open(path: &Path, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRea
     file.by_ref().take(4).read_to_end(&mut head).map_err(Error::io("read", path))?;
     file.seek(SeekFrom::Start(0)).map_err(Error::io("read", path))?;
     let compression = Compression::check(path, &head)?;
-    let file = BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count) });
+    let own = Arc::<AtomicU64>::default();
+    let file = BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count), own: Arc::clone(&own) });
     Ok(match compression {
         Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiGzDecoder::new(file)))),
-        Compression::Bzip2 => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiBzDecoder::new(file)))),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiGzDecoder::new(file), own))),
+        Compression::Bzip2 => Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(MultiBzDecoder::new(file), own))),
         Compression::Zstd => {
             let decoder = zstd::Decoder::with_buffer(file).map_err(Error::io("decompress", path))?;
-            Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(decoder)))
+            Box::new(BufReader::with_capacity(BUFFER, Decompressed::new(decoder, own)))
         }
     })
 }
 
-/// A decoder that gives up on endless white space.
+/// A decoder that gives up on endless white space, and on what a few bytes cannot honestly hold.
 struct Decompressed<R> {
     decoder: R,
     /// White space since the last read that had anything else.
     blank: usize,
+    /// Compressed bytes read.
+    read: Arc<AtomicU64>,
+    /// Bytes given out.
+    given: u64,
 }
 
 impl<R> Decompressed<R> {
-    fn new(decoder: R) -> Self {
-        Self { decoder, blank: 0 }
+    fn new(decoder: R, read: Arc<AtomicU64>) -> Self {
+        Self { decoder, blank: 0, read, given: 0 }
     }
 }
 
@@ -131,6 +144,10 @@ impl<R: Read> Read for Decompressed<R> {
         if self.blank > MAX_BLANK {
             return Err(io::Error::other(format!("more than {} MiB of nothing but white space", MAX_BLANK >> 20)));
         }
+        self.given = self.given.saturating_add(length as u64);
+        if self.given > RATIO_FROM && self.given / MAX_RATIO > self.read.load(Ordering::Relaxed) {
+            return Err(io::Error::other(format!("it decompresses to more than {MAX_RATIO} times its size, as no text does")));
+        }
         Ok(length)
     }
 }
@@ -139,7 +156,7 @@ impl<R: Read> Read for Decompressed<R> {
 pub(crate) fn open_at(path: &Path, start: u64, count: &Arc<AtomicU64>) -> Result<Box<dyn BufRead + Send>> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
     file.seek(SeekFrom::Start(start)).map_err(Error::io("seek in", path))?;
-    Ok(Box::new(BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count) })))
+    Ok(Box::new(BufReader::with_capacity(BUFFER, Counted { file, count: Arc::clone(count), own: Arc::default() })))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl Row {
     }
 }
 
-/// The rows of a table in CSV, TSV, JSON lines or Parquet, by the file's name; `columns` are those that are wanted, the
+/// The rows of a table in CSV, TSV, JSON lines, Parquet or Arrow, by the file's name; `columns` are those that are wanted, the
 /// first of which is a text.
 pub(super) fn rows(path: &Path, columns: &[&str]) -> Result<Vec<Row>> {
     let name = plain_name(path);
@@ -89,7 +89,8 @@ pub(super) fn rows(path: &Path, columns: &[&str]) -> Result<Vec<Row>> {
         Some("tsv") => Format::Tsv,
         Some("jsonl") => Format::Jsonl,
         Some("parquet") => Format::Parquet,
-        _ => return Err(Error::new(format!("{} is no .csv, .tsv, .jsonl or .parquet", path.display()))),
+        Some("arrow" | "feather" | "ipc") => Format::Arrow,
+        _ => return Err(Error::new(format!("{} is no .csv, .tsv, .jsonl, .parquet or .arrow", path.display()))),
     };
     let [first, others @ ..] = columns else { return Ok(Vec::new()) };
     let row = |(at, document): (usize, Document)| {

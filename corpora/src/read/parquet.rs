@@ -7,14 +7,15 @@ mod thrift;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(crate) use self::table::Table;
 
-use self::column::{Cell, Column, Values};
-use self::table::{Columns, Group};
+pub(super) use self::chunk::{MAX_ROWS, guarded};
+
+use self::column::Values;
+use super::cells::Row;
 use super::{Reader, Records};
-use crate::document::Document;
 use crate::error::{Cause, Error, Position, Result};
 use crate::part::{Range, Slice};
 
@@ -32,7 +33,7 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
         }
     };
     // The row group in hand, its next row and the row after its last.
-    let mut current: Option<(Group, u64, u64)> = None;
+    let mut current: Option<(Vec<Values>, u64, u64)> = None;
     Ok(Box::new(std::iter::from_fn(move || {
         loop {
             if let Some((group, row, last)) = &mut current
@@ -41,7 +42,12 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
                 let at = *row;
                 *row += 1;
                 let index = usize::try_from(at - first_rows[next - 1]).unwrap_or(usize::MAX);
-                let record = reader.row(table.columns(), group, index, || slice.record_id(&reader.source.name, at));
+                let mut cells = Row::new(&reader);
+                let cells = table.columns().iter().zip(group.iter()).map(|((name, column), values)| {
+                    let value = values.find(index).map_or(Ok(Value::Null), |(array, row)| cells.value(array, row, &column.path));
+                    (name.as_str(), value)
+                });
+                let record = reader.row(cells, || slice.record_id(&reader.source.name, at));
                 return Some(record.map_err(|cause| Error::record(slice.path(), Position::Row(at), cause)));
             }
             current = None; // before the next one is decoded: never two at once
@@ -59,51 +65,6 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
             }
         }
     })))
-}
-
-impl Reader {
-    fn row(&self, columns: &Columns, group: &Group, row: usize, fallback: impl FnOnce() -> String) -> std::result::Result<Document, Cause> {
-        let fields = &self.fields;
-        if group.bytes(row) > self.source.max_record_bytes {
-            return Err(self.too_long());
-        }
-        let text = match group.text.get(row) {
-            Cell::Bytes(bytes) => self.decode(bytes)?.into_owned(),
-            Cell::Null | Cell::Other(_) => return Err(Cause::MissingField(fields.text.clone())),
-        };
-        let id = match group.id.as_ref().map(|values| values.get(row)) {
-            Some(Cell::Bytes(bytes)) if !bytes.is_empty() => self.decode(bytes)?.into_owned(),
-            Some(Cell::Other(number)) => number.to_string(),
-            _ if fields.id_required => return Err(Cause::MissingField(fields.id.clone())),
-            _ => fallback(),
-        };
-        fields.check_id(&id)?;
-        let mut document = fields.plain(id, text, None);
-        document.url = self.string(group.url.as_ref(), row)?;
-        document.lang = self.string(group.lang.as_ref(), row)?;
-        document.meta = self.meta(&columns.meta, &group.meta, row)?;
-        Ok(document)
-    }
-
-    fn string(&self, values: Option<&Values>, row: usize) -> std::result::Result<Option<String>, Cause> {
-        match values.map(|values| values.get(row)) {
-            Some(Cell::Bytes(bytes)) => Ok(Some(self.decode(bytes)?.into_owned())),
-            _ => Ok(None),
-        }
-    }
-
-    fn meta(&self, columns: &[Column], values: &[Values], row: usize) -> std::result::Result<Map<String, Value>, Cause> {
-        let mut meta = Map::new();
-        for (column, values) in columns.iter().zip(values) {
-            let value = match values.get(row) {
-                Cell::Null => Value::Null,
-                Cell::Bytes(bytes) => Value::String(self.decode(bytes)?.into_owned()),
-                Cell::Other(value) => value,
-            };
-            meta.insert(column.name().to_owned(), value);
-        }
-        Ok(meta)
-    }
 }
 
 #[cfg(test)]

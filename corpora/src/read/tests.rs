@@ -177,22 +177,32 @@ fn a_long_line_is_one_error_in_every_split() {
     assert!([0, 2].iter().all(|n| corpus.shown()[*n].contains("record longer")));
 }
 
-#[test]
-fn a_decompression_bomb_is_one_long_line() {
-    // 1 GiB of one letter, in about 100 kB; the limit is what is held of it.
+/// So many MiB of one letter, between two records.
+fn bomb(size: usize) -> Vec<u8> {
     let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
     encoder.write_all(b"{\"text\": \"a\"}\n").unwrap();
     let block = vec![b'x'; 1 << 20];
-    (0..1024).for_each(|_| encoder.write_all(&block).unwrap());
+    (0..size).for_each(|_| encoder.write_all(&block).unwrap());
     encoder.write_all(b"\n{\"text\": \"b\"}\n").unwrap();
-    let bomb = encoder.finish().unwrap();
-    assert!(bomb.len() < 1 << 18);
-    let corpus = Corpus::new(JSONL).file("a.jsonl.zst", &bomb);
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_decompression_bomb_is_one_long_line_or_the_end_of_its_stream() {
+    // The limit of a record is what is held of it.
+    let small = bomb(200);
+    assert!(small.len() < 1 << 18);
+    let corpus = Corpus::new(JSONL).file("a.jsonl.zst", &small);
     let shown = corpus.shown();
     assert_eq!(shown.len(), 3);
     assert_eq!(shown[1], format!("! a.jsonl.zst: byte 14: record longer than max-record-bytes = {}", 64 << 20));
-    assert_eq!(shown[2], format!("s:a.jsonl.zst#{} b", 14 + (1 << 30) + 1));
-    let corpus = Corpus::new(r#""format": "text", "max-record-bytes": 1000"#).file("a.txt.zst", &bomb);
+    assert_eq!(shown[2], format!("s:a.jsonl.zst#{} b", 14 + (200 << 20) + 1));
+    // Beyond a ratio that no text has it is refused.
+    let large = bomb(1024);
+    let shown = Corpus::new(JSONL).file("a.jsonl.zst", &large).shown();
+    assert_eq!(shown.len(), 2);
+    assert!(shown[1].contains("damaged: it decompresses to more than 300 times its size"), "{shown:?}");
+    let corpus = Corpus::new(r#""format": "text", "max-record-bytes": 1000"#).file("a.txt.zst", &large);
     assert_eq!(corpus.shown(), ["! a.txt.zst: byte 0: record longer than max-record-bytes = 1000"]);
 }
 

@@ -24,7 +24,7 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
         return Err(Error::format(slice.path(), "the plan gives a range of a dump"));
     }
     let limit = reader.source.record_limit();
-    let mut pages = Pages { input: Input::new(stream::open(slice.path(), &reader.count)?), limit, site: None, begun: None };
+    let mut pages = Pages { input: Input::new(stream::open(slice.path(), &reader.count)?), limit, site: None, begun: None, is_dump: false };
     let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
         while !ended {
@@ -32,7 +32,9 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     ended = true;
-                    return None;
+                    let cause = Cause::Malformed("no MediaWiki dump: it has neither `<mediawiki>` nor a `<page>`".to_owned());
+                    let is_other = !pages.is_dump && pages.input.offset() > 0;
+                    return is_other.then(|| Err(Error::record(slice.path(), Position::Byte(0), cause)));
                 }
                 Err(error) => {
                     ended = true;
@@ -56,6 +58,8 @@ struct Pages {
     site: Option<String>,
     /// Offset of a page whose first tag has been read.
     begun: Option<u64>,
+    /// Whether anything of a dump was seen.
+    is_dump: bool,
 }
 
 type Found = (u64, std::result::Result<Vec<u8>, Cause>);
@@ -71,7 +75,9 @@ impl Pages {
             if self.input.until(b'>', &mut bytes, most)? == 0 {
                 return Ok(None);
             }
+            self.is_dump |= memchr::memmem::find(&bytes, b"<mediawiki").is_some();
             if bytes.ends_with(b"<page>") {
+                self.is_dump = true;
                 break self.input.offset() - 6;
             }
             if let Some(base) = bytes.strip_suffix(b"</base>") {

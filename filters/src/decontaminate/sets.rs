@@ -27,7 +27,7 @@ pub struct EvalFiles {
     /// Fields with the texts of an item; the first is one that every item has. Lists and objects
     /// are taken with all texts in them. Default `text` alone.
     pub fields: Vec<String>,
-    /// What the files hold: `jsonl`, `parquet`, `csv` or `tsv`. Default: as they are called.
+    /// What the files hold: `jsonl`, `parquet`, `arrow`, `csv` or `tsv`. Default: as they are called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
 }
@@ -83,10 +83,11 @@ impl EvalFiles {
 
     fn source(&self) -> Result<Source, String> {
         let format = match &self.format {
-            Some(format) if matches!(format.as_str(), "jsonl" | "parquet" | "csv" | "tsv") => format.as_str(),
-            Some(format) => return Err(format!("{}: the format `{format}` is none of jsonl, parquet, csv, tsv", self.path)),
-            None => format_of(&self.path)
-                .ok_or_else(|| format!("{}: its name does not say what it holds: set `format` to jsonl, parquet, csv or tsv", self.path))?,
+            Some(format) if matches!(format.as_str(), "jsonl" | "parquet" | "arrow" | "csv" | "tsv") => format.as_str(),
+            Some(format) => return Err(format!("{}: the format `{format}` is none of jsonl, parquet, arrow, csv, tsv", self.path)),
+            None => format_of(&self.path).ok_or_else(|| {
+                format!("{}: its name does not say what it holds: set `format` to jsonl, parquet, arrow, csv or tsv", self.path)
+            })?,
         };
         let Some((first, rest)) = self.fields.split_first() else {
             return Err(format!("{}: `fields` is empty: name the fields with the texts of an item", self.path));
@@ -111,6 +112,7 @@ fn format_of(path: &str) -> Option<&'static str> {
     match name.rsplit_once('.')?.1 {
         "jsonl" | "ndjson" | "json" => Some("jsonl"),
         "parquet" => Some("parquet"),
+        "arrow" | "feather" | "ipc" => Some("arrow"),
         "csv" => Some("csv"),
         "tsv" => Some("tsv"),
         _ => None,

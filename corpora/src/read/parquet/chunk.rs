@@ -15,9 +15,9 @@ use super::thrift::{self, FILE_METADATA, PAGE_HEADER};
 use crate::error::{Cause, Error, Position, Result};
 
 /// Rows of one row group: a run-length encoding can claim billions of them in a few bytes.
-pub(super) const MAX_ROWS: u64 = 1 << 26;
+pub(in super::super) const MAX_ROWS: u64 = 1 << 26;
 /// Decompressed bytes of one column of one row group, which are held at once.
-const MAX_BYTES: u64 = 2 << 30;
+pub(super) const MAX_BYTES: u64 = 2 << 30;
 const MAX_FOOTER_BYTES: u64 = 256 << 20;
 const MAX_SCHEMA_DEPTH: usize = 64;
 
@@ -75,14 +75,39 @@ fn is_sound(footer: &[u8]) -> bool {
     length.is_some()
 }
 
-/// Decodes one column chunk of `rows` rows as a field of the given type.
+/// Decodes the leaves of one column of a row group to arrays of `field`'s type. `left` is how many bytes
+/// they may have, decompressed.
+///
+/// Checked before: where the chunks lie, how many values and bytes they claim, and each page's header.
 pub(super) fn decode(
     file: &mut File,
     file_bytes: u64,
-    chunk: &ColumnChunkMetadata,
+    leaves: &[&ColumnChunkMetadata],
     rows: usize,
     field: Field,
+    left: &mut u64,
 ) -> std::result::Result<Vec<Box<dyn Array>>, String> {
+    let mut chunks = Vec::new();
+    for chunk in leaves {
+        chunks.push(read_chunk(file, file_bytes, chunk, left)?);
+    }
+    let arrays = guarded(|| {
+        let pages = chunks.into_iter().zip(leaves).map(|(bytes, chunk)| {
+            let pages = PageReader::new(Cursor::new(Buffer::from_vec(bytes)), chunk, Vec::new(), MAX_BYTES as usize);
+            BasicDecompressor::new(pages, Vec::new())
+        });
+        let types = leaves.iter().map(|chunk| &chunk.descriptor().descriptor.primitive_type).collect();
+        column_iter_to_arrays(pages.collect(), types, field, None).map_err(|error| error.to_string())
+    })?
+    .0;
+    let decoded: usize = arrays.iter().map(|array| array.len()).sum();
+    if decoded != rows {
+        return Err(format!("a column of {decoded} rows in a row group of {rows}"));
+    }
+    Ok(arrays)
+}
+
+fn read_chunk(file: &mut File, file_bytes: u64, chunk: &ColumnChunkMetadata, left: &mut u64) -> std::result::Result<Vec<u8>, String> {
     let range = guarded(|| Ok(chunk.byte_range()))?;
     let (start, length) = (range.start, range.end - range.start);
     if start.checked_add(length).is_none_or(|end| end > file_bytes) {
@@ -95,24 +120,13 @@ pub(super) fn decode(
         ));
     }
     let bytes = read_range(file, start, length).map_err(|error| error.to_string())?;
-    measure_pages(&bytes, chunk.num_values())?;
-    let arrays = guarded(|| {
-        let pages = PageReader::new(Cursor::new(Buffer::from_vec(bytes)), chunk, Vec::new(), MAX_BYTES as usize);
-        let pages = BasicDecompressor::new(pages, Vec::new());
-        let types = vec![&chunk.descriptor().descriptor.primitive_type];
-        column_iter_to_arrays(vec![pages], types, field, None).map_err(|error| error.to_string())
-    })?
-    .0;
-    let decoded: usize = arrays.iter().map(|array| array.len()).sum();
-    if decoded != rows {
-        return Err(format!("a column of {decoded} rows in a row group of {rows}"));
-    }
-    Ok(arrays)
+    measure_pages(&bytes, chunk.num_values(), left)?;
+    Ok(bytes)
 }
 
 /// Adds up what the pages of a chunk would decompress to, by their headers alone.
-fn measure_pages(bytes: &[u8], values: i64) -> std::result::Result<(), String> {
-    let (mut at, mut total, mut seen) = (0, 0_u64, 0_i64);
+fn measure_pages(bytes: &[u8], values: i64, left: &mut u64) -> std::result::Result<(), String> {
+    let (mut at, mut seen) = (0, 0_i64);
     while seen < values && at < bytes.len() {
         let (mut compressed, mut decompressed, mut rows, mut entries) = (0, 0, 0, 0);
         let header = thrift::walk(&bytes[at..], &PAGE_HEADER, |path, value| {
@@ -130,10 +144,9 @@ fn measure_pages(bytes: &[u8], values: i64) -> std::result::Result<(), String> {
         let header = header.ok_or("a page header is damaged")?;
         let sizes = (usize::try_from(compressed), u64::try_from(decompressed), u64::try_from(entries));
         let (Ok(compressed), Ok(decompressed), Ok(entries)) = sizes else { return Err("a page header has a negative size".to_owned()) };
-        total = total.saturating_add(decompressed);
-        if total > MAX_BYTES {
-            return Err(format!("a column of more than {MAX_BYTES} bytes in one row group; write the file with smaller row groups"));
-        }
+        *left = left
+            .checked_sub(decompressed)
+            .ok_or_else(|| format!("a column of more than {MAX_BYTES} bytes in one row group; write the file with smaller row groups"))?;
         // An entry of a dictionary has a byte at least.
         if entries > decompressed || rows < 0 || rows > MAX_ROWS as i64 {
             return Err("a page header counts more values than its page can hold".to_owned());
@@ -158,9 +171,9 @@ fn read_range(file: &mut File, start: u64, length: u64) -> io::Result<Vec<u8>> {
 /// Runs a decoder that answers some malformed bytes with a panic (an index, an assertion, an
 /// addition in its own code) and makes that an error like the others: one bad file must not end
 /// a run. What the closure held is dropped with it, so nothing half-changed is seen afterwards.
-fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
+pub(in super::super) fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("the Parquet decoder gave up: {}", said.unwrap_or("no reason given")))
+        Err(format!("the decoder gave up: {}", said.unwrap_or("no reason given")))
     })
 }

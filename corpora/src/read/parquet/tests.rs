@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::tests::Corpus;
 use super::*;
+use crate::document::Document;
 
 const PARQUET: &str = r#""format": "parquet""#;
 
@@ -116,7 +117,7 @@ fn a_dotted_path_leads_into_structs() {
     assert_eq!((facts(0), facts(1)), (("하나", Some("ko"), 7.into()), ("둘", None, Value::Null)));
     assert!(read[2].as_ref().unwrap_err().to_string().ends_with("row 2: no field `meta.body`"));
     let corpus = Corpus::new(r#""format": "parquet", "text-field": "meta.deep""#).file("a.parquet", nested());
-    assert!(corpus.read_error().contains("`meta.deep` is no single column"), "{}", corpus.read_error());
+    assert!(corpus.read_error().contains("column `meta.deep` is not text"), "{}", corpus.read_error());
 }
 
 #[test]
