@@ -3,7 +3,8 @@
 //! The library looks for them in a suffix array of the whole text, as bytes: a string is a seed if after it
 //! the text goes on in more than one way, that is with more than one byte. Here the array is that of the
 //! different words, and what follows a word is known from its [`Count`]; the seeds are the same, in memory
-//! that follows the number of words.
+//! that follows the number of words. Of a text beyond 500 MB the library takes parts, and may lose rare
+//! strings between them; here none is.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
