@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tokens per second of random windows of a numpy memmap, on one thread. usage: peers.py [STEPS] [SEQ_LEN] [BATCH] FILE.npy...
+"""Tokens per CPU-second of random windows of a numpy memmap, on one thread. usage: peers.py [STEPS] [SEQ_LEN] [BATCH] FILE.npy...
 
 The files are what `malmoi shards export RUN FOLDER --to olmo` wrote: raw tokens. A window is read as nanoGPT
 reads it: inputs and targets as int64, the second shifted by one. Positions and borders of documents, which
@@ -38,14 +38,14 @@ def main():
     ready = time.perf_counter() - start
     total = 0
     for name in ("first", "second"):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(steps):
             chosen = [windows[at] for at in order.integers(0, len(windows), batch)]
             inputs = np.stack([array[at : at + length].astype(np.int64) for array, at in chosen])
             targets = np.stack([array[at + 1 : at + 1 + length].astype(np.int64) for array, at in chosen])
             total += int(inputs[0, 0]) + int(targets.sum())
-        rate = steps * batch * length / (time.perf_counter() - start)
-        print(json.dumps({"loader": "numpy memmap", "pass": name, "tokens-per-second": round(rate), "ready-ms": round(ready * 1e3, 1)}))
+        rate = steps * batch * length / (time.process_time() - start)
+        print(json.dumps({"loader": "numpy memmap", "pass": name, "tokens-per-cpu-second": round(rate), "ready-ms": round(ready * 1e3, 1)}))
 
 
 main()

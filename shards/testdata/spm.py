@@ -38,6 +38,12 @@ OPTIONS = [
     {"vocab_size": 470, "normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False, "character_coverage": 0.98},
     {"vocab_size": 190, "normalization_rule_name": "nmt_nfkc_cf", "add_dummy_prefix": False, "character_coverage": 0.985, "max_sentencepiece_length": 4},
 ]
+UNIGRAM = [
+    {"vocab_size": 190, "normalization_rule_name": "nmt_nfkc_cf", "user_defined_symbols": ["<tool>", "</tool>"]},
+    {"vocab_size": 200, "normalization_rule_name": "nmt_nfkc", "character_coverage": 1.0, "split_digits": True, "num_sub_iterations": 1},
+    {"vocab_size": 430, "normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False, "character_coverage": 0.98},
+    {"vocab_size": 170, "normalization_rule_name": "nmt_nfkc_cf", "add_dummy_prefix": False, "character_coverage": 0.985, "max_sentencepiece_length": 4, "shrinking_factor": 0.9},
+]
 TEXTS = LINES + ["", " ", "새로운 문장 ZZZ 😀 ▅ \t x", "<tool><tool>a</tool>", "ㅋㅋ 뷁 🙂"]
 
 
@@ -47,14 +53,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "corpus.txt")
         pathlib.Path(path).write_text(text)
-        for options in OPTIONS:
+        for options in OPTIONS + [{"model_type": "unigram", **options} for options in UNIGRAM]:
             prefix = os.path.join(folder, "m")
             sentencepiece.SentencePieceTrainer.train(
-                input=path, model_prefix=prefix, model_type="bpe", minloglevel=2, **{"character_coverage": 0.9995, **options}
+                input=path, model_prefix=prefix, minloglevel=2, **{"model_type": "bpe", "character_coverage": 0.9995, **options}
             )
             model = sentencepiece.SentencePieceProcessor(model_file=prefix + ".model")
             encoded = [{"text": t, "ids": model.encode(t), "decoded": model.decode(model.encode(t))} for t in TEXTS]
-            models.append({"options": options, "pieces": [model.id_to_piece(id) for id in range(len(model))], "encoded": encoded})
+            pieces = [model.id_to_piece(id) for id in range(len(model))]
+            scores = [model.get_score(id) for id in range(len(model))]
+            models.append({"options": options, "pieces": pieces, "scores": scores, "encoded": encoded})
     pathlib.Path(sys.argv[1]).write_text(json.dumps({"corpus": text, "models": models}) + "\n")
 
 

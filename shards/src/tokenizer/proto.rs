@@ -117,6 +117,8 @@ pub(crate) fn settings(file: &[u8]) -> Result<Settings, String> {
 /// What a model file says of its training, as far as encoding and decoding depend on it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trainer<'a> {
+    /// Whether it is a unigram model, and not BPE.
+    pub(crate) unigram: bool,
     pub(crate) unknown: i32,
     pub(crate) begin: Option<i32>,
     pub(crate) end: Option<i32>,
@@ -137,7 +139,7 @@ pub(crate) struct Normalizer<'a> {
     pub(crate) remove_extra_spaces: bool,
 }
 
-/// The bytes of a BPE model (`sentencepiece_model.proto`); `pieces` are text, score and kind by id.
+/// The bytes of a model (`sentencepiece_model.proto`); `pieces` are text, score and kind by id.
 pub(crate) fn model(pieces: &[(&str, f32, PieceKind)], training: &Trainer<'_>, normalizer: &Normalizer<'_>) -> Vec<u8> {
     let mut file = Vec::new();
     for (text, score, kind) in pieces {
@@ -157,7 +159,7 @@ pub(crate) fn model(pieces: &[(&str, f32, PieceKind)], training: &Trainer<'_>, n
         bytes(&mut file, 1, &piece);
     }
     let mut trainer = Vec::new();
-    number(&mut trainer, 3, 2); // model_type: BPE
+    number(&mut trainer, 3, if training.unigram { 1 } else { 2 }); // model_type
     number(&mut trainer, 4, pieces.len() as u64);
     number(&mut trainer, 25, training.split_digits.into());
     training.user_defined.iter().for_each(|symbol| bytes(&mut trainer, 31, symbol.as_bytes()));

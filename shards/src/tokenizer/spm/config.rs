@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SentencePieceConfig {
-    /// Default `bpe`, the only one.
+    /// `bpe` or `unigram`. Default `bpe`.
     #[serde(alias = "model_type")]
     pub model_type: SentencePieceModel,
     /// Pieces in all, the unknown one, control and user-defined symbols among them. Default 32000.
@@ -51,6 +51,15 @@ pub struct SentencePieceConfig {
     /// Whether every digit is a piece of its own. Default false.
     #[serde(alias = "split_digits")]
     pub split_digits: bool,
+    /// Unigram: with how many pieces training begins; 0 is 8 times `vocab-size`, and 100000 at least. Default 1000000.
+    #[serde(alias = "seed_sentencepiece_size")]
+    pub seed_sentencepiece_size: u32,
+    /// Unigram: the share of the pieces that each pruning keeps. Default 0.75.
+    #[serde(alias = "shrinking_factor")]
+    pub shrinking_factor: f32,
+    /// Unigram: rounds of expectation and maximization before each pruning. Default 2.
+    #[serde(alias = "num_sub_iterations")]
+    pub num_sub_iterations: u32,
 }
 
 /// The kind of model.
@@ -60,6 +69,8 @@ pub enum SentencePieceModel {
     /// Byte-pair encoding of characters.
     #[default]
     Bpe,
+    /// The likeliest pieces of a unigram language model.
+    Unigram,
 }
 
 /// A normalization that is part of SentencePiece.
@@ -92,6 +103,9 @@ impl Default for SentencePieceConfig {
             max_sentence_length: 4192,
             max_sentencepiece_length: 16,
             split_digits: false,
+            seed_sentencepiece_size: 1_000_000,
+            shrinking_factor: 0.75,
+            num_sub_iterations: 2,
         }
     }
 }
@@ -115,6 +129,21 @@ impl SentencePieceConfig {
         }
         if !(1..=512).contains(&self.max_sentencepiece_length) {
             return bad("max-sentencepiece-length", format!("{}, not from 1 to 512", self.max_sentencepiece_length));
+        }
+        if !(0.5..=0.95).contains(&self.shrinking_factor) {
+            return bad("shrinking-factor", format!("{}, not from 0.5 to 0.95", self.shrinking_factor));
+        }
+        if !(1..=10).contains(&self.num_sub_iterations) {
+            return bad("num-sub-iterations", format!("{}, not from 1 to 10", self.num_sub_iterations));
+        }
+        if self.seed_sentencepiece_size > 0 && self.seed_sentencepiece_size <= self.vocab_size {
+            return bad("seed-sentencepiece-size", format!("{}, not above `vocab-size`", self.seed_sentencepiece_size));
+        }
+        let default = Self::default();
+        let of_unigram = |config: &Self| (config.seed_sentencepiece_size, config.shrinking_factor, config.num_sub_iterations);
+        if self.model_type == SentencePieceModel::Bpe && of_unigram(self) != of_unigram(&default) {
+            let detail = "`seed-sentencepiece-size`, `shrinking-factor` and `num-sub-iterations` are for `unigram`".to_owned();
+            return bad("model-type", detail);
         }
         for (index, symbol) in self.user_defined_symbols.iter().enumerate() {
             let taken = META.contains(&symbol.as_str()) || self.user_defined_symbols[..index].contains(symbol);

@@ -1,15 +1,17 @@
-//! Trains a SentencePiece model: the pieces, scores and ids of `spm_train --model_type=bpe`.
+//! Trains a SentencePiece model: the pieces, scores and ids of `spm_train`, of its types `bpe` and `unigram`.
 //!
 //! 1. [`lines`] cuts texts into lines and chooses those to train on.
 //! 2. [`normal`] has the library normalize them.
 //! 3. Here words and characters are counted.
-//! 4. [`learn`] finds the pieces, [`pieces`] says which may be one.
+//! 4. [`learn`] or [`unigram`] finds the pieces, [`pieces`] says which may be one.
 
 mod config;
+mod count;
 mod learn;
 mod lines;
 mod normal;
 mod pieces;
+mod unigram;
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,11 @@ use super::TrainText;
 use super::proto::{self, PieceKind};
 use crate::error::{Error, Result};
 use config::META;
+use count::{Bytes, Count, END};
 use pieces::{Rules, SPACE};
 
 /// A user's symbol in training text; no piece has it.
-const BORDER: char = '\t';
+const BORDER: char = '\u{1f}';
 
 /// The bytes of a model file, and what became of the lines.
 pub(super) fn train(config: &SentencePieceConfig, texts: impl Iterator<Item = impl Into<TrainText>>) -> Result<(Vec<u8>, LineCounts)> {
@@ -61,19 +64,28 @@ pub(super) fn train(config: &SentencePieceConfig, texts: impl Iterator<Item = im
             given.len()
         ),
     })?;
-    let learnt = learn::learn(corpus.into_words(), &characters, Rules::new(config), wanted);
-    if learnt.len() < wanted {
-        let most = given.len() + characters.len() + learnt.len();
+    let rules = Rules::new(config);
+    let scored: Vec<(String, f32)> = match config.model_type {
+        SentencePieceModel::Bpe => {
+            let words = corpus.into_words().into_iter().map(|(word, count)| (word, count.all)).collect();
+            let learnt = learn::learn(words, &characters, rules, wanted);
+            let mut rest: Vec<(char, u64)> = characters.iter().map(|(&character, &count)| (character, count)).collect();
+            rest.sort_by_key(|&(character, count)| (std::cmp::Reverse(count), character));
+            let rest = rest.into_iter().map(|(character, _)| character.to_string());
+            learnt.into_iter().chain(rest).enumerate().map(|(place, piece)| (piece, -(place as f32))).collect()
+        }
+        SentencePieceModel::Unigram => unigram::learn(corpus.into_words(), &characters, rules, config, wanted + characters.len()),
+    };
+    if scored.len() < wanted + characters.len() {
+        let most = given.len() + scored.len();
         let detail = format!("{}, but the text gives {most} pieces", config.vocab_size);
         return Err(Error::Setting { option: "vocab-size", detail });
     }
-    let mut rest: Vec<(char, u64)> = characters.into_iter().collect();
-    rest.sort_by_key(|&(character, count)| (std::cmp::Reverse(count), character));
-    let rest: Vec<String> = rest.into_iter().map(|(character, _)| character.to_string()).collect();
-    let scored = learnt.iter().chain(&rest).enumerate().map(|(place, piece)| (piece.as_str(), -(place as f32), PieceKind::Normal));
+    let scored = scored.iter().map(|(piece, score)| (piece.as_str(), *score, PieceKind::Normal));
     let given = given.iter().map(|(piece, kind)| (piece.as_str(), 0.0, *kind));
     let all: Vec<(&str, f32, PieceKind)> = given.chain(scored).collect();
     let trainer = proto::Trainer {
+        unigram: config.model_type == SentencePieceModel::Unigram,
         unknown: 0,
         begin: Some(1),
         end: Some(2),
@@ -100,7 +112,9 @@ struct Corpus {
     given: Vec<String>,
     /// The characters that these begin with.
     first: BTreeSet<char>,
-    words: HashMap<String, u64, ahash::RandomState>,
+    words: HashMap<String, Count, ahash::RandomState>,
+    /// The last word of the last line.
+    before: Option<String>,
 }
 
 impl Corpus {
@@ -108,20 +122,34 @@ impl Corpus {
         let mut given: Vec<String> = given.iter().map(|(piece, _)| piece.clone()).collect();
         given.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
         let first = given.iter().filter_map(|piece| piece.chars().next()).collect();
-        Self { given, first, words: HashMap::default() }
+        Self { given, first, words: HashMap::default(), before: None }
     }
 
     fn add(&mut self, line: &str) {
         let line = self.bordered(line);
+        if let Some(&byte) = line.as_bytes().first() {
+            self.follow(byte);
+        }
         let mut start = 0;
         for (at, _) in line.match_indices(SPACE).filter(|(at, _)| *at > 0).chain([(line.len(), "")]) {
             if at > start {
                 match self.words.get_mut(&line[start..at]) {
-                    Some(count) => *count += 1,
-                    None => drop(self.words.insert(line[start..at].to_owned(), 1)),
+                    Some(count) => count.all += 1,
+                    None => drop(self.words.insert(line[start..at].to_owned(), Count { all: 1, ..Count::default() })),
+                }
+                if at == line.len() {
+                    self.before = Some(line[start..at].to_owned());
                 }
             }
             start = at;
+        }
+    }
+
+    /// Notes what comes after the line before: the first byte of a line, or the end of all.
+    fn follow(&mut self, byte: u8) {
+        if let Some(count) = self.before.take().and_then(|word| self.words.get_mut(&word)) {
+            count.last += 1;
+            count.next.insert(byte);
         }
     }
 
@@ -147,16 +175,17 @@ impl Corpus {
     }
 
     /// Words in the order of their letters, with their numbers.
-    fn into_words(self) -> Vec<(String, u64)> {
-        let mut words: Vec<(String, u64)> = self.words.into_iter().collect();
-        words.sort_unstable();
+    fn into_words(mut self) -> Vec<(String, Count)> {
+        self.follow(END);
+        let mut words: Vec<(String, Count)> = self.words.into_iter().collect();
+        words.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         words
     }
 
     /// The commonest characters, until so large a share of all is covered.
     fn characters(&self, coverage: f64) -> BTreeMap<char, u64> {
         let mut counts: BTreeMap<char, u64> = BTreeMap::new();
-        let words: BTreeMap<&String, u64> = self.words.iter().map(|(word, count)| (word, *count)).collect();
+        let words: BTreeMap<&String, u64> = self.words.iter().map(|(word, count)| (word, count.all)).collect();
         for (word, count) in words {
             for character in word.chars().filter(|&character| character != '\0') {
                 *counts.entry(character).or_default() += count;

@@ -2,7 +2,9 @@
 
 use unicode_script::{Script, UnicodeScript};
 
+use super::BORDER;
 use super::config::SentencePieceConfig;
+use super::lines::UNKNOWN;
 
 pub(super) const SPACE: char = '\u{2581}';
 
@@ -31,7 +33,7 @@ impl Rules {
                 }
                 continue;
             }
-            if matches!(character, '\0' | '\t' | ' ') {
+            if matches!(character, '\0' | BORDER | ' ' | UNKNOWN) {
                 return false;
             }
             if self.split_digits && characters.len() > 1 && is_digit(character) {
@@ -67,7 +69,7 @@ mod tests {
         for text in ["a", "▁ab", "한글", "漢字かなカー", "e\u{301}x", "123", "▁", "..."] {
             assert!(allow(text), "{text}");
         }
-        for text in ["a한", "a1", "ab▁", "a▁b", "▁▁", "a\tb", &"a".repeat(17)] {
+        for text in ["a한", "a1", "ab▁", "a▁b", "▁▁", "a\tb", "a\u{1f}", "▅", &"a".repeat(17)] {
             assert!(!allow(text), "{text}");
         }
         let digits = Rules::new(&SentencePieceConfig { split_digits: true, ..SentencePieceConfig::default() });
