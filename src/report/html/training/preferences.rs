@@ -10,15 +10,13 @@ use super::super::view::{View, fill};
 /// Loss and accuracy by step, a line for each bucket.
 pub(super) fn charts(view: &View<'_>, training: &Training) -> String {
     let l = view.l;
-    let values: [(_, fn(&Preference) -> Option<f64>); 2] =
-        [(l.chart_held_out_loss, |scores| scores.loss), (l.chart_accuracy, |scores| scores.accuracy)];
-    let chart = |(title, value): (&str, fn(&Preference) -> Option<f64>)| {
+    let chart = |title: &str, value: fn(&Preference) -> Option<f64>| {
         let series: Vec<Series> = buckets(view, training).map(|bucket| series(view, training, bucket, value)).collect();
         let told = series.iter().any(|series| series.points.iter().any(|point| point.1.is_some()));
         let words = Words { title, unit: l.by_step, from_zero: false, size: "low", write: figures };
         if told { lines(view, &words, &series) } else { String::new() }
     };
-    values.map(chart).concat()
+    chart(l.chart_held_out_loss, |scores| scores.loss) + &chart(l.chart_accuracy, |scores| scores.accuracy)
 }
 
 /// The last evaluation, bucket by bucket.
