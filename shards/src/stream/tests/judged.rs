@@ -55,7 +55,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let manifest = run_judged(folder.path(), &documents, cut);
-        let packed = Packed::of(folder.path(), &manifest, "a", seq_len).unwrap();
+        let packed = Packed::of(folder.path(), &manifest, "a", seq_len, false).unwrap();
         prop_assume!(packed.rows > 0);
         let config = MixtureConfig { ratios: [("a".to_owned(), 1.0)].into(), ..MixtureConfig::default() };
         let plan =
@@ -118,7 +118,7 @@ fn a_bucket_is_judged_or_not() {
     let plain = run(folder.path(), &[("a", vec![plain(3)])], 1, true);
     let mut both = judged.clone();
     both.shards.extend(plain.shards);
-    let error = Packed::of(folder.path(), &both, "a", 20).unwrap_err().to_string();
+    let error = Packed::of(folder.path(), &both, "a", 20, false).unwrap_err().to_string();
     assert!(error.contains("judged answers and other conversations"), "{error}");
     assert_eq!(JudgedCounts::default().pairs, 0);
 }
