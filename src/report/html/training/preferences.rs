@@ -7,10 +7,13 @@ use super::super::table::{Column, Table, dash};
 use super::super::text;
 use super::super::view::{View, fill};
 
+/// What a chart shows of an evaluation.
+type Value = fn(&Preference) -> Option<f64>;
+
 /// Loss and accuracy by step, a line for each bucket.
 pub(super) fn charts(view: &View<'_>, training: &Training) -> String {
     let l = view.l;
-    let chart = |title: &str, value: fn(&Preference) -> Option<f64>| {
+    let chart = |title: &str, value: Value| {
         let series: Vec<Series> = buckets(view, training).map(|bucket| series(view, training, bucket, value)).collect();
         let told = series.iter().any(|series| series.points.iter().any(|point| point.1.is_some()));
         let words = Words { title, unit: l.by_step, from_zero: false, size: "low", write: figures };
@@ -51,7 +54,7 @@ fn buckets<'a>(view: &View<'a>, training: &'a Training) -> impl Iterator<Item = 
     view.buckets.clone().into_iter().filter(judged)
 }
 
-fn series(view: &View<'_>, training: &Training, bucket: &str, value: fn(&Preference) -> Option<f64>) -> Series {
+fn series(view: &View<'_>, training: &Training, bucket: &str, value: Value) -> Series {
     let point = |eval: &super::super::data::EvalPoint| {
         let scores = eval.preferences.get(bucket)?;
         Some((eval.step as f64, value(scores).filter(|value| value.is_finite())))
