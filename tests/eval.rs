@@ -199,7 +199,7 @@ fn questions_that_were_trained_on_are_named_beside_the_score() {
     let found = done(corpus.path(), &arguments);
     assert!(found.stdout.contains("contamination: 1 of 3 questions (2 are long enough to be found)"), "{}", found.stdout);
     assert!(
-        found.stdout.contains("without them accuracy") && found.stderr.contains("own-test#1 in document `planted`"),
+        found.stdout.contains("without them accuracy") && found.stderr.contains("own-test.csv#1 in document `planted`"),
         "{} {}",
         found.stdout,
         found.stderr

@@ -44,7 +44,7 @@ fn feedback_becomes_data_that_the_data_stage_reads() {
     fs::write(folder.path().join("good.jsonl"), records.map(|record| format!("{record}\n")).concat()).unwrap();
     let first = done(folder.path(), &["feedback", "good.jsonl", "--out", "made"]);
     let made = folder.path().join("made");
-    let counts = json!({ "records": 8, "unreadable": 0, "without-opinion": 1, "repeated": 1, "contradicted": 0, "bad-without-better": 1,
+    let counts = json!({ "records": 8, "unreadable": 0, "without-opinion": 1, "repeated": 2, "contradicted": 0, "bad-without-better": 1,
                          "prompts": 3, "sft": 2, "preference": 3 });
     assert_eq!(serde_json::from_slice::<Value>(&fs::read(made.join("summary.json")).unwrap()).unwrap(), counts, "{}", first.stderr);
     let pairs: Vec<[Value; 3]> =

@@ -179,7 +179,7 @@ mod tests {
         // The correction has two voices, so it is what the other bad answer is compared with.
         assert_eq!(pairs(&made), [["p", "right", "wrong"], ["p", "right", "awful"]]);
         assert_eq!(examples(&made), [["p", "right"], ["p", "fine"], ["r", "good"]]);
-        assert_eq!((made.prompts, made.repeated, made.without_opinion, made.contradicted, made.without_better), (3, 1, 1, 0, 1));
+        assert_eq!((made.prompts, made.repeated, made.without_opinion, made.contradicted, made.without_better), (3, 2, 1, 0, 1));
     }
 
     #[test]
