@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench verify-export gpu-test gpu-bench clean
+.PHONY: help setup build demo test check bench verify-export verify-deploy gpu-test gpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ bench: build ## Throughput of clean + dedup + tokenize, beside peers where they 
 
 verify-export: build ## Open exported models with transformers and llama.cpp, which are installed for it (5 GB)
 	sh trainer/testdata/verify
+
+verify-deploy: build ## Hold the files of `malmoi deploy` against hadolint, Kubernetes' schema and systemd
+	sh tests/data/deploy/verify
 
 gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computation (needs a card)
 	$(CARGO) test --release --locked -p malmoi-trainer --features cuda --lib -- gpu --test-threads 1

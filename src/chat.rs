@@ -68,6 +68,27 @@ fn find(recipe: &Recipe) -> Result<TemplateText> {
         .hint(format!("set `chat.template` to one of {}, or to a file", ChatTemplate::presets().collect::<Vec<_>>().join(", "))))
 }
 
+/// The template that a model is talked to with: the one that is named; of a run the one that it was trained with, of
+/// files the one that came with them.
+pub(crate) fn of_model(model: &Path, named: Option<&str>) -> Result<ChatTemplate> {
+    let known = || ChatTemplate::presets().collect::<Vec<_>>().join(", ");
+    let text = match named {
+        Some(name) => Some(match ChatTemplate::preset(name) {
+            Some(preset) => preset,
+            None => TemplateText::load(Path::new(name))
+                .map_err(|error| Error::new(error).hint(format!("a template is one of {}, or a file or folder with one", known())))?,
+        }),
+        None if model.join(layout::CHAT).exists() => Some(layout::read_json(model, layout::CHAT)?),
+        None if model.join(layout::RECIPE).exists() => Some(find(&Recipe::load(&model.join(layout::RECIPE), &[])?)?),
+        None => TemplateText::of_model(model).map_err(Error::new)?,
+    };
+    let Some(text) = text else {
+        return Err(Error::new(format!("{} comes without a chat template", model.display()))
+            .hint(format!("name one with --template: {}, or a file or folder with one", known())));
+    };
+    Ok(ChatTemplate::new(text)?)
+}
+
 /// Keeps the template in the run folder; one of an earlier recipe goes.
 pub(crate) fn keep(folder: &Path, template: Option<&ChatTemplate>) -> Result<()> {
     match template {

@@ -1,8 +1,10 @@
 //! The command line: what can be asked, as clap reads it. Every doc comment here is help text.
 
 mod answers;
+mod deploy;
 mod estimate;
 mod export;
+mod feedback;
 mod texts;
 mod tokens;
 
@@ -11,8 +13,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use answers::{Eval, Generate, KmmluPrompt, SamplingArgs};
+pub(crate) use deploy::{Deploy, Exposure, Server};
 pub(crate) use estimate::Estimate;
 pub(crate) use export::{Check, Export, Format, Step};
+pub(crate) use feedback::{Feedback, Synthesize};
 pub(crate) use texts::{ClassifierTraining, FiltersCommand, PreviewArgs, SampleArgs};
 pub(crate) use tokens::{DataCommand, LayoutName, ShardsCommand, TokenizerCommand};
 
@@ -139,10 +143,16 @@ pub(crate) enum Command {
     Estimate(Estimate),
     /// Write a model for other programs: a Hugging Face folder, whole or in four bits, or a GGUF file.
     Export(Export),
+    /// Write what serves an exported model: configuration, image, Kubernetes, compose, systemd.
+    Deploy(Deploy),
     /// Continue a text with a model: one prompt, a file of prompts, or what is typed.
     Generate(Generate),
     /// Evaluate a model on tasks whose files are here: KMMLU, CLIcK, IFEval, KITE, KorQuAD, KLUE, HRM8K.
     Eval(Eval),
+    /// Make data of what users said: ratings and corrections become examples and preferences.
+    Feedback(Feedback),
+    /// Let a model write conversations about documents, for the data stage to filter.
+    Synthesize(Synthesize),
     /// Recompute the ledger of a run from its files; exit code 1 when something does not add up.
     Audit {
         /// The run folder.

@@ -5,7 +5,9 @@
 //! them, [`monitor`] measures what is no task, [`gate`] and [`history`] say whether that is enough.
 
 mod answer;
+mod contamination;
 mod files;
+mod form;
 mod gate;
 mod history;
 mod instructions;
@@ -24,13 +26,16 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use shards::ChatEncoder;
 
 use crate::CANCEL;
+use crate::chat;
 use crate::cli;
 use crate::error::{Context, Error, Result};
 use crate::layout;
-use crate::model::{self, Opened, Source};
+use crate::model::{self, Source};
 use crate::report::Ui;
+use form::{Chat, Example, Form};
 use gate::Gates;
 use history::{Entry, History};
 use item::{Item, Record};
@@ -42,8 +47,8 @@ use task::{KmmluPrompt, Options, Task};
 struct Asked {
     task: Task,
     set: Set,
-    /// Examples and prompt of each item.
-    prompts: Vec<String>,
+    /// Of each item.
+    examples: Vec<Vec<Example>>,
     /// How it is asked: the name of its outputs.
     setup: String,
 }
@@ -60,12 +65,23 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     }
     // All that can be wrong with files is found before the model is opened.
     let gates = arguments.gate.as_deref().map(Gates::load).transpose()?;
-    let tasks = read_tasks(arguments, ui)?;
+    let mut tasks = read_tasks(arguments, ui)?;
+    let template =
+        arguments.chat_template.as_deref().map(|name| chat::of_model(&arguments.model, Some(name).filter(|name| !name.is_empty())));
+    let template = template.transpose()?;
+    let asked: Vec<(Task, &[Item])> = tasks.iter().map(|asked| (asked.task, asked.set.items.as_slice())).collect();
+    let mut found = arguments.contamination.as_deref().map_or_else(|| Ok(BTreeMap::new()), |run| contamination::search(run, &asked, ui))?;
     let source = Source { path: &arguments.model, step: arguments.step, tokenizer: arguments.tokenizer.as_deref(), lora: None, device };
     let identity = model::identity(&source)?.to_string();
     let opened = model::open(&source)?;
     let precision = opened.model.precision();
     ui.say(format!("eval: {} parameters in {precision} on {device}", opened.model.num_params()));
+    let chat = |template| -> Result<Chat<'_>> {
+        let encoder = ChatEncoder::new(template, &opened.tokenizer)?;
+        Ok(Chat { encoder, system: arguments.system.as_deref(), one_turn: arguments.one_turn })
+    };
+    let form = Form { opened: &opened, chat: template.as_ref().map(chat).transpose()? };
+    tasks.iter_mut().for_each(|asked| asked.setup += form.suffix());
     let root = arguments.out.clone();
     let folder = folder_of(&root, &arguments.model, &identity, &precision.to_string());
     fs::create_dir_all(&folder).context(|| format!("cannot create {}", folder.display()))?;
@@ -76,9 +92,12 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     let mut summaries = Vec::new();
     let mut records = Vec::new();
     for asked in &tasks {
-        let of_task = answered(asked, &opened, &folder, arguments.batch, ui)?;
+        let of_task = answered(asked, &form, &folder, arguments.batch, ui)?;
         let unchecked = asked.set.unchecked.len();
-        let summary = summary::summarise(asked.task, arguments.shots, unchecked, &of_task.iter().collect::<Vec<_>>());
+        let of_items: Vec<&Record> = of_task.iter().collect();
+        let summary = summary::summarise(asked.task, arguments.shots, unchecked, &of_items);
+        let contamination = found.remove(&asked.task).map(|found| found.without(asked.task, &of_items));
+        let summary = summary::Summary { contamination, ..summary };
         let before = |metric: &str| history.before(metric, Some(&asked.setup), &identity);
         show::task(&summary, &before, ui);
         measured.extend(summary.measured());
@@ -165,25 +184,24 @@ fn read_task(task: Task, path: &Path, examples: Option<&PathBuf>, shots: usize, 
             sets::read(task, found.map_or(path, |found| found), &Options { examples: true, limit: None, ..options.clone() })?.items
         }
     };
-    let prompts = set.items.iter().map(|item| with_examples(task, item, &examples, shots)).collect::<Result<_>>()?;
+    let examples = set.items.iter().map(|item| examples_of(task, item, &examples, shots)).collect::<Result<_>>()?;
     let method = match set.items.first().map(|item| &item.ask) {
         Some(item::Ask::Write { tokens, .. }) => format!("generate-{tokens}"),
         _ => "likelihood".to_owned(),
     };
     let variant = if task == Task::Kmmlu && options.kmmlu_prompt == KmmluPrompt::Seed { ".seed-prompt" } else { "" };
-    Ok(Asked { task, set, prompts, setup: format!("{task}.{shots}-shot.{method}{variant}") })
+    Ok(Asked { task, set, examples, setup: format!("{task}.{shots}-shot.{method}{variant}") })
 }
 
-/// The first examples of an item's subject, and its prompt.
-fn with_examples(task: Task, item: &Item, examples: &[Item], shots: usize) -> Result<String> {
+/// The first examples of an item's subject.
+fn examples_of(task: Task, item: &Item, examples: &[Item], shots: usize) -> Result<Vec<Example>> {
     let others = examples.iter().filter(|example| example.subject == item.subject && example.prompt != item.prompt);
-    let mut pieces: Vec<String> = others.filter_map(Item::example).take(shots).collect();
-    if pieces.len() < shots {
-        return Err(Error::new(format!("{task}: {} has {} examples, not {shots}", item.id, pieces.len()))
+    let found: Vec<Example> = others.filter_map(Item::example).take(shots).collect();
+    if found.len() < shots {
+        return Err(Error::new(format!("{task}: {} has {} examples, not {shots}", item.id, found.len()))
             .hint("take fewer --shots, or other --examples: they are of the question's own subject and have one right answer"));
     }
-    pieces.push(item.prompt.clone());
-    Ok(pieces.join("\n\n"))
+    Ok(found)
 }
 
 /// `TASK=PATH` arguments.
@@ -201,11 +219,13 @@ fn named(arguments: &[String], option: &str) -> Result<BTreeMap<Task, PathBuf>> 
 }
 
 /// Answers what is missing; gives the records of all items, in their order.
-fn answered(asked: &Asked, opened: &Opened, folder: &Path, batch: u32, ui: &Ui) -> Result<Vec<Record>> {
-    let Asked { task, set, prompts, setup } = asked;
+fn answered(asked: &Asked, form: &Form<'_>, folder: &Path, batch: u32, ui: &Ui) -> Result<Vec<Record>> {
+    let Asked { task, set, examples, setup } = asked;
+    let prompt = |(item, examples): (&Item, &Vec<Example>)| form.prompt(examples, &item.prompt);
+    let prompts = &set.items.iter().zip(examples).map(prompt).collect::<Result<Vec<_>>>()?;
     let mut store = Store::open(folder, &format!("{setup}.jsonl"))?;
-    let questions = answer::Questions { items: &set.items, prompts, batch };
-    let count = answer::answer(task.name(), &questions, opened, &mut store, &CANCEL, ui)?;
+    let questions = answer::Questions { items: &set.items, prompts, form, batch };
+    let count = answer::answer(task.name(), &questions, &mut store, &CANCEL, ui)?;
     if count < set.items.len() {
         ui.say(format!("eval: {task}: {} of {} items were answered before", set.items.len() - count, set.items.len()));
     }

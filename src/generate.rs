@@ -1,18 +1,24 @@
 //! `generate`: a model continues one prompt, a file of them, or what is typed.
 
 mod engine;
+mod form;
 mod prompts;
 
 use std::io::{BufRead, IsTerminal, Read};
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use shards::ChatEncoder;
 
+use crate::chat;
 use crate::cli;
 use crate::error::{Context, Error, Result};
-use crate::model::{Opened, Source, open};
+use crate::model::{Source, open};
 use crate::report::Ui;
-use engine::{Continued, Engine, Job, Tally};
+use engine::{Continued, Tally};
+pub(crate) use engine::{Engine, Job};
+use form::Turn;
+pub(crate) use form::{Form, Prompt};
 use prompts::Prompts;
 
 /// Longest prompt read from stdin.
@@ -30,10 +36,13 @@ pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Resu
         opened.model.precision(),
         opened.ends
     ));
+    let template = arguments.chat.then(|| chat::of_model(&arguments.model, arguments.template.as_deref())).transpose()?;
+    let chat = template.as_ref().map(|template| ChatEncoder::new(template, &opened.tokenizer)).transpose()?;
+    let form = Form { opened: &opened, chat, system: arguments.system.as_deref() };
     match (prompts, &arguments.prompt) {
-        (Some(prompts), _) => file(prompts, &opened, arguments, ui),
-        (None, Some(prompt)) => one(prompt, &opened, arguments, ui),
-        (None, None) if std::io::stdin().is_terminal() => typed(&opened, arguments, ui),
+        (Some(prompts), _) => file(prompts, &form, arguments, ui),
+        (None, Some(prompt)) => one(&Prompt::Text(prompt.clone()), &form, arguments, ui).map(drop),
+        (None, None) if std::io::stdin().is_terminal() => typed(&form, arguments, ui),
         (None, None) => {
             let mut prompt = String::new();
             std::io::stdin()
@@ -41,18 +50,21 @@ pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Resu
                 .take(MAX_PROMPT)
                 .read_to_string(&mut prompt)
                 .context(|| "cannot read a prompt from stdin".to_owned())?;
-            one(&prompt, &opened, arguments, ui)
+            if arguments.chat {
+                prompt.truncate(prompt.trim_end_matches(['\r', '\n']).len());
+            }
+            one(&Prompt::Text(prompt), &form, arguments, ui).map(drop)
         }
     }
 }
 
-/// One prompt: its text is printed as it is made, or each of its continuations when it is finished.
-fn one(prompt: &str, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+/// One prompt: its text is printed as it is made, or each of its continuations when it is finished. Gives the first.
+fn one(prompt: &Prompt, form: &Form<'_>, arguments: &cli::Generate, ui: &Ui) -> Result<String> {
     let begun = Instant::now();
-    let mut engine = Engine::new(opened, arguments)?;
+    let mut engine = Engine::new(form, arguments)?;
     let streams = arguments.samples == 1;
     for sample in 0..arguments.samples.into() {
-        engine.push(Job { id: sample, name: json!(sample), prompt: prompt.to_owned() })?;
+        engine.push(Job { id: sample, name: json!(sample), prompt: prompt.clone() })?;
     }
     let mut finished = Vec::new();
     while engine.pending() > 0 {
@@ -72,20 +84,20 @@ fn one(prompt: &str, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Res
         ui.event("completion", &facts(continued));
     }
     tell(engine.tally(), begun, ui);
-    Ok(())
+    Ok(finished.into_iter().next().map(|continued| continued.text).unwrap_or_default())
 }
 
 /// A file of prompts, of which only as many as are being continued are in memory.
-fn file(prompts: Prompts, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+fn file(prompts: Prompts, form: &Form<'_>, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
     let begun = Instant::now();
-    let mut engine = Engine::new(opened, arguments)?;
+    let mut engine = Engine::new(form, arguments)?;
     let name = prompts.name();
     let samples = u64::from(arguments.samples);
     let mut jobs = prompts.flat_map(|(line, prompt)| {
         (0..samples).map(move |sample| {
             let prompt = prompt.as_ref().map_err(Clone::clone)?;
             let name = if samples == 1 { prompt.id.clone() } else { json!([prompt.id, sample]) };
-            Ok((line, Job { id: (line - 1) * samples + sample, name, prompt: prompt.text.clone() }))
+            Ok((line, Job { id: (line - 1) * samples + sample, name, prompt: prompt.asked.clone() }))
         })
     });
     let mut bad = 0;
@@ -117,7 +129,8 @@ fn file(prompts: Prompts, opened: &Opened, arguments: &cli::Generate, ui: &Ui) -
         for continued in order.ready() {
             ui.event("completion", &facts(&continued));
             if !ui.is_json() {
-                ui.data(json!({ "id": continued.job.name, "prompt": continued.job.prompt, "text": continued.text, "finish": continued.finish() }));
+                let (key, value) = told(&continued.job.prompt);
+                ui.data(json!({ "id": continued.job.name, key: value, "text": continued.text, "finish": continued.finish() }));
             }
         }
     }
@@ -157,9 +170,11 @@ impl Order {
     }
 }
 
-/// Each line that is typed is continued; an empty one ends.
-fn typed(opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
-    ui.say("generate: each line is continued; an empty one ends");
+/// Each line that is typed is continued, or answered with what was said before; an empty one ends.
+fn typed(form: &Form<'_>, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
+    ui.say(format!("generate: each line is {}; an empty one ends", if arguments.chat { "answered" } else { "continued" }));
+    let mut turns = Vec::new();
+    let turn = |role: &str, content: String| Turn { role: role.to_owned(), content };
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.context(|| "cannot read what is typed".to_owned())?;
         if line.is_empty() {
@@ -167,20 +182,40 @@ fn typed(opened: &Opened, arguments: &cli::Generate, ui: &Ui) -> Result<()> {
         }
         // Another line is another draw.
         let arguments = cli::Generate { seed: arguments.seed.wrapping_add(number as u64), ..arguments.clone() };
-        if let Err(error) = one(&line, opened, &arguments, ui) {
-            ui.error(&error);
+        let prompt = if arguments.chat {
+            turns.push(turn("user", line));
+            Prompt::Turns(turns.clone())
+        } else {
+            Prompt::Text(line)
+        };
+        match one(&prompt, form, &arguments, ui) {
+            Ok(answer) => turns.push(turn("assistant", answer)),
+            Err(error) => {
+                turns.pop();
+                ui.error(&error);
+            }
         }
     }
     Ok(())
 }
 
+/// A prompt as a file of prompts has it.
+fn told(prompt: &Prompt) -> (&'static str, Value) {
+    match prompt {
+        Prompt::Text(text) => ("prompt", json!(text)),
+        Prompt::Turns(turns) => ("messages", json!(turns)),
+    }
+}
+
 /// A continuation for machines.
 fn facts(continued: &Continued) -> Value {
+    let (key, value) = told(&continued.job.prompt);
     json!({
         "id": continued.job.name,
-        "prompt": continued.job.prompt,
+        key: value,
         "text": continued.text,
         "finish": continued.finish(),
+        "prompt-ids": continued.prompt,
         "ids": continued.completion.ids,
         "log-probs": continued.completion.log_probs,
     })

@@ -49,9 +49,6 @@ pub(crate) const SHUFFLE: &str = "shuffle";
 /// The tokenizer's folder.
 pub(crate) const TOKENIZER: &str = "tokenizer";
 
-/// The token that ends a document: a tokenizer's file does not always say so.
-pub(crate) const END_TOKEN: &str = "tokenizer/end-token.json";
-
 /// The chat template that conversations were written with.
 pub(crate) const CHAT: &str = "tokenizer/chat.json";
 

@@ -12,17 +12,20 @@ mod classify;
 mod cli;
 mod compare;
 mod data;
+mod deploy;
 mod doctor;
 mod error;
 mod estimate;
 mod eval;
 mod explain;
 mod export;
+mod feedback;
 mod generate;
 mod init;
 mod inspect;
 mod interchange;
 mod layout;
+mod lines;
 mod lock;
 mod model;
 mod plan;
@@ -33,6 +36,7 @@ mod report;
 mod run;
 mod sample;
 mod stage;
+mod synthesize;
 mod table;
 mod tokenizer;
 mod whatif;
@@ -70,7 +74,13 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     // The others write nothing that could be left half done: there, Ctrl-C just ends the process.
     if matches!(
         cli.command,
-        Command::Run { .. } | Command::Build { .. } | Command::Train { .. } | Command::Stage { .. } | Command::Shards(_) | Command::Eval(_)
+        Command::Run { .. }
+            | Command::Build { .. }
+            | Command::Train { .. }
+            | Command::Stage { .. }
+            | Command::Shards(_)
+            | Command::Eval(_)
+            | Command::Synthesize(_)
     ) {
         listen()?;
     }
@@ -98,8 +108,11 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         },
         Command::Estimate(arguments) => estimate::estimate(arguments, &common.set, ui),
         Command::Export(export) => export::export(export, &cli.common, ui),
+        Command::Deploy(arguments) => deploy::deploy(arguments, ui),
         Command::Generate(arguments) => generate::generate(arguments, &common.device, ui),
         Command::Eval(arguments) => eval::eval(arguments, &common.device, ui),
+        Command::Feedback(arguments) => feedback::feedback(arguments, ui),
+        Command::Synthesize(arguments) => synthesize::synthesize(arguments, common, ui),
         Command::Audit { run, deep } => audit::audit(run, *deep, ui),
         Command::Report { run, against } => match against {
             Some(other) => compare::compare(run, other, common.lang, ui),

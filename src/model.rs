@@ -34,13 +34,42 @@ pub(crate) struct Opened {
     pub(crate) tokenizer: Tokenizer,
     /// Ids that end a text.
     pub(crate) ends: Vec<u32>,
+    /// Ids before a text that is no conversation; none of a run, whose documents have none.
+    pub(crate) start: Vec<u32>,
+}
+
+impl Opened {
+    /// Ids of a text as the model reads its beginning.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        Ok([self.start.clone(), self.tokenizer.encode(text)?].concat())
+    }
+
+    /// Ids that end a text, or an answer by a chat template.
+    pub(crate) fn ends(&self, chat: Option<&ChatEncoder<'_>>) -> Result<Vec<u32>> {
+        let mut ends = self.ends.clone();
+        if let Some(chat) = chat {
+            ends.extend(chat.stops()?);
+            ends.sort_unstable();
+            ends.dedup();
+        }
+        Ok(ends)
+    }
+}
+
+/// What belongs together, before anything is computed.
+struct Found {
+    weights: Pretrained,
+    tokenizer: Tokenizer,
+    /// Ids that end a text, beside those that tokenizer and config name.
+    ends: Vec<u32>,
+    start: Vec<u32>,
 }
 
 /// Opens a model, ready to be used.
 pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
     let hint = |error: trainer::Error| Error::new(error).hint("`malmoi doctor` lists the devices");
     let device: DeviceSpec = source.device.parse().map_err(hint)?;
-    let (weights, tokenizer, more) = find(source)?;
+    let Found { weights, tokenizer, ends: more, start } = find(source)?;
     let (rows, ids) = (weights.vocab_size(), tokenizer.vocab_size() as usize);
     if ids > rows {
         return Err(Error::new(format!("the model has {rows} rows, the tokenizer {ids} ids: they do not belong together"))
@@ -54,18 +83,21 @@ pub(crate) fn open(source: &Source<'_>) -> Result<Opened> {
     let device = device.open().map_err(hint)?;
     let model = weights.model(&device).map_err(Error::new)?;
     let precision = Precision::best(model.config(), &device);
-    Ok(Opened { model: model.with_precision(precision).map_err(Error::new)?, tokenizer, ends })
+    Ok(Opened { model: model.with_precision(precision).map_err(Error::new)?, tokenizer, ends, start })
 }
 
 /// Hash of everything that the model's answers follow from: weights, their config, the tokenizer. Reads every byte.
 pub(crate) fn identity(source: &Source<'_>) -> Result<Digest> {
-    let (weights, tokenizer, _) = find(source)?;
+    let Found { weights, tokenizer, start, .. } = find(source)?;
     let mut hasher = blake3::Hasher::new_derive_key("malmoi model with its tokenizer, version 1");
     hasher.update(&weights.digest().map_err(Error::new)?.0).update(&tokenizer.fingerprint());
+    for id in start {
+        hasher.update(&id.to_le_bytes());
+    }
     Ok(Digest(*hasher.finalize().as_bytes()))
 }
 
-fn find(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+fn find(source: &Source<'_>) -> Result<Found> {
     match source.path.join(layout::RECIPE).exists() {
         true if source.lora.is_some() => Err(Error::new(format!("--lora is for models in files, and {} is a run", source.path.display()))
             .hint("a run's own adapters are merged without it")),
@@ -96,7 +128,7 @@ pub(crate) fn checkpoint(run: &Path, step: Option<Step>) -> Result<Checkpoint> {
 
 /// A checkpoint, the run's tokenizer, and the end ids of the model that training started from and of the
 /// answers that it learned.
-fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+fn of_run(source: &Source<'_>) -> Result<Found> {
     let run = source.path;
     let recipe = Recipe::load(&run.join(layout::RECIPE), &[])?;
     let checkpoint = checkpoint(run, source.step)?;
@@ -118,12 +150,12 @@ fn of_run(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
         Some(adapted) => adapted.merged(MergeBase::default())?,
         None => checkpoint.weights().map_err(Error::new)?,
     };
-    Ok((weights, tokenizer, ends))
+    Ok(Found { weights, tokenizer, ends, start: Vec::new() })
 }
 
 /// A model's files, the tokenizer that is in them or stands beside them, and the end ids of its
 /// generation_config.json.
-fn of_files(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
+fn of_files(source: &Source<'_>) -> Result<Found> {
     let weights = Pretrained::open(source.path)
         .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
     let weights = match source.lora {
@@ -136,13 +168,15 @@ fn of_files(source: &Source<'_>) -> Result<(Pretrained, Tokenizer, Vec<u32>)> {
     let named = source.tokenizer.map(PathBuf::from).or_else(|| source.lora.and_then(beside));
     let is_gguf = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
     if let (true, None) = (is_gguf, &named) {
-        return Ok((weights, load(source.path)?, Vec::new()));
+        let tokenizer = load(source.path)?;
+        return Ok(Found { weights, start: tokenizer.start(source.path)?, tokenizer, ends: Vec::new() });
     }
     let Some(path) = named.or_else(|| beside(folder)) else {
         return Err(Error::new(format!("no tokenizer stands beside {}", source.path.display())).hint("name its file with --tokenizer"));
     };
     let ends = if source.path.is_dir() { ends(&folder.join("generation_config.json"))? } else { Vec::new() };
-    Ok((weights, load(&path)?, ends))
+    let tokenizer = load(&path)?;
+    Ok(Found { weights, start: tokenizer.start(&path)?, tokenizer, ends })
 }
 
 #[derive(Deserialize)]

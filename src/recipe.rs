@@ -23,6 +23,7 @@ use crate::error::{Context, Error, Result};
 pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
+pub(crate) use paths::resolve;
 
 /// A run, as `recipe.toml` states it. Relative paths are relative to the recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, jsonl, korean};
 use crate::malmoi::{call, curve, done};
 
 fn fixture(name: &str) -> PathBuf {
@@ -64,6 +64,160 @@ fn likelihoods_and_accuracy_are_those_of_lm_eval() {
         assert!((mean("macro-means") - (accuracies[0] + accuracies[1]) / 2.0).abs() < 1e-12);
         assert!((mean("metrics") - (13.0 * accuracies[0] + 11.0 * accuracies[1]) / 24.0).abs() < 1e-12);
     }
+}
+
+/// A copy of the model with the chat template; and a tokenizer that puts a token before a text, if wanted.
+fn variant(folder: &Path, name: &str, template: bool, start: bool) {
+    let copy = folder.join(name);
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(fixture("model")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, copy.join(path.file_name().unwrap())).unwrap();
+    }
+    let mut config: Value = serde_json::from_slice(&fs::read(copy.join("tokenizer_config.json")).unwrap()).unwrap();
+    if template {
+        fs::copy(fixture("chat.jinja"), copy.join("chat_template.jinja")).unwrap();
+    }
+    if start {
+        config["bos_token"] = json!("<|endoftext|>");
+        fs::write(copy.join("tokenizer_config.json"), config.to_string()).unwrap();
+        let mut tokenizer: Value = serde_json::from_slice(&fs::read(copy.join("tokenizer.json")).unwrap()).unwrap();
+        let token = json!({ "id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"] });
+        tokenizer["post_processor"] = json!({
+            "type": "TemplateProcessing", "pair": [], "special_tokens": { "<|endoftext|>": token },
+            "single": [{ "SpecialToken": { "id": "<|endoftext|>", "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
+        });
+        fs::write(copy.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn conversations_are_those_of_lm_eval() {
+    let folder = TempDir::new().unwrap();
+    variant(folder.path(), "chat", true, false);
+    variant(folder.path(), "start", false, true);
+    variant(folder.path(), "both", true, true);
+    let cases: [(&str, &str, &str, &[&str]); 5] = [
+        ("turns", "chat", "kmmlu.2-shot.likelihood.chat", &["--shots", "2", "--chat-template"]),
+        ("one-turn", "chat", "kmmlu.2-shot.likelihood.chat-one-turn", &["--shots", "2", "--chat-template", "--one-turn"]),
+        ("system", "chat", "kmmlu.1-shot.likelihood.chat", &["--shots", "1", "--chat-template", "--system", "질문에 답한다."]),
+        ("start", "start", "kmmlu.0-shot.likelihood", &[]),
+        ("start-turns", "both", "kmmlu.1-shot.likelihood.chat", &["--shots", "1", "--chat-template"]),
+    ];
+    for (case, model, file, options) in cases {
+        let kmmlu = task("kmmlu", &fixture(""));
+        let out = folder.path().join(format!("out-{case}"));
+        let arguments = [&["eval", model, "--task", &kmmlu, "--out", out.to_str().unwrap()], options].concat();
+        done(folder.path(), &arguments);
+        let found = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+        let records = lines(&found.join(format!("{file}.jsonl")));
+        for subject in ["arithmetic", "words"] {
+            let expected = &expected()["chats"][case][subject];
+            let ours: Vec<&Value> = records.iter().filter(|record| record["id"].as_str().unwrap().starts_with(subject)).collect();
+            let theirs = expected["log-likelihoods"].as_array().unwrap();
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                let values = ours["answer"]["log-likelihoods"].as_array().unwrap();
+                for (a, b) in values.iter().zip(theirs.as_array().unwrap()) {
+                    assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-4, "{case} {subject}: {a} {b} {}", ours["prompt"]);
+                }
+            }
+            let accuracy = ours.iter().map(|record| record["scores"]["accuracy"].as_f64().unwrap()).sum::<f64>() / ours.len() as f64;
+            assert!((accuracy - expected["accuracy"].as_f64().unwrap()).abs() < 1e-12, "{case} {subject}");
+        }
+    }
+    let kmmlu = task("kmmlu", &fixture("words-test.csv"));
+    let none = call(folder.path(), &["eval", "start", "--task", &kmmlu, "--chat-template"]);
+    assert!(none.code == 2 && none.stderr.contains("comes without a chat template") && none.stderr.contains("chatml"), "{}", none.stderr);
+    done(
+        folder.path(),
+        &["eval", "start", "--task", &kmmlu, "--chat-template=chat/chat_template.jinja", "--generate", "--tokens", "2", "--limit", "1"],
+    );
+    assert!(call(folder.path(), &["eval", "chat", "--task", &kmmlu, "--one-turn"]).stderr.contains("--chat-template"));
+}
+
+#[test]
+fn ids_of_prompts_are_those_of_transformers() {
+    let folder = TempDir::new().unwrap();
+    variant(folder.path(), "both", true, true);
+    let ids = |text: &str| serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()["prompt-ids"].clone();
+    let generate = |arguments: &[&str]| done(folder.path(), &[&["generate", "both", "--tokens", "1", "--json"], arguments].concat()).stdout;
+    let chats = &expected()["chats"];
+    // Of a text, with what its tokenizer puts first; of a conversation, with what the template writes.
+    assert_eq!(ids(&generate(&[chats["text"]["text"].as_str().unwrap()])), chats["text"]["ids"]);
+    let conversations = chats["ids"].as_array().unwrap();
+    let file: String = conversations.iter().map(|case| format!("{}\n", json!({ "messages": case["messages"] }))).collect();
+    fs::write(folder.path().join("talk.jsonl"), file).unwrap();
+    let all = generate(&["--chat", "--prompts", "talk.jsonl"]);
+    let found: Vec<Value> = all.lines().map(ids).collect();
+    assert_eq!(found, conversations.iter().map(|case| case["ids"].clone()).collect::<Vec<_>>());
+    // A question of its own, with and without a system; and by another template.
+    let said = conversations[0]["messages"][0]["content"].as_str().unwrap();
+    assert_eq!(ids(&generate(&["--chat", said])), conversations[0]["ids"]);
+    let [system, user] = [0, 1].map(|at| conversations[1]["messages"][at]["content"].as_str().unwrap());
+    assert_eq!(ids(&generate(&["--chat", "--system", system, user])), conversations[1]["ids"]);
+    assert_ne!(ids(&generate(&["--chat", "--template", "alpaca-ko", said])), conversations[0]["ids"]);
+
+    let refused = |arguments: &[&str]| {
+        let outcome = call(folder.path(), &[&["generate", "both", "--tokens", "1"], arguments].concat());
+        assert_ne!(outcome.code, 0);
+        outcome.stderr
+    };
+    assert!(
+        refused(&["--prompts", "talk.jsonl"]).contains("add --chat")
+            || refused(&["--prompts", "talk.jsonl"]).contains("want a chat template")
+    );
+    assert!(refused(&["--chat", "--template", "nothing", "x"]).contains("a template is one of"));
+    assert!(refused(&["--template", "chatml", "x"]).contains("--chat"));
+    fs::write(
+        folder.path().join("bad.jsonl"),
+        "{\"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}]}\n{\"prompt\": \"a\", \"messages\": []}\n{}\n",
+    )
+    .unwrap();
+    let bad = refused(&["--chat", "--prompts", "bad.jsonl"]);
+    assert!(
+        bad.contains("does not end with something to answer") && bad.contains("it has both") && bad.contains("line 3: missing field"),
+        "{bad}"
+    );
+}
+
+#[test]
+fn questions_that_were_trained_on_are_named_beside_the_score() {
+    let corpus = Corpus::new();
+    let long = "다음 가운데 강가의 갈대가 늦은 가을에 고개를 숙이는 까닭으로 가장 알맞은 것을 하나만 고르시오";
+    let other = "어느 마을의 사서가 낡은 사전에서 찾아낸 옛말 가운데 뜻이 다른 하나는 무엇인지 고르시오";
+    let set = format!(
+        "question,answer,A,B,C,D,Category\n{long},1,가,나,다,라,Words\n{other},2,가,나,다,라,Words\n짧은 물음?,3,가,나,다,라,Words\n"
+    );
+    fs::write(corpus.path().join("own-test.csv"), set).unwrap();
+    let path = corpus.path().join("data/ko.jsonl");
+    let planted = jsonl("planted", &format!("{}\n{}\n{}", korean(300), long.replace(' ', "  "), korean(301)));
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &planted).unwrap();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let kmmlu = task("kmmlu", &corpus.path().join("own-test.csv"));
+    let arguments = ["eval", &model(), "--task", &kmmlu, "--contamination", "out/run"];
+    let found = done(corpus.path(), &arguments);
+    assert!(found.stdout.contains("contamination: 1 of 3 questions (2 are long enough to be found)"), "{}", found.stdout);
+    assert!(
+        found.stdout.contains("without them accuracy") && found.stderr.contains("own-test.csv#1 in document `planted`"),
+        "{} {}",
+        found.stdout,
+        found.stderr
+    );
+    let json = done(corpus.path(), &[&arguments[..], &["--json"]].concat());
+    let summary =
+        json.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).find(|event| event["reason"] == "task").unwrap();
+    let leak = &summary["contamination"]["leaks"][0];
+    assert_eq!((&leak["document"], &leak["overlap"], &summary["contamination"]["searchable"]), (&json!("planted"), &json!(1.0), &json!(2)));
+    // The others' accuracy is that of their own records.
+    let records = lines(&outputs(corpus.path(), "kmmlu.0-shot.likelihood.jsonl"));
+    let clean = records[1..].iter().map(|record| record["scores"]["accuracy"].as_f64().unwrap()).sum::<f64>() / 2.0;
+    assert_eq!(summary["contamination"]["without"][0]["value"].as_f64().unwrap(), clean);
+    // As a number, for gates.
+    fs::write(corpus.path().join("gates.toml"), "[leaks]\nmetric = \"kmmlu/contaminated\"\nmax = 0.1\n").unwrap();
+    assert_eq!(call(corpus.path(), &[&arguments[..], &["--gate", "gates.toml"]].concat()).code, 1);
+    let nowhere = call(corpus.path(), &["eval", &model(), "--task", &kmmlu, "--contamination", "data"]);
+    assert!(nowhere.code == 2 && nowhere.stderr.contains("there is no run"), "{}", nowhere.stderr);
 }
 
 #[test]

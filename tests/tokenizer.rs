@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::corpus::{Corpus, RECIPE, english, korean};
+use crate::corpus::{Corpus, english, korean};
 use crate::malmoi::{call, done};
 
 /// Two files of text: 60 documents of each language, and one record that is none.
@@ -167,24 +167,4 @@ fn converts_what_keeps_its_ids_and_refuses_the_rest() {
         assert!(outcome.code == 2 && outcome.stderr.contains(message), "{arguments:?}: {}", outcome.stderr);
         assert!(!folder.join("x.json").exists() && !folder.join("x.tiktoken").exists());
     }
-}
-
-/// A GGUF file says which token ends a text, and the tokenizer.json made of it does not.
-#[test]
-fn a_run_remembers_the_end_token_of_a_gguf_file() {
-    let corpus = Corpus::new();
-    let mut gguf = std::fs::read("shards/testdata/vocabularies/gpt2.gguf").unwrap();
-    let key = b"tokenizer.ggml.eos_token_id\x04\0\0\0";
-    let at = gguf.windows(key.len()).position(|window| window == key).unwrap() + key.len();
-    // `<|im_end|>` stands after `<|endoftext|>`, which is the usual one.
-    gguf[at] += 1;
-    std::fs::write(corpus.path().join("other.gguf"), gguf).unwrap();
-    let recipe = RECIPE.replace("train = { model = \"bpe\", vocab-size = 600 }", "load = \"other.gguf\"");
-    corpus.recipe("recipe.toml", &recipe);
-    done(corpus.path(), &["run", "recipe.toml"]);
-    let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(corpus.out("run").join("manifest.json")).unwrap()).unwrap();
-    assert_eq!(manifest["tokenizer"]["eos-token"], "<|im_end|>");
-    let audit = done(corpus.path(), &["audit", "out/run", "--deep"]);
-    assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
-    done(corpus.path(), &["generate", "out/run", "a", "--tokens", "2"]);
 }

@@ -221,6 +221,35 @@ impl Filter for Decontaminate {
     }
 }
 
+/// Items that are looked for in texts one by one, with the filter's default limits; what [`DecontaminateConfig`] does for
+/// files.
+pub struct ItemSearch(Decontaminate);
+
+impl ItemSearch {
+    /// Of items as set, id and texts.
+    pub fn new<'a>(items: impl IntoIterator<Item = (String, String, Vec<&'a str>)>) -> Self {
+        let config = DecontaminateConfig { action: Contaminated::Count, ..DecontaminateConfig::default() };
+        let mut index = Index::new(config.unit, config.ngram, config.min_words);
+        for (set, id, texts) in items {
+            let texts: Vec<(&str, &str)> = texts.into_iter().map(|text| ("text", text)).collect();
+            index.add(&set, id, &texts);
+        }
+        index.finish();
+        Self(config.with(index))
+    }
+
+    /// Items of which a text holds more than half, the most of one first.
+    pub fn find(&self, text: &str) -> Vec<Finding> {
+        let found = self.0.index.search(&Units::new(text, self.0.index.unit()), self.0.max_overlap);
+        found.matches.iter().map(|one| self.0.finding(one, text)).collect()
+    }
+
+    /// The sets, and how many of their items are long enough to be told from other texts.
+    pub fn sets(&self) -> &[EvalSet] {
+        self.0.index.sets()
+    }
+}
+
 impl Decontaminate {
     fn finding(&self, one: &Match, text: &str) -> Finding {
         let (set, item, field) = self.index.names(one.text);

@@ -70,7 +70,7 @@ pub use c4_quality::{C4Preset, C4QualityConfig};
 pub use chain::{Chain, MAX_TEXT_BYTES};
 pub use classifier::{ClassifierConfig, Model, ModelError, Sample, Scores, Trainer, TrainerConfig};
 pub use code_quality::{CodePreset, CodeQualityConfig};
-pub use decontaminate::{Contaminated, DecontaminateConfig, EvalFiles, EvalSet, Finding, Unit};
+pub use decontaminate::{Contaminated, DecontaminateConfig, EvalFiles, EvalSet, Finding, ItemSearch, Unit};
 pub use encoding::EncodingConfig;
 pub use filter::{Filter, Reason, Sign, Verdict};
 pub use fineweb_quality::{FinewebPreset, FinewebQualityConfig};

@@ -19,6 +19,16 @@ pub(crate) struct Generate {
     /// A file of JSON lines, each with a `prompt` and, if wanted, an `id`: writes JSON lines in their order.
     #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
     pub(crate) prompts: Option<PathBuf>,
+    /// Hold a conversation: a prompt is what a user says, written out with the model's chat template. What is typed
+    /// goes on with what was said before; in a file, `messages` can stand in place of `prompt`.
+    #[arg(long)]
+    pub(crate) chat: bool,
+    /// Another chat template: `alpaca-ko`, `chatml`, `gemma`, `llama3`, `qwen2.5`, or a file or folder with one.
+    #[arg(long, value_name = "NAME|FILE", requires = "chat")]
+    pub(crate) template: Option<String>,
+    /// What the system says before the conversation.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub(crate) system: Option<String>,
     /// Continuations of each prompt.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1 << 16))]
     pub(crate) samples: u32,
@@ -68,6 +78,18 @@ pub(crate) struct Eval {
     /// Where a task's examples are [default: for kmmlu, the dev files beside its test files].
     #[arg(long, value_name = "TASK=FILE")]
     pub(crate) examples: Vec<String>,
+    /// Ask by the model's chat template, or by this one: a name, or a file or folder with one.
+    #[arg(long, value_name = "NAME|FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) chat_template: Option<String>,
+    /// What the system says before the question.
+    #[arg(long, value_name = "TEXT", requires = "chat_template")]
+    pub(crate) system: Option<String>,
+    /// With a chat template, put examples and question into one message, not each into one of its own.
+    #[arg(long, requires = "chat_template")]
+    pub(crate) one_turn: bool,
+    /// Say which questions stand in the documents of this run folder, and what the scores are without them.
+    #[arg(long, value_name = "RUN")]
+    pub(crate) contamination: Option<PathBuf>,
     /// Let the model write the letter of a choice, instead of comparing the choices' likelihoods.
     #[arg(long)]
     pub(crate) generate: bool,

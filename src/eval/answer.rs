@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 use trainer::{FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, TextStream};
 
+use super::form::Form;
 use super::item::{Answer, Ask, Item, rounded};
 use super::judge::judge;
 use super::store::Store;
@@ -28,32 +29,26 @@ pub(super) struct Questions<'a> {
     pub(super) items: &'a [Item],
     /// Examples and prompt, of each item.
     pub(super) prompts: &'a [String],
+    pub(super) form: &'a Form<'a>,
     /// Texts generated at a time.
     pub(super) batch: u32,
 }
 
 /// Answers what the store has not, longest prompts first. Gives how many were answered.
-pub(super) fn answer(
-    name: &str,
-    questions: &Questions<'_>,
-    opened: &Opened,
-    store: &mut Store,
-    cancel: &AtomicBool,
-    ui: &Ui,
-) -> Result<usize> {
+pub(super) fn answer(name: &str, questions: &Questions<'_>, store: &mut Store, cancel: &AtomicBool, ui: &Ui) -> Result<usize> {
     let (items, prompts) = (questions.items, questions.prompts);
     let missing: Vec<bool> = items.iter().zip(prompts).map(|(item, prompt)| store.get(item, prompt).is_none()).collect();
     let count = missing.iter().filter(|missing| **missing).count();
     if count == 0 {
         return Ok(0);
     }
-    let length = |prompt: &String| opened.tokenizer.encode(prompt).map(|ids| ids.len());
-    let lengths: Vec<usize> = prompts.par_iter().map(length).collect::<std::result::Result<_, _>>()?;
+    let length = |prompt: &String| questions.form.ids(prompt).map(|ids| ids.len());
+    let lengths: Vec<usize> = prompts.par_iter().map(length).collect::<Result<_>>()?;
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|&at| (std::cmp::Reverse(lengths[at]), at));
     let asked = |at: &usize| matches!(items[*at].ask, Ask::Choose(_));
     let (choices, texts): (Vec<usize>, Vec<usize>) = order.into_iter().partition(asked);
-    let work = Work { questions, opened, missing: &missing, lengths: &lengths, cancel };
+    let work = Work { questions, missing: &missing, lengths: &lengths, cancel };
     if choices.iter().any(|&at| missing[at]) {
         work.choose(name, &choices, store, ui)?;
     }
@@ -65,7 +60,6 @@ pub(super) fn answer(
 
 struct Work<'a> {
     questions: &'a Questions<'a>,
-    opened: &'a Opened,
     missing: &'a [bool],
     lengths: &'a [usize],
     cancel: &'a AtomicBool,
@@ -101,7 +95,7 @@ impl Work<'_> {
     }
 
     fn context(&self) -> usize {
-        self.opened.model.config().max_positions.map_or(CONTEXT, |most| most as usize)
+        self.questions.form.opened.model.config().max_positions.map_or(CONTEXT, |most| most as usize)
     }
 
     fn choose(&self, name: &str, order: &[usize], store: &mut Store, ui: &Ui) -> Result<()> {
@@ -116,7 +110,7 @@ impl Work<'_> {
             let encoded: Vec<Encoded> = chunk.iter().map(|&at| self.encode(at)).collect::<Result<_>>()?;
             let pairs: Vec<(&[u32], &[u32])> =
                 encoded.iter().flat_map(|encoded| encoded.pairs.iter().map(|(context, choice)| (&context[..], &choice[..]))).collect();
-            let mut scores = trainer::score(&self.opened.model, &pairs, |_| ()).map_err(Error::bad_result)?.into_iter();
+            let mut scores = trainer::score(&self.questions.form.opened.model, &pairs, |_| ()).map_err(Error::bad_result)?.into_iter();
             let mut records = Vec::new();
             for (&at, encoded) in chunk.iter().zip(&encoded) {
                 let values: Vec<f64> = scores.by_ref().take(encoded.pairs.len()).map(|score| rounded(score.log_likelihood)).collect();
@@ -137,15 +131,15 @@ impl Work<'_> {
     /// As lm-eval does it: context and choice are encoded together, and the choice is what is beyond the context's
     /// own length. A prompt that is too long loses its beginning.
     fn encode(&self, at: usize) -> Result<Encoded> {
-        let tokenizer = &self.opened.tokenizer;
+        let form = self.questions.form;
         let item = &self.questions.items[at];
         let prompt = &self.questions.prompts[at];
         let Ask::Choose(choices) = &item.ask else { return Ok(Encoded { pairs: Vec::new(), cut: 0 }) };
-        let context = tokenizer.encode(prompt)?;
         let mut cut = 0;
         let mut pairs = Vec::new();
         for choice in choices {
-            let whole = tokenizer.encode(&format!("{prompt}{choice}"))?;
+            let (context, whole) = form.with_choice(prompt, choice);
+            let (context, whole) = (form.ids(context)?, form.ids(&whole)?);
             let Some(choice_ids) = whole.get(context.len()..).filter(|ids| !ids.is_empty()) else {
                 return Err(Error::new(format!("{}: the tokenizer gives `{choice}` no token of its own after its prompt", item.id)));
             };
@@ -158,8 +152,9 @@ impl Work<'_> {
     }
 
     fn write(&self, name: &str, order: &[usize], store: &mut Store, ui: &Ui) -> Result<()> {
-        let Opened { model, tokenizer, ends } = self.opened;
-        let Questions { items, prompts, batch } = *self.questions;
+        let Questions { items, prompts, form, batch } = *self.questions;
+        let Opened { model, tokenizer, .. } = form.opened;
+        let ends = form.ends()?;
         let progress = ui.progress(name, Unit::Items, order.len() as u64);
         let mut left = order.iter().copied().filter(|&at| self.missing[at]).peekable();
         progress.set_before(order.iter().filter(|&&at| !self.missing[at]).count() as u64);
@@ -177,7 +172,7 @@ impl Work<'_> {
                 && let Some(at) = left.next()
             {
                 let Ask::Write { tokens, stops } = &items[at].ask else { continue };
-                let mut prompt = tokenizer.encode(&prompts[at])?;
+                let mut prompt = form.ids(&prompts[at])?;
                 // Half of what fits is left to the answer at least, or as much as it may have.
                 let longest = generator.longest();
                 let cut = prompt.len().saturating_sub(longest - (*tokens as usize).min(longest / 2));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::form::Example;
 use super::instructions::Instruction;
 
 /// One question.
@@ -16,6 +17,8 @@ pub(super) struct Item {
     pub(super) subject: String,
     /// What the model reads, without examples.
     pub(super) prompt: String,
+    /// Texts of the file by which the question is found in other texts.
+    pub(super) searched: Vec<String>,
     pub(super) ask: Ask,
     pub(super) gold: Gold,
 }
@@ -84,8 +87,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Item {
-    /// The item as an example: its prompt and its right answer. None where the set has no single right answer.
-    pub(super) fn example(&self) -> Option<String> {
+    /// The item as an example, with its right answer. None where the set has no single right answer.
+    pub(super) fn example(&self) -> Option<Example> {
         let answer = match (&self.gold, &self.ask) {
             (Gold::Choice(right), Ask::Choose(choices)) => choices.get(*right)?.clone(),
             (Gold::Letter { right, .. }, _) => format!(" {}", letter(*right)),
@@ -94,7 +97,7 @@ impl Item {
             (Gold::Formula(formula), _) => format!(" $\\boxed{{{formula}}}$."),
             _ => return None,
         };
-        Some(format!("{}{answer}", self.prompt))
+        Some(Example { question: self.prompt.clone(), answer })
     }
 }
 

@@ -58,7 +58,7 @@ pub(super) fn read(task: Task, path: &Path, options: &Options) -> Result<Set> {
 }
 
 /// A question of a set that asks for a choice among texts, with a letter for each.
-fn choice(id: String, subject: String, prompt: String, right: usize, choices: usize, options: &Options) -> Item {
+fn choice([id, subject, prompt]: [String; 3], searched: Vec<String>, right: usize, choices: usize, options: &Options) -> Item {
     let (ask, gold) = if options.generate {
         let stops = ["\n\n", "Q:", "문제:", "질문:"].map(str::to_owned).to_vec();
         (Ask::Write { tokens: options.tokens.unwrap_or(32), stops }, Gold::Letter { right, letters: choices })
@@ -66,7 +66,7 @@ fn choice(id: String, subject: String, prompt: String, right: usize, choices: us
         let letters = (0..choices).map(|at| format!(" {}", super::item::letter(at))).collect();
         (Ask::Choose(letters), Gold::Choice(right))
     };
-    Item { id, subject, prompt, ask, gold }
+    Item { id, subject, prompt, searched, ask, gold }
 }
 
 /// IFEval's format: JSON lines with `prompt` or `instruction`, `instruction_id_list`, `kwargs`.
@@ -96,6 +96,7 @@ fn instructions(path: &Path, options: &Options) -> Result<Set> {
                 id: format!("{name}#{}", at + 1),
                 subject: String::new(),
                 prompt: prompt.to_owned(),
+                searched: vec![prompt.to_owned()],
                 ask: Ask::Write { tokens: options.tokens.unwrap_or(1280), stops: Vec::new() },
                 gold: Gold::Instructions(checks),
             });

@@ -3,6 +3,7 @@
 use serde_json::json;
 use trainer::BucketLoss;
 
+use super::contamination::{Contamination, Without};
 use super::gate::Outcome;
 use super::monitor::{Efficiency, Safety};
 use super::statistics::Interval;
@@ -30,11 +31,33 @@ pub(super) fn task(summary: &Summary, before: &dyn Fn(&str) -> Option<f64>, ui: 
         }
         table.lines().iter().for_each(|line| ui.data(format!("  {line}")));
     }
+    if let Some(found) = &summary.contamination {
+        contamination(summary.task, found, ui);
+    }
     if summary.cut > 0 {
         ui.warn(format!("{}: {} prompts are longer than the model's context and lost their beginning", summary.task, summary.cut));
     }
     if summary.unfinished > 0 {
         ui.warn(format!("{}: {} texts were not finished after as many tokens as they may have", summary.task, summary.unfinished));
+    }
+}
+
+/// What of a task stands in training documents, beside its scores.
+fn contamination(task: &str, found: &Without, ui: &Ui) {
+    let Contamination { run, documents, items, searchable, leaks } = &found.contamination;
+    let without: Vec<String> = found.without.iter().map(|metric| format!("{} {:.4}", metric.name, metric.value)).collect();
+    let without = match leaks.len() {
+        0 => String::new(),
+        _ if without.is_empty() => "; no others are left".to_owned(),
+        _ => format!("; without them {}", without.join(", ")),
+    };
+    ui.data(format!(
+        "  contamination: {} of {items} questions ({searchable} are long enough to be found) stand in {documents} documents of {}{without}",
+        leaks.len(),
+        run.display()
+    ));
+    if let Some(first) = leaks.first() {
+        ui.warn(format!("{task}: {} questions were trained on, or may be: {} in document `{}`", leaks.len(), first.item, first.document));
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::contamination::Without;
 use super::item::{Answer, Record};
 use super::statistics::{Interval, Statistic, groups};
 use super::task::Task;
@@ -51,6 +52,9 @@ pub(super) struct Summary {
     pub(super) unfinished: usize,
     /// Instructions that could not be checked.
     pub(super) unchecked: usize,
+    /// Questions that stand in training documents, where these were searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) contamination: Option<Without>,
 }
 
 /// Summarises the records of a task.
@@ -83,6 +87,7 @@ pub(super) fn summarise(task: Task, shots: usize, unchecked: usize, records: &[&
         cut: records.iter().filter(|record| record.cut > 0).count(),
         unfinished: records.iter().filter(|record| matches!(&record.answer, Answer::Text { finish, .. } if finish == "length")).count(),
         unchecked,
+        contamination: None,
     }
 }
 
@@ -91,11 +96,12 @@ impl Summary {
     pub(super) fn measured(&self) -> BTreeMap<String, f64> {
         let micro = self.metrics.iter().map(|metric| (format!("{}/{}", self.task, metric.name), metric.value));
         let macro_means = self.macro_means.iter().map(|metric| (format!("{}/{}/macro", self.task, metric.name), metric.value));
-        micro.chain(macro_means).collect()
+        let contaminated = self.contamination.as_ref().map(|found| (format!("{}/contaminated", self.task), found.contamination.share()));
+        micro.chain(macro_means).chain(contaminated).collect()
     }
 }
 
-fn metrics(statistics: &[Statistic], records: &[&Record]) -> Vec<Metric> {
+pub(super) fn metrics(statistics: &[Statistic], records: &[&Record]) -> Vec<Metric> {
     let metric = |statistic: &Statistic| {
         Some(Metric { name: statistic.name(), value: statistic.of(records)?, interval: statistic.interval(records) })
     };

@@ -5,50 +5,53 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use trainer::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, TextStream};
 
+use super::form::{Form, Prompt};
 use crate::cli;
 use crate::error::{Error, Result};
-use crate::model::Opened;
 
 /// Longest context that is taken unasked.
 const CONTEXT: u32 = 32_768;
 
 /// A text to be continued.
-pub(super) struct Job {
+pub(crate) struct Job {
     /// Its place among all; its draws follow from this.
-    pub(super) id: u64,
+    pub(crate) id: u64,
     /// What it is called in the output.
-    pub(super) name: Value,
-    pub(super) prompt: String,
+    pub(crate) name: Value,
+    pub(crate) prompt: Prompt,
 }
 
 /// A finished continuation.
-pub(super) struct Continued {
-    pub(super) job: Job,
-    pub(super) text: String,
-    pub(super) completion: Completion,
+pub(crate) struct Continued {
+    pub(crate) job: Job,
+    pub(crate) text: String,
+    /// Ids of its prompt.
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) completion: Completion,
     /// Whether a stop string ended it.
     stopped: bool,
 }
 
 /// Tokens that went through.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Tally {
-    pub(super) prompt: u64,
-    pub(super) drawn: u64,
+pub(crate) struct Tally {
+    pub(crate) prompt: u64,
+    pub(crate) drawn: u64,
 }
 
 /// Continues texts.
-pub(super) struct Engine<'a> {
-    opened: &'a Opened,
+pub(crate) struct Engine<'a> {
+    form: &'a Form<'a>,
+    ends: Vec<u32>,
     arguments: &'a cli::Generate,
     generator: Generator,
-    texts: BTreeMap<u64, (Job, TextStream<'a>)>,
+    texts: BTreeMap<u64, (Job, Vec<u32>, TextStream<'a>)>,
     tally: Tally,
 }
 
 impl Continued {
     /// Why it ended.
-    pub(super) fn finish(&self) -> &'static str {
+    pub(crate) fn finish(&self) -> &'static str {
         match self.completion.finish {
             _ if self.stopped => "stop",
             FinishReason::End => "end",
@@ -59,7 +62,8 @@ impl Continued {
 }
 
 impl<'a> Engine<'a> {
-    pub(super) fn new(opened: &'a Opened, arguments: &'a cli::Generate) -> Result<Self> {
+    pub(crate) fn new(form: &'a Form<'a>, arguments: &'a cli::Generate) -> Result<Self> {
+        let opened = form.opened;
         let most = opened.model.config().max_positions.unwrap_or(CONTEXT).clamp(2, CONTEXT);
         let config = GenerateConfig {
             batch: if arguments.prompts.is_some() { arguments.batch } else { arguments.batch.min(arguments.samples) } as usize,
@@ -70,53 +74,51 @@ impl<'a> Engine<'a> {
             ..GenerateConfig::default()
         };
         let generator = Generator::new(&opened.model, config).map_err(Error::new)?;
-        Ok(Self { opened, arguments, generator, texts: BTreeMap::new(), tally: Tally::default() })
+        let ends = if arguments.ignore_end { Vec::new() } else { form.ends()? };
+        Ok(Self { form, ends, arguments, generator, texts: BTreeMap::new(), tally: Tally::default() })
     }
 
     /// Adds a text.
-    pub(super) fn push(&mut self, job: Job) -> Result<()> {
+    pub(crate) fn push(&mut self, job: Job) -> Result<()> {
         let cli::SamplingArgs { temperature, top_k, top_p, min_p, repetition_penalty } = self.arguments.sampling;
-        let prompt = self.opened.tokenizer.encode(&job.prompt)?;
-        if prompt.is_empty() {
-            return Err(Error::new("an empty prompt").hint("a continuation needs a beginning"));
-        }
+        let prompt = self.form.ids(&job.prompt)?;
         let longest = self.generator.longest();
         if prompt.len() >= longest {
             return Err(Error::new(format!("a prompt of {} tokens, but {longest} are the most for prompt and continuation", prompt.len()))
                 .hint("shorten it, or raise --context or --cache-bytes"));
         }
-        let text = TextStream::new(&self.opened.tokenizer, &prompt, &self.arguments.stop);
+        let text = TextStream::new(&self.form.opened.tokenizer, &prompt, &self.arguments.stop);
         self.tally.prompt += prompt.len() as u64;
         let request = Request {
             id: job.id,
-            prompt,
+            prompt: prompt.clone(),
             tokens: self.arguments.tokens,
             sampling: Sampling { repetition_penalty, temperature, top_k, top_p, min_p },
-            ends: if self.arguments.ignore_end { Vec::new() } else { self.opened.ends.clone() },
+            ends: self.ends.clone(),
         };
         self.generator.push(request).map_err(|error| match error {
             trainer::Error::Setting { option, detail } => Error::new(format!("--{option} is {detail}")),
             error => Error::new(error),
         })?;
-        self.texts.insert(job.id, (job, text));
+        self.texts.insert(job.id, (job, prompt, text));
         Ok(())
     }
 
     /// Texts that are not finished.
-    pub(super) fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.generator.pending()
     }
 
-    pub(super) fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         self.tally
     }
 
     /// One step of all. `on` hears new text; gives what is finished.
-    pub(super) fn step(&mut self, on: &mut dyn FnMut(&str)) -> Result<Vec<Continued>> {
+    pub(crate) fn step(&mut self, on: &mut dyn FnMut(&str)) -> Result<Vec<Continued>> {
         let (tokens, mut completions) = self.generator.step().map_err(Error::bad_result)?;
         self.tally.drawn += tokens.len() as u64;
         for token in tokens.iter().filter(|token| token.finish != Some(FinishReason::End)) {
-            let Some((_, text)) = self.texts.get_mut(&token.request) else { continue };
+            let Some((.., text)) = self.texts.get_mut(&token.request) else { continue };
             let Piece { text, stopped } = text.push(token.id).map_err(Error::new)?;
             on(&text);
             if stopped && token.finish.is_none() {
@@ -127,8 +129,8 @@ impl<'a> Engine<'a> {
     }
 
     fn finish(&mut self, completion: Completion, on: &mut dyn FnMut(&str)) -> Result<Option<Continued>> {
-        let Some((job, mut text)) = self.texts.remove(&completion.id) else { return Ok(None) };
+        let Some((job, prompt, mut text)) = self.texts.remove(&completion.id) else { return Ok(None) };
         on(&text.finish().map_err(Error::new)?);
-        Ok(Some(Continued { job, stopped: text.stopped(), text: text.text().to_owned(), completion }))
+        Ok(Some(Continued { job, stopped: text.stopped(), text: text.text().to_owned(), prompt, completion }))
     }
 }

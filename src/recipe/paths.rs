@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// `path` with variables expanded, relative to `folder`, without `.` and `..` components.
-pub(super) fn resolve(folder: &Path, path: &str) -> Result<String, String> {
+pub(crate) fn resolve(folder: &Path, path: &str) -> Result<String, String> {
     let expanded = expand(path, &|name| std::env::var(name).ok())?;
     if expanded.is_empty() {
         return Err("a path must not be empty".to_owned());

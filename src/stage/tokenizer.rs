@@ -70,7 +70,6 @@ pub(crate) fn make(folder: &Path, parts: &[Part], config: &TokenizerConfig, canc
         }
     }
     tokenizer.save(&path)?;
-    layout::write_json(folder, layout::END_TOKEN, tokenizer.eos_token())?;
     Ok(tokenizer)
 }
 
@@ -93,12 +92,11 @@ const FILES: [&str; 2] = ["tokenizer.json", "tokenizer.model"];
 /// The tokenizer of a run folder.
 pub(crate) fn open(folder: &Path, config: &TokenizerConfig) -> Result<Tokenizer> {
     let place = folder.join(layout::TOKENIZER);
-    // Runs of before this file was written: a trained tokenizer's end token is the first special token it was trained with.
-    let written = folder.join(layout::END_TOKEN).exists().then(|| layout::read_json::<String>(folder, layout::END_TOKEN)).transpose()?;
-    let trained = || config.train.as_ref()?.special_tokens.first().cloned();
-    let eos = config.eos.clone().or(written).or_else(trained);
+    // A trained tokenizer's end token is the first special token it was trained with.
+    let trained = config.train.as_ref().and_then(|train| train.special_tokens.first());
+    let eos = config.eos.as_ref().or(trained).map(String::as_str);
     match FILES.iter().map(|name| place.join(name)).find(|path| path.exists()) {
-        Some(path) => Ok(Tokenizer::load(path, eos.as_deref())?),
+        Some(path) => Ok(Tokenizer::load(path, eos)?),
         None => Err(Error::new(format!("there is no tokenizer in {}", place.display())).hint("`malmoi build` makes it")),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shards::{Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
 use trainer::{AdapterFile, Best, Checkpoint, DeviceSpec, Event, LoraConfig, Pretrained, RowsEvent, TrainConfig, Trainer};
 
+use crate::chat;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::lock::{Fingerprint, fingerprint};
@@ -115,12 +116,14 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         plan,
         StreamConfig { seq_len: config.sequence_length, batch: config.batch, seed: recipe.seed },
     )?;
+    let template = config.sample.as_ref().filter(|sample| sample.chat).map(|_| chat::of_model(folder, None)).transpose()?;
     let run = trainer::Run {
         folder,
         config,
         tokenizer,
         manifest,
         stream: &stream,
+        chat: template.as_ref(),
         device,
         seed: recipe.seed,
         fingerprint: identity(recipe, manifest, plan, start)?,

@@ -11,6 +11,7 @@ mod format;
 pub(crate) mod gguf;
 pub(crate) mod hf_config;
 mod merged;
+mod packed;
 mod safetensors;
 mod vocabulary;
 
@@ -26,12 +27,13 @@ pub(crate) use file::{Stored, WeightFile};
 pub(crate) use format::Format;
 pub use merged::MergeBase;
 use merged::Merged;
+use packed::{Packed, Scheme};
 pub(crate) use safetensors::{open as open_floats, open_own as open_safetensors};
 use vocabulary::Extended;
 pub use vocabulary::extend_vocabulary;
 
 use crate::error::{Error, Result};
-use crate::export::WeightFormat;
+use crate::export::{Packing, WeightFormat};
 use crate::model::{Adapters, Model, ModelConfig};
 use crate::tensors::read_at_most;
 
@@ -51,6 +53,8 @@ pub struct Pretrained {
     extended: Option<Extended>,
     /// What was trained beside these weights.
     merged: Option<Merged>,
+    /// How the matrices of its layers are packed, where they are.
+    scheme: Option<Scheme>,
 }
 
 /// Where a tensor is, and what is done to its rows after reading.
@@ -61,6 +65,8 @@ pub(crate) struct Place {
     pub(crate) stored: Stored,
     /// Heads whose rows are interleaved, as in Llama's GGUF files; 0 where they are not.
     pub(crate) interleaved: usize,
+    /// What its codes are scaled by, where it is packed.
+    pub(crate) packed: Option<Packed>,
 }
 
 impl Pretrained {
@@ -81,17 +87,20 @@ impl Pretrained {
     fn open_folder(folder: &Path) -> Result<Self> {
         let path = folder.join(folder::CONFIG);
         let config = hf_config::parse(&path, &read_at_most(&path, folder::MAX_CONFIG)?)?;
-        let weights = folder::Weights::open(folder)?;
-        let place = |(name, (file, stored))| (name, Place { file, stored, interleaved: 0 });
-        let tensors = weights.tensors.into_iter().map(place).collect();
-        let (config, vocab, eos) = (config.model, config.vocab, config.eos);
-        Ok(Self::new(folder, config, vocab, eos, weights.files, tensors))
+        let mut weights = folder::Weights::open(folder, config.packed.is_some())?;
+        let place = |(name, (file, stored))| (name, Place { file, stored, interleaved: 0, packed: None });
+        let tensors = match config.packed {
+            Some(scheme) => packed::gather(scheme, &mut weights)?,
+            None => weights.tensors.into_iter().map(place).collect(),
+        };
+        let opened = Self::new(folder, config.model, config.vocab, config.eos, weights.files, tensors);
+        Ok(Self { scheme: config.packed, ..opened })
     }
 
     /// One safetensors file with the weights of a model of this shape.
     pub(crate) fn of_file(path: &Path, config: ModelConfig, vocab: usize) -> Result<Self> {
         let (file, tensors) = safetensors::open(path)?;
-        let place = |(name, stored)| (name, Place { file: 0, stored, interleaved: 0 });
+        let place = |(name, stored)| (name, Place { file: 0, stored, interleaved: 0, packed: None });
         let tensors = tensors.into_iter().map(place).collect();
         Self::new(path, config, vocab, Vec::new(), vec![file], tensors).checked()
     }
@@ -105,7 +114,7 @@ impl Pretrained {
         tensors: BTreeMap<String, Place>,
     ) -> Self {
         let path = path.to_path_buf();
-        Self { path, config, vocab, eos, files, tensors, tokenizer_keys: Vec::new(), extended: None, merged: None }
+        Self { path, config, vocab, eos, files, tensors, tokenizer_keys: Vec::new(), extended: None, merged: None, scheme: None }
     }
 
     /// The files hold what the model needs, and nothing else.
@@ -138,7 +147,7 @@ impl Pretrained {
     /// Whether two tensors are stored as the same bytes.
     fn same(&self, one: &str, other: &str) -> Result<bool> {
         let (Some(one), Some(other)) = (self.tensors.get(one), self.tensors.get(other)) else { return Ok(false) };
-        if (one.stored.format, &one.stored.shape) != (other.stored.format, &other.stored.shape) {
+        if one.packed.is_some() || (one.stored.format, &one.stored.shape) != (other.stored.format, &other.stored.shape) {
             return Ok(false);
         }
         let step = 1 << 20;
@@ -170,6 +179,33 @@ impl Pretrained {
     /// Ids that its config says end a text, the usual one first.
     pub fn eos(&self) -> &[u32] {
         &self.eos
+    }
+
+    /// How the matrices of its layers are packed in a Hugging Face folder.
+    pub fn packing(&self) -> Packing {
+        match self.scheme {
+            None => Packing::Plain,
+            Some(Scheme::Nf4) => Packing::Nf4,
+            Some(Scheme::Int4 { .. }) => Packing::Int4,
+        }
+    }
+
+    /// Numbers of a row that share a scale, where the matrices are integers of four bits.
+    pub fn group(&self) -> Option<usize> {
+        match self.scheme {
+            Some(Scheme::Int4 { group }) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The type that the embedding has in the files, as `BF16` or `Q4_K`: that of all that is not packed.
+    pub fn stored_type(&self) -> &'static str {
+        self.tensors.get(EMBEDDING).map_or("", |place| place.stored.format.name())
+    }
+
+    /// Bytes of the files of weights.
+    pub fn file_bytes(&self) -> u64 {
+        self.files.iter().map(WeightFile::length).sum()
     }
 
     /// The keys about the tokenizer of a GGUF file, each as its bytes stand there.
@@ -206,6 +242,9 @@ impl Pretrained {
     fn own_pieces(&self, name: &str, put: &mut dyn FnMut(&[f32]) -> Result<()>) -> Result<()> {
         let place = self.place(name)?;
         let file = &self.files[place.file];
+        if let Some(packed) = &place.packed {
+            return packed.pieces(name, &(place.file, place.stored.clone()), &self.files, put);
+        }
         match &self.extended {
             _ if place.interleaved > 0 => put(&gguf::halves(&file.values(name, &place.stored)?, place.interleaved, &place.stored.shape)),
             Some(extended) if name == EMBEDDING || name == HEAD => {

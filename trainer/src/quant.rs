@@ -30,7 +30,7 @@ pub(crate) fn encode(format: Format, values: &[f32], out: &mut Vec<u8>) {
         Format::Q4K => blockwise(values, k_blocks::q4_k, out),
         Format::Q5K => blockwise(values, k_blocks::q5_k, out),
         Format::Q6K => blockwise(values, k_blocks::q6_k, out),
-        Format::U8 | Format::Q4_0 | Format::Q4_1 => panic!("{format:?} is only read"),
+        Format::U8 | Format::I32 | Format::I64 | Format::Q4_0 | Format::Q4_1 => panic!("{format:?} is only read"),
     }
 }
 

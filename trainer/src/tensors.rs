@@ -129,7 +129,8 @@ impl Tensors {
         if stored.shape != shape {
             return self.file.refuse(format!("tensor `{name}` is {:?}, not {shape:?}", stored.shape));
         }
-        if (stored.format == Format::U8) != bytes {
+        let wanted = if bytes { stored.format == Format::U8 } else { stored.format.is_float() };
+        if !wanted {
             return self.file.refuse(format!("tensor `{name}` is of {} where others are wanted", if bytes { "floats" } else { "bytes" }));
         }
         Ok(stored)

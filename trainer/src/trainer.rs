@@ -7,7 +7,7 @@ mod step;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use shards::{Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
+use shards::{ChatTemplate, Digest, HeldOut, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
@@ -38,6 +38,8 @@ pub struct Run<'a> {
     pub manifest: &'a Manifest,
     /// The batches.
     pub stream: &'a TokenStream,
+    /// How conversations are written, for samples that are answers.
+    pub chat: Option<&'a ChatTemplate>,
     /// Where to compute.
     pub device: DeviceSpec,
     /// Seed of the weights and of samples.
@@ -170,6 +172,9 @@ impl<'a> Trainer<'a> {
             );
         }
         for prompt in config.sample.iter().flat_map(|sample| &sample.prompts) {
+            if config.sample.as_ref().is_some_and(|sample| sample.chat) && run.chat.is_none() {
+                return refuse("sample.chat", "true, but there is no chat template");
+            }
             if tokenizer.encode(prompt)?.is_empty() {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }

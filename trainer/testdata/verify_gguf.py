@@ -12,6 +12,7 @@ each other one a Qwen2.
   and the distance in probabilities is printed.
 - hf-nf4: transformers computes exactly what it computes when it quantizes the bf16 folder itself.
 - hf-w4a16: transformers computes what it computes with the numbers that the integers stand for.
+- Both opened again by malmoi: every number is the one that bitsandbytes and those integers give.
 
 For each model.gguf the comparison with llama.cpp's quantizer alone. Used with torch 2.15.0 (CPU), transformers 5.24.0,
 bitsandbytes 0.50.2, compressed-tensors 0.20.0, gguf 0.19.0.
@@ -139,8 +140,11 @@ def check_folders(name, source, ids):
     label = name.replace(" ", "-")
     narrow = export(source, f"{label}-hf")
     expected = logits_of(AutoModelForCausalLM.from_pretrained(narrow, quantization_config=how, dtype=torch.bfloat16, device_map="cpu"), ids)
-    found = logits_of(AutoModelForCausalLM.from_pretrained(export(source, f"{label}-nf4", "--format", "hf-nf4"), device_map="cpu"), ids)
+    folder = export(source, f"{label}-nf4", "--format", "hf-nf4")
+    found = logits_of(AutoModelForCausalLM.from_pretrained(folder, device_map="cpu"), ids)
     say(f"{name} hf-nf4", np.array_equal(expected, found), f"largest difference of a logit {np.abs(expected - found).max():.1e}")
+    # Anew: on a CPU that has computed with them, bitsandbytes keeps its codes in another order.
+    check_opened(f"{name} hf-nf4 opened", folder, AutoModelForCausalLM.from_pretrained(folder, device_map="cpu").dequantize())
 
     folder = export(source, f"{label}-w4a16", "--format", "hf-w4a16")
     group = json.load(open(os.path.join(folder, "config.json")))["quantization_config"]["config_groups"]["group_0"]["weights"]["group_size"]
@@ -156,6 +160,15 @@ def check_folders(name, source, ids):
     expected = logits_of(plain, ids)
     apart = np.abs(expected - found).max()
     say(f"{name} hf-w4a16", apart == 0, f"groups of {group}, largest difference of a logit {apart:.1e}")
+    check_opened(f"{name} hf-w4a16 opened", folder, plain)
+
+
+def check_opened(name, folder, expected):
+    """The packed folder, opened by malmoi and written in bf16, is what the other program makes of it."""
+    back = AutoModelForCausalLM.from_pretrained(export(folder, name.replace(" ", "-")), dtype=torch.bfloat16)
+    theirs = dict(expected.named_parameters())
+    wrong = [key for key, value in back.named_parameters() if not torch.equal(value, theirs[key].to(torch.bfloat16))]
+    say(name, not wrong, f"{len(theirs) - len(wrong)} of {len(theirs)} parameters are equal {wrong[:1] or ''}")
 
 
 print("transformers", transformers.__version__, "torch", torch.__version__, "gguf", gguf.__file__.split(os.sep)[-2])

@@ -69,12 +69,22 @@ impl<'a> ChatEncoder<'a> {
         self.tokenizer
     }
 
-    /// Ids of a conversation up to where the assistant is to answer: what generation begins with.
+    /// Ids of a conversation up to where the assistant is to answer: what generation begins with. As in transformers,
+    /// nothing is put before them that the template does not write.
     pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
+        self.ids(&self.prompt_text(messages)?)
+    }
+
+    /// The text of such a prompt, for [`ChatEncoder::ids`].
+    pub fn prompt_text(&self, messages: &[Message]) -> Result<String> {
         let messages = self.guarded(messages);
         let text = self.template.render_marked(&messages, true, self.tokenizer.eos_token())?;
-        let text = text.replace(spans::MARKS, "");
-        self.ids(&text)
+        Ok(text.replace(spans::MARKS, ""))
+    }
+
+    /// A text to be put after a prompt's, which cannot become special tokens.
+    pub fn guard(&self, text: &str) -> String {
+        self.specials.guard(text)
     }
 
     /// Ids of special tokens that end an answer, as the template writes one; the model learns to stop
@@ -135,8 +145,8 @@ impl<'a> ChatEncoder<'a> {
         messages.iter().map(|message| self.specials.guard_message(message)).collect()
     }
 
-    /// Ids of a guarded text.
-    fn ids(&self, text: &str) -> Result<Vec<u32>> {
+    /// Ids of a text that was guarded, where it is not the template's.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
         for piece in self.specials.pieces(text) {
             match piece {

@@ -11,6 +11,7 @@ mod proto;
 mod sentencepiece;
 mod special;
 mod spm;
+mod start;
 mod train;
 
 #[cfg(test)]
@@ -306,6 +307,17 @@ impl Tokenizer {
             Self::SentencePiece(tokenizer) => tokenizer.is_partial(id),
             Self::Bytes(_) => (0x80..=0xff).contains(&id),
         }
+    }
+
+    /// Ids that other programs put before a text with this tokenizer, by what its file and those beside it say:
+    /// mostly none, or the start token. `path` is where the tokenizer was loaded from. Of a tokenizer.json its
+    /// post-processor says so, as in transformers 5; of a SentencePiece model `add_bos_token` of tokenizer_config.json,
+    /// which is true where it is missing; of a GGUF file its own key.
+    ///
+    /// # Errors
+    /// A file that cannot be read; a post-processor that puts something else around a text than tokens before it.
+    pub fn start(&self, path: impl AsRef<Path>) -> Result<Vec<u32>> {
+        start::of(self, path.as_ref())
     }
 
     /// BLAKE3 of kind, end token and content. Layout and key order of a tokenizer.json do not

@@ -74,6 +74,11 @@ impl SentencePiece {
         Ok(Self { inner, model, vocab, eos, characters, bytes, unknown, pads })
     }
 
+    /// The start token.
+    pub(crate) fn bos(&self) -> Option<u32> {
+        self.inner.bos_id()
+    }
+
     /// Ids of a text in one go.
     pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
         let pieces = self.inner.encode(text).map_err(fail("encode text"))?;

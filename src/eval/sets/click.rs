@@ -36,7 +36,8 @@ pub(super) fn read(path: &Path, options: &Options) -> Result<Set> {
             };
             let prompt = prompts::click(&question.paragraph, &question.question, &question.choices);
             let id = format!("{name}#{}", at + 1);
-            set.items.push(choice(id, subject.clone(), prompt, right, question.choices.len(), options));
+            let searched = vec![question.question, question.paragraph];
+            set.items.push(choice([id, subject.clone(), prompt], searched, right, question.choices.len(), options));
         }
     }
     Ok(set)

@@ -43,6 +43,7 @@ pub(super) fn nli(path: &Path) -> Result<Set> {
             };
             set.items.push(Item {
                 prompt: prompts::nli(&pair.premise, &pair.hypothesis),
+                searched: vec![pair.premise, pair.hypothesis],
                 id: pair.guid,
                 subject: String::new(),
                 ask: Ask::Choose(RELATIONS.iter().map(|(_, word)| (*word).to_owned()).collect()),
@@ -63,6 +64,7 @@ pub(super) fn sts(path: &Path) -> Result<Set> {
             }
             set.items.push(Item {
                 prompt: prompts::sts(&pair.sentence1, &pair.sentence2),
+                searched: vec![pair.sentence1, pair.sentence2],
                 id: pair.guid,
                 subject: String::new(),
                 ask: Ask::Choose((0..=5).map(|degree| format!(" {degree}")).collect()),

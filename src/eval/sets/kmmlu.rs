@@ -29,7 +29,8 @@ pub(super) fn read(path: &Path, options: &Options) -> Result<Set> {
                 KmmluPrompt::Default => prompts::kmmlu(&question, &texts),
                 KmmluPrompt::Seed => prompts::kmmlu_seed(&question, &texts),
             };
-            set.items.push(choice(format!("{name}#{}", at + 1), row.text("Category")?, prompt, right, texts.len(), options));
+            let names = [format!("{name}#{}", at + 1), row.text("Category")?, prompt];
+            set.items.push(choice(names, vec![question], right, texts.len(), options));
         }
     }
     Ok(set)

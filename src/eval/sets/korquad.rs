@@ -53,6 +53,7 @@ pub(super) fn read(path: &Path, options: &Options) -> Result<Set> {
                 }
                 set.items.push(Item {
                     prompt: prompts::korquad(&title, &paragraph.context, &question.question),
+                    searched: vec![question.question],
                     id: question.id,
                     subject: String::new(),
                     ask: Ask::Write { tokens: options.tokens.unwrap_or(64), stops: vec!["\n".to_owned()] },

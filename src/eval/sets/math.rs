@@ -24,6 +24,7 @@ pub(super) fn read(path: &Path, options: &Options) -> Result<Set> {
                 id: format!("{name}#{}", at + 1),
                 subject: subject.clone(),
                 prompt,
+                searched: vec![question],
                 ask: Ask::Write { tokens: options.tokens.unwrap_or(2048), stops: Vec::new() },
                 gold: Gold::Formula(answer.trim().to_owned()),
             });

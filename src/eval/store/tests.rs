@@ -6,7 +6,14 @@ use super::super::item::{Answer, Ask, Gold};
 use super::*;
 
 fn item(id: &str) -> Item {
-    Item { id: id.into(), subject: String::new(), prompt: "p".into(), ask: Ask::Choose(Vec::new()), gold: Gold::Choice(0) }
+    Item {
+        id: id.into(),
+        subject: String::new(),
+        prompt: "p".into(),
+        searched: Vec::new(),
+        ask: Ask::Choose(Vec::new()),
+        gold: Gold::Choice(0),
+    }
 }
 
 fn record(id: &str) -> Record {

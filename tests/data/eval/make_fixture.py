@@ -12,7 +12,9 @@ accuracy, and of each item the log-likelihoods of A, B, C and D.
 import csv
 import json
 import os
+import shutil
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -23,7 +25,7 @@ import lm_eval
 import torch
 import yaml
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 HERE = Path(__file__).parent
 PATTERN = (
@@ -74,7 +76,7 @@ def model(texts):
     Qwen2ForCausalLM(config).to(torch.float32).save_pretrained(HERE / "model")
 
 
-def evaluate(shots):
+def evaluate(shots, model=HERE / "model", **options):
     kmmlu = Path(lm_eval.__file__).parent / "tasks/kmmlu/default/_default_kmmlu_yaml"
     base = yaml.safe_load(kmmlu.read_text(encoding="utf-8"))
     tasks = []
@@ -82,14 +84,60 @@ def evaluate(shots):
         files = {split: str(HERE / f"{subject}-{split}.csv") for split in ["dev", "test"]}
         task = base | {"task": f"own_{subject}", "dataset_path": "csv", "dataset_kwargs": {"data_files": files}}
         tasks.append(task | {"num_fewshot": shots, "fewshot_config": {"sampler": "first_n"}})
-    arguments = f"pretrained={HERE / 'model'},dtype=float32"
-    found = lm_eval.simple_evaluate("hf", model_args=arguments, tasks=tasks, device="cpu", batch_size=4, log_samples=True)
+    arguments = f"pretrained={model},dtype=float32"
+    found = lm_eval.simple_evaluate("hf", model_args=arguments, tasks=tasks, device="cpu", batch_size=4, log_samples=True, **options)
     result = {}
     for subject in ["arithmetic", "words"]:
         samples = sorted(found["samples"][f"own_{subject}"], key=lambda sample: sample["doc_id"])
         likelihoods = [[float(response[0][0]) for response in sample["resps"]] for sample in samples]
         result[subject] = {"accuracy": found["results"][f"own_{subject}"]["acc,none"], "log-likelihoods": likelihoods}
     return result
+
+
+def variant(folder, template=None, start=False):
+    """A copy of the model with a chat template, or with a tokenizer that puts its end token before a text too."""
+    shutil.copytree(HERE / "model", folder)
+    if template:
+        shutil.copy(HERE / template, folder / "chat_template.jinja")
+    if start:
+        tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        token = {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}
+        pieces = [{"SpecialToken": {"id": token["id"], "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+        tokenizer["post_processor"] = {"type": "TemplateProcessing", "single": pieces, "pair": pieces, "special_tokens": {token["id"]: token}}
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
+        # A class of its own would write its own post-processor.
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config |= {"bos_token": token["id"], "tokenizer_class": "PreTrainedTokenizerFast"}
+        (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+CONVERSATIONS = [
+    [{"role": "user", "content": "사과 3개와 배 2개는?"}],
+    [{"role": "system", "content": "짧게 답한다."}, {"role": "user", "content": " 반대말은? \n"}],
+    [{"role": "user", "content": "하나"}, {"role": "assistant", "content": "둘"}, {"role": "user", "content": "셋"}],
+]
+
+
+def chats():
+    """By lm-eval's chat template, and ids of transformers."""
+    with tempfile.TemporaryDirectory() as root:
+        root = Path(root)
+        chat, start = variant(root / "chat", template="chat.jinja"), variant(root / "start", start=True)
+        both = variant(root / "both", template="chat.jinja", start=True)
+        system = {"apply_chat_template": True, "system_instruction": "질문에 답한다."}
+        found = {
+            "turns": evaluate(2, chat, apply_chat_template=True, fewshot_as_multiturn=True),
+            "one-turn": evaluate(2, chat, apply_chat_template=True, fewshot_as_multiturn=False),
+            "system": evaluate(1, chat, fewshot_as_multiturn=True, **system),
+            "start": evaluate(0, start),
+            "start-turns": evaluate(1, both, apply_chat_template=True, fewshot_as_multiturn=True),
+        }
+        tokenizer = AutoTokenizer.from_pretrained(both)
+        ids = lambda turns: tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True)["input_ids"]
+        found["ids"] = [{"messages": turns, "ids": ids(turns)} for turns in CONVERSATIONS]
+        found["text"] = {"text": "사과 3개", "ids": tokenizer("사과 3개")["input_ids"]}
+    return found
 
 
 def instructions():
@@ -128,5 +176,6 @@ if __name__ == "__main__":
     for name, rows in files.items():
         table(name, rows)
     model([" ".join(map(str, row)) for rows in files.values() for row in rows] * 3)
-    expected = {"shots": {str(shots): evaluate(shots) for shots in [0, 2]}, "instructions": instructions(), "problems": problems()}
+    expected = {"shots": {str(shots): evaluate(shots) for shots in [0, 2]}, "chats": chats()}
+    expected |= {"instructions": instructions(), "problems": problems()}
     (HERE / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")

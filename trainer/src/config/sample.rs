@@ -11,6 +11,9 @@ use crate::error::Result;
 pub struct SampleConfig {
     /// Beginnings to continue.
     pub prompts: Vec<String>,
+    /// The prompts are what a user says: they are written out with the chat template, and answered. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chat: bool,
     /// Steps between samples; 0: only at the end. Default 0.
     #[serde(default)]
     pub every: u64,
@@ -38,7 +41,7 @@ fn top_k() -> u32 {
 impl Default for SampleConfig {
     /// Without prompts, which a recipe must give.
     fn default() -> Self {
-        Self { prompts: Vec::new(), every: 0, tokens: tokens(), temperature: temperature(), top_k: top_k() }
+        Self { prompts: Vec::new(), chat: false, every: 0, tokens: tokens(), temperature: temperature(), top_k: top_k() }
     }
 }
 

@@ -35,12 +35,13 @@ struct Index {
 }
 
 impl Weights {
-    /// Opens every file and checks its header, and that index and headers tell the same.
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
+    /// Opens every file and checks its header, and that index and headers tell the same. Where matrices are packed,
+    /// tensors may hold integers.
+    pub(crate) fn open(folder: &Path, packed: bool) -> Result<Self> {
         let single = folder.join(SINGLE);
         if single.exists() {
             let mut weights = Self { files: Vec::new(), tensors: BTreeMap::new() };
-            weights.add(&single, &mut |_| Ok(()))?;
+            weights.add(&single, packed, &mut |_| Ok(()))?;
             return Ok(weights);
         }
         let path = folder.join(INDEX);
@@ -62,7 +63,7 @@ impl Weights {
         let places: Vec<PathBuf> = names.iter().map(place).collect::<Result<_>>()?;
         let mut weights = Self { files: Vec::new(), tensors: BTreeMap::new() };
         for (name, file) in names.iter().zip(places) {
-            weights.add(&file, &mut |tensor| match weight_map.remove(tensor) {
+            weights.add(&file, packed, &mut |tensor| match weight_map.remove(tensor) {
                 Some(told) if told == *name => Ok(()),
                 Some(told) => Err(Error::invalid(&path, format!("tensor `{tensor}` is in {name}, not in {told}"))),
                 None => Err(Error::invalid(&path, format!("tensor `{tensor}` is in {name}, but not in the index"))),
@@ -74,8 +75,8 @@ impl Weights {
         }
     }
 
-    fn add(&mut self, path: &Path, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        let (file, tensors) = safetensors::open(path)?;
+    fn add(&mut self, path: &Path, packed: bool, check: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        let (file, tensors) = if packed { safetensors::open_own(path)? } else { safetensors::open(path)? };
         for (name, stored) in tensors {
             check(&name)?;
             self.tensors.insert(name, (self.files.len(), stored));

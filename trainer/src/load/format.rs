@@ -12,8 +12,10 @@ pub(crate) enum Format {
     F32,
     F16,
     Bf16,
-    /// Bytes, which are not numbers of a model.
+    /// Bytes, which are not numbers of a model; nor are the integers.
     U8,
+    I32,
+    I64,
     Q4_0,
     Q4_1,
     Q5_0,
@@ -48,7 +50,12 @@ impl Format {
         })
     }
 
-    /// Its number in GGUF files; panics for bytes, which have none.
+    /// Whether its numbers are floats, each by itself.
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16 | Self::Bf16)
+    }
+
+    /// Its number in GGUF files; panics for integers, which have none.
     pub(crate) fn gguf(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -62,7 +69,7 @@ impl Format {
             Self::Q5K => 13,
             Self::Q6K => 14,
             Self::Bf16 => 30,
-            Self::U8 => panic!("bytes are not a format of GGUF files"),
+            Self::U8 | Self::I32 | Self::I64 => panic!("integers are not a format of GGUF files"),
         }
     }
 
@@ -73,6 +80,8 @@ impl Format {
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
             Self::U8 => "U8",
+            Self::I32 => "I32",
+            Self::I64 => "I64",
             Self::Q4_0 => "Q4_0",
             Self::Q4_1 => "Q4_1",
             Self::Q5_0 => "Q5_0",
@@ -87,7 +96,7 @@ impl Format {
     /// Numbers of a block.
     pub(crate) fn block_len(self) -> usize {
         match self {
-            Self::F32 | Self::F16 | Self::Bf16 | Self::U8 => 1,
+            Self::F32 | Self::F16 | Self::Bf16 | Self::U8 | Self::I32 | Self::I64 => 1,
             Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => BLOCK,
             Self::Q4K | Self::Q5K | Self::Q6K => SUPER,
         }
@@ -96,7 +105,8 @@ impl Format {
     /// Bytes of a block.
     pub(crate) fn block_bytes(self) -> usize {
         match self {
-            Self::F32 => 4,
+            Self::I64 => 8,
+            Self::F32 | Self::I32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::U8 => 1,
             Self::Q4_0 => 2 + 16,
@@ -118,6 +128,8 @@ impl Format {
             Self::F16 => out.extend(bytes.as_chunks().0.iter().map(|half| f16::from_le_bytes(*half).to_f32())),
             Self::Bf16 => out.extend(bytes.as_chunks().0.iter().map(|half| f32::from_bits(u32::from(u16::from_le_bytes(*half)) << 16))),
             Self::U8 => out.extend(bytes.iter().map(|byte| f32::from(*byte))),
+            Self::I32 => out.extend(bytes.as_chunks().0.iter().map(|word| i32::from_le_bytes(*word) as f32)),
+            Self::I64 => out.extend(bytes.as_chunks().0.iter().map(|word| i64::from_le_bytes(*word) as f32)),
             Self::Q8_0 => blocks.for_each(|block| {
                 let d = half(block, 0);
                 out.extend(block[2..].iter().map(|&q| f32::from(q as i8) * d));

@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path) -> Result<Pretrained> {
             return file.refuse(format!("tensor `{name}` is not one that is known"));
         };
         let interleaved = interleaved(&config, &ours);
-        places.insert(ours, Place { file: 0, stored, interleaved });
+        places.insert(ours, Place { file: 0, stored, interleaved, packed: None });
     }
     places.remove(DERIVED);
     Ok(Pretrained { tokenizer_keys: tokenizer, ..Pretrained::new(path, config, vocab, eos, vec![file], places) })

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::packed::{self, Scheme};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
 use keys::{Keys, shorten};
@@ -25,10 +26,12 @@ pub(crate) struct HfConfig {
     pub(crate) vocab: usize,
     /// Ids that end a text; the first is the usual one.
     pub(crate) eos: Vec<u32>,
+    /// How the matrices of the layers are packed, where they are.
+    pub(crate) packed: Option<Scheme>,
 }
 
 /// Keys of relatives of the known models, and the values at which they change nothing.
-const NEUTRAL: [(&str, &[&str]); 25] = [
+const NEUTRAL: [(&str, &[&str]); 24] = [
     ("attention_bias", &["false"]),
     ("mlp_bias", &["false"]),
     ("use_qk_norm", &["false"]),
@@ -52,7 +55,6 @@ const NEUTRAL: [(&str, &[&str]); 25] = [
     ("attn_logit_softcapping", &[]),
     ("is_encoder_decoder", &["false"]),
     ("add_cross_attention", &["false"]),
-    ("quantization_config", &[]),
     ("auto_map", &[]),
 ];
 
@@ -115,7 +117,7 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<HfConfig> {
     };
     let vocab = keys.need("vocab_size")?;
     model.check(vocab).map_err(|error| Error::invalid(path, error.to_string()))?;
-    Ok(HfConfig { model, vocab, eos: keys.ids("eos_token_id")? })
+    Ok(HfConfig { model, vocab, eos: keys.ids("eos_token_id")?, packed: packed::scheme(&keys)? })
 }
 
 /// Sliding windows limit what a layer sees; switched off, the other keys mean nothing.

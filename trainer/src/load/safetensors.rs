@@ -16,13 +16,13 @@ const MAX_HEADER: u64 = 16 << 20;
 /// many bytes as shape and type say.
 pub(crate) fn open(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stored>)> {
     let (file, tensors) = open_own(path)?;
-    match tensors.iter().find(|(_, stored)| stored.format == Format::U8) {
-        Some((name, _)) => file.refuse(format!("tensor `{name}` is U8, not F32, F16 or BF16")),
+    match tensors.iter().find(|(_, stored)| !stored.format.is_float()) {
+        Some((name, stored)) => file.refuse(format!("tensor `{name}` is {}, not F32, F16 or BF16", stored.format.name())),
         None => Ok((file, tensors)),
     }
 }
 
-/// The same for a file of ours, which may hold bytes.
+/// The same for a file of ours, or of packed matrices, which may hold bytes and integers.
 pub(crate) fn open_own(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stored>)> {
     let file = WeightFile::open(path)?;
     let refuse = |detail: String| Err(Error::invalid(path, format!("not a safetensors file: {detail}")));
@@ -51,6 +51,8 @@ pub(crate) fn open_own(path: &Path) -> Result<(WeightFile, BTreeMap<String, Stor
             Dtype::F16 => Format::F16,
             Dtype::BF16 => Format::Bf16,
             Dtype::U8 => Format::U8,
+            Dtype::I32 => Format::I32,
+            Dtype::I64 => Format::I64,
             other => return Err(Error::invalid(path, format!("tensor `{name}` is {other:?}, not F32, F16 or BF16"))),
         };
         let (start, end) = info.data_offsets;

@@ -13,6 +13,12 @@ pub(crate) fn scale(group: &[f32]) -> f32 {
     if scale == 0.0 { f32::EPSILON } else { scale }
 }
 
+/// Appends the numbers of whole words; `scale` tells that of the number at a place.
+pub(crate) fn decode(words: &[u8], scale: impl Fn(usize) -> f32, out: &mut Vec<f32>) {
+    let codes = words.iter().flat_map(|byte| [byte & 15, byte >> 4]); // little-endian: the first is in the lowest bits
+    out.extend(codes.enumerate().map(|(at, code)| f32::from(code as i8 - 8) * scale(at)));
+}
+
 /// Appends a group as words; `scale` is the one that is stored.
 pub(crate) fn encode(group: &[f32], scale: f32, out: &mut Vec<u8>) {
     for word in group.as_chunks::<WORD>().0 {

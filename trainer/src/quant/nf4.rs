@@ -110,6 +110,12 @@ impl Nf4 {
     }
 }
 
+/// Appends `count` numbers of codes that begin with a block; `scales` are the absolute maxima of the blocks.
+pub(crate) fn decode(codes: &[u8], scales: &[f32], count: usize, out: &mut Vec<f32>) {
+    let levels = codes.iter().flat_map(|pair| [pair >> 4, pair & 15]).take(count);
+    out.extend(levels.enumerate().map(|(at, level)| LEVELS[usize::from(level)] * scales[at / BLOCK]));
+}
+
 /// A tensor on its way to NF4, piece by piece; memory is what the result takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Encoder {

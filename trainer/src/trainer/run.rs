@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shards::Digest;
+use shards::{ChatEncoder, Digest, Message};
 
 use super::step::{Clock, Step};
 use super::{CHECKPOINTS_FOLDER, Run, Trainer};
@@ -178,10 +178,15 @@ impl Trainer<'_> {
         let options = GenerateConfig { context, ids: Some(tokenizer.vocab_size()), seed: self.run.seed, ..GenerateConfig::default() };
         let mut generator = Generator::new(self.ranks.model(), options)?;
         let sampling = Sampling { temperature: config.temperature, top_k: config.top_k, ..Sampling::default() };
+        let chat = self.run.chat.filter(|_| config.chat).map(|template| ChatEncoder::new(template, tokenizer)).transpose()?;
+        let ends = chat.as_ref().map_or_else(|| Ok(vec![tokenizer.eos()]), ChatEncoder::stops)?;
         for (id, prompt) in (0..).zip(&config.prompts) {
-            let mut prompt = tokenizer.encode(prompt)?;
+            let mut prompt = match &chat {
+                Some(chat) => chat.prompt(&[Message::new("user", prompt)])?,
+                None => tokenizer.encode(prompt)?,
+            };
             prompt.drain(..prompt.len().saturating_sub(kept));
-            generator.push(Request { id, prompt, tokens: config.tokens, sampling, ends: vec![tokenizer.eos()] })?;
+            generator.push(Request { id, prompt, tokens: config.tokens, sampling, ends: ends.clone() })?;
         }
         let mut events = Vec::with_capacity(config.prompts.len());
         for (prompt, completion) in config.prompts.iter().zip(generator.run()?) {

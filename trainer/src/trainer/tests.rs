@@ -71,6 +71,7 @@ impl Folder {
             tokenizer: &self.tokenizer,
             manifest: &self.manifest,
             stream,
+            chat: None,
             device: self.device,
             seed: SEED,
             fingerprint: "this".to_owned(),

@@ -120,6 +120,16 @@ impl Vocabulary {
         self.texts("tokens")?.get(usize::try_from(self.number(key)?).ok()?).cloned()
     }
 
+    /// Ids that llama.cpp puts before a text. Where the file does not say, it has one for SentencePiece alone.
+    pub(crate) fn start(&self) -> Vec<u32> {
+        let adds = match self.keys.get("add_bos_token") {
+            Some(Entry::Flag(adds)) => *adds,
+            _ => self.text("model") == Some("llama"),
+        };
+        let bos = self.number("bos_token_id").and_then(|id| u32::try_from(id).ok());
+        bos.filter(|_| adds).into_iter().collect()
+    }
+
     /// The vocabulary as a tokenizer.json or a SentencePiece model, and the name of its end token.
     pub(crate) fn convert(&self) -> Result<(Converted, Option<String>)> {
         let Some(tokens) = self.texts("tokens") else {
