@@ -4,12 +4,18 @@
 mod adapters;
 mod contamination;
 mod corpus;
+mod crash;
 mod dedup;
 mod determinism;
 mod errors;
 mod eval;
 mod formats;
+#[path = "../fuzz/src/targets.rs"]
+#[allow(clippy::expect_used, unreachable_pub, reason = "of another crate")]
+mod fuzz_targets;
+mod fuzzing;
 mod generate;
+mod hostile;
 mod interchange;
 mod malmoi;
 mod models;
