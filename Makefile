@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench verify-export verify-deploy gpu-test gpu-bench clean
+.PHONY: help setup build demo test check bench verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,15 @@ verify-export: build ## Open exported models with transformers and llama.cpp, wh
 
 verify-deploy: build ## Hold the files of `malmoi deploy` against hadolint, Kubernetes' schema and systemd
 	sh tests/data/deploy/verify
+
+verify-resume: setup ## Kill a run at twenty places and continue it (minutes)
+	$(CARGO) test --release --locked --workspace --test end-to-end -- --ignored killed_at_twenty
+
+verify-hostile: setup ## Ten million tiny documents in a gigabyte of memory (minutes)
+	$(CARGO) test --release --locked --workspace --test end-to-end -- --ignored ten_million
+
+verify-fuzz: setup ## Tens of thousands of mutated inputs for every reader and parser (minutes)
+	$(CARGO) test --release --locked --workspace --test end-to-end -- --ignored many_mutations
 
 gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computation (needs a card)
 	$(CARGO) test --release --locked -p malmoi-trainer --features cuda --lib -- gpu --test-threads 1

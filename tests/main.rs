@@ -4,6 +4,7 @@
 mod adapters;
 mod contamination;
 mod corpus;
+mod crash;
 mod dedup;
 mod deploy;
 mod determinism;
@@ -11,7 +12,12 @@ mod errors;
 mod eval;
 mod feedback;
 mod formats;
+#[path = "../fuzz/src/targets.rs"]
+#[allow(clippy::expect_used, unreachable_pub, reason = "of another crate")]
+mod fuzz_targets;
+mod fuzzing;
 mod generate;
+mod hostile;
 mod interchange;
 mod malmoi;
 mod models;

@@ -70,6 +70,7 @@ pub(crate) fn outputs(run: &Path) -> BTreeMap<String, Vec<u8>> {
                 | "stats"
                 | "duplicates"
                 | "lines"
+                | "substrings"
                 | "tokenizer"
                 | "shards"
                 | "manifest.json"

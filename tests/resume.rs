@@ -20,7 +20,7 @@ fn interrupt(corpus: &Corpus, arguments: &[&str], signal: &str, reached: &dyn Fn
     child.wait().unwrap().code()
 }
 
-fn assert_same_run(left: &Path, right: &Path) {
+pub(crate) fn assert_same_run(left: &Path, right: &Path) {
     let (left_files, right_files) = (outputs(left), outputs(right));
     assert_eq!(left_files.keys().collect::<Vec<_>>(), right_files.keys().collect::<Vec<_>>());
     for (name, bytes) in &left_files {

@@ -22,7 +22,8 @@ pub(super) fn with_marks(template: &str) -> (String, bool) {
     while let Some(start) = rest.find("{%") {
         let (before, block) = rest.split_at(start);
         out.push_str(before);
-        let Some(end) = block.find("%}") else { break };
+        // Behind the sign that opens it: `{%}` opens a block and does not close it.
+        let Some(end) = block[2..].find("%}").map(|end| end + 2) else { break };
         let (block, after) = block.split_at(end + 2);
         let inside = &block[2..end];
         let mark = match inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+') {

@@ -1,0 +1,12 @@
+//! The targets, and the entry point of one under libFuzzer.
+
+pub mod targets;
+
+/// Runs the target of this name on some bytes, in a folder that the process keeps.
+pub fn run(name: &str, bytes: &[u8]) {
+    use std::sync::OnceLock;
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| tempfile::tempdir().expect("there is a temporary folder"));
+    let target = targets::TARGETS.iter().find(|target| target.name == name).expect("the target is listed");
+    (target.run)(folder.path(), bytes);
+}

@@ -1,0 +1,141 @@
+//! The fuzz targets on stable Rust: seeds, mutated by a seeded generator.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use crate::corpus::{Corpus, RECIPE};
+use crate::fuzz_targets::{Seed, TARGETS, Target};
+use crate::malmoi::call;
+
+/// Bytes that are boundaries of something: of numbers, lengths, texts.
+const EDGES: [&[u8]; 12] = [
+    &[0xff; 8],
+    &[0; 8],
+    &[0xff, 0xff, 0xff, 0x7f],
+    &[0, 0, 0, 0x80],
+    &[1, 0, 0, 0],
+    &[0xff],
+    &[0x80],
+    b"\"",
+    b"\n",
+    b"{{[<\\",
+    b"99999999999999999999",
+    "\u{feff}한".as_bytes(),
+];
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n.max(1)
+    }
+
+    /// A few changes to a seed, or pieces of two.
+    fn mutated(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = seeds[self.below(seeds.len())].clone();
+        for _ in 0..1 + self.below(6) {
+            let at = self.below(bytes.len() + 1);
+            let end = (at + 1 + self.below(16)).min(bytes.len());
+            match self.below(8) {
+                0 | 1 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                2 => drop(bytes.splice(at..end, EDGES[self.below(EDGES.len())].iter().copied())),
+                3 => {
+                    let edge = EDGES[self.below(EDGES.len())];
+                    bytes.iter_mut().skip(at).zip(edge).for_each(|(byte, edge)| *byte = *edge);
+                }
+                4 => drop(bytes.drain(at..end)),
+                5 => {
+                    let piece = bytes[at..end].repeat(1 + self.below(20));
+                    drop(bytes.splice(at..at, piece));
+                }
+                6 if self.below(4) == 0 => bytes.truncate(at),
+                7 => {
+                    let other = &seeds[self.below(seeds.len())];
+                    let from = self.below(other.len());
+                    let piece = &other[from..(from + self.below(64)).min(other.len())];
+                    drop(bytes.splice(at..at, piece.iter().copied()));
+                }
+                _ => {}
+            }
+        }
+        bytes
+    }
+}
+
+/// The seeds of a target; of texts that are compressed the three forms.
+fn seeds(target: &Target) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let plain = target.seeds.iter().map(|seed| match seed {
+        Seed::Text(text) => text.as_bytes().to_vec(),
+        Seed::File(path) => std::fs::read(root.join(path)).unwrap(),
+    });
+    if target.name != "compressed" {
+        return plain.collect();
+    }
+    let forms = |bytes: Vec<u8>| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &bytes).unwrap();
+        [gzip.finish().unwrap(), zstd::encode_all(bytes.as_slice(), 1).unwrap()]
+    };
+    plain.flat_map(forms).collect()
+}
+
+fn fuzz(times: usize) {
+    for target in TARGETS {
+        let folder = tempfile::tempdir().unwrap();
+        let seeds = seeds(&target);
+        let mut random = Random(11);
+        for seed in &seeds {
+            (target.run)(folder.path(), seed);
+        }
+        for time in 0..times {
+            let bytes = random.mutated(&seeds);
+            if catch_unwind(AssertUnwindSafe(|| (target.run)(folder.path(), &bytes))).is_err() {
+                let kept = std::env::temp_dir().join(format!("malmoi-fuzz-{}-{time}", target.name));
+                std::fs::write(&kept, &bytes).unwrap();
+                panic!("target {}, input {time}: panicked; the input is {}", target.name, kept.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn readers_and_parsers_stand_some_mutations() {
+    fuzz(150);
+}
+
+#[test]
+#[ignore = "minutes: `make verify-fuzz`"]
+fn readers_and_parsers_stand_many_mutations() {
+    fuzz(20_000);
+}
+
+/// A recipe is parsed by the program alone, so it is called.
+fn recipes(times: usize) {
+    let corpus = Corpus::new();
+    let mut random = Random(5);
+    for time in 0..times {
+        let bytes = random.mutated(&[RECIPE.as_bytes().to_vec()]);
+        std::fs::write(corpus.path().join("fuzz.toml"), &bytes).unwrap();
+        let outcome = call(corpus.path(), &["plan", "fuzz.toml"]);
+        assert!((0..=2).contains(&outcome.code), "recipe {time}: {}\n{}", outcome.stderr, String::from_utf8_lossy(&bytes));
+        assert!(
+            outcome.code == 0 || outcome.stderr.starts_with("error: ") || outcome.stderr.starts_with("warning: "),
+            "{}",
+            outcome.stderr
+        );
+        assert!(!outcome.stderr.contains("panicked"), "recipe {time}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn recipes_stand_some_mutations() {
+    recipes(40);
+}
+
+#[test]
+#[ignore = "minutes: `make verify-fuzz`"]
+fn recipes_stand_many_mutations() {
+    recipes(3_000);
+}
