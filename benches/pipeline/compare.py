@@ -114,6 +114,8 @@ class Bench:
     def settings(self, name, bucket):
         if name == "template":
             return malmoi.template(os.path.join(ROOT, "recipes", "template.toml"), bucket)
+        if name == "data stage":
+            return malmoi.DATA_STAGE[bucket], malmoi.DATA_DEDUP
         return malmoi.SAME_WORK[bucket], malmoi.SAME_DEDUP
 
     def malmoi(self, name):
@@ -183,7 +185,7 @@ class Bench:
         split = {}
         for _ in range(reps):
             for bucket in self.buckets:
-                for name in ("same work", "template"):
+                for name in ("same work", "template", "data stage"):
                     folder = os.path.join(self.args.out, "work", "stages")
                     inputs = [(bucket, self.input_folder(bucket, size))]
                     recipe = malmoi.recipe(folder, inputs, *self.settings(name, bucket), malmoi.load(self.tokenizer, self.args.eos))
@@ -202,6 +204,7 @@ class Bench:
                 filters = self.settings("template", bucket)[0]
                 variants = [("read and write alone", [], "exact = false")]
                 variants += [(line.split(" =")[0], [line], "exact = false") for line in filters]
+                variants += [(line.split(" =")[0], [line], "exact = false") for line in malmoi.MORE_FILTERS]
                 variants += [("exact signature", [], "exact = true"), ("MinHash signature", [], malmoi.SAME_DEDUP)]
                 variants.append(("SimHash signature", [], "exact = false\nsimhash = {}"))
                 for name, filters, dedup in variants:

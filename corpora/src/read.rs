@@ -129,7 +129,7 @@ impl Reader {
 
     /// The bytes of a record as text, as the source wants its encoding errors handled.
     fn decode<'a>(&self, bytes: &'a [u8]) -> std::result::Result<std::borrow::Cow<'a, str>, Cause> {
-        match std::str::from_utf8(bytes) {
+        match simdutf8::basic::from_utf8(bytes) {
             Ok(text) if self.decoding.is_utf_8() => Ok(text.into()),
             _ => self.decoding.decode(bytes, None),
         }

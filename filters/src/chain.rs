@@ -74,24 +74,31 @@ impl Chain {
     /// drops it. What was measured until then is in the metrics either way.
     pub fn apply(&self, document: &mut Document) -> (Verdict, Metrics) {
         let mut metrics = Metrics::new();
+        let verdict = self.judge(document, &mut metrics);
+        // The tables are several times the text, and nobody looks at them any more.
+        metrics.text_changed();
+        (verdict, metrics)
+    }
+
+    fn judge(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
         let bytes = document.text.len();
         if bytes > MAX_TEXT_BYTES {
             let reason = Reason::above("document/bytes", bytes as f64, MAX_TEXT_BYTES as f64);
-            return (Verdict::Drop(reason), metrics);
+            return Verdict::Drop(reason);
         }
         for step in &self.steps {
             if step.concerns(&document.bucket) {
-                let mut verdict = step.filter.apply(document, &mut metrics);
+                let mut verdict = step.filter.apply(document, metrics);
                 if verdict.is_keep() && step.rewrites && !document.turns.is_empty() {
                     verdict = step.rewrite_turns(document);
                     metrics.text_changed();
                 }
                 if !verdict.is_keep() {
-                    return (verdict, metrics);
+                    return verdict;
                 }
             }
         }
-        (Verdict::Keep, metrics)
+        Verdict::Keep
     }
 
     /// The evaluation sets that are looked for in documents of this bucket.

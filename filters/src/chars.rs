@@ -1,6 +1,9 @@
 //! Character classes that the rules agree on: white space, symbol, letter, Hangul.
 
 use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::{IsNormalized, is_nfc_quick};
+
+use crate::bytes::{char_at, places};
 
 /// White space between words: what Python's `str.split` splits on, the segmentation to which the
 /// published Gopher thresholds are compared here.
@@ -37,6 +40,9 @@ pub(crate) fn is_symbol(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_punctuation() || (c.is_ascii_control() && c != '\t' && c != '\n');
     }
+    if matches!(c, '\u{AC00}'..='\u{D7A3}') {
+        return false;
+    }
     let code = u32::from(c);
     let after = SYMBOLS.partition_point(|&(first, _)| first <= code);
     after > 0 && code <= SYMBOLS[after - 1].1
@@ -64,6 +70,36 @@ pub(crate) fn is_decimal(c: char) -> bool {
     let code = u32::from(c);
     let after = DECIMAL_ZEROS.partition_point(|&zero| zero <= code);
     after > 0 && code - DECIMAL_ZEROS[after - 1] < 10
+}
+
+/// Whether a look at each character shows that the text is in the Unicode form NFC; of some texts that
+/// are it does not.
+pub(crate) fn is_nfc(text: &str) -> bool {
+    let mut done = 0;
+    places(text.as_bytes(), may_change).all(|at| {
+        if at < done || char_at(text, at).is_some_and(never_changes) {
+            return true;
+        }
+        // Nothing before a character that never changes matters behind it.
+        let rest = &text[at..];
+        let run = &rest[..rest.find(never_changes).unwrap_or(rest.len())];
+        done = at + run.len();
+        is_nfc_quick(run.chars()) == IsNormalized::Yes
+    })
+}
+
+/// Whether the first byte of a character leaves it possible that NFC changes it. Syllables that begin with
+/// other bytes are frequent.
+fn may_change(byte: u8) -> bool {
+    (0xCC..=0xEA).contains(&byte) | (byte >= 0xED)
+}
+
+/// A character that NFC leaves alone whatever stands beside it, as nearly all of a Korean, Chinese or
+/// English text: the tables of Unicode know more of them, and take ten times as long.
+fn never_changes(c: char) -> bool {
+    matches!(c, '\0'..='\u{2FF}' | '\u{AC00}'..='\u{D7A3}'
+        | '\u{2002}'..='\u{20CF}' | '\u{2190}'..='\u{2328}' | '\u{232B}'..='\u{2ADB}'
+        | '\u{3000}'..='\u{3029}' | '\u{3130}'..='\u{9FFF}' | '\u{FF00}'..='\u{FFEF}')
 }
 
 /// A Hangul syllable or a compatibility jamo (`ㅋ`, `ㅠ`), the fillers excluded.
@@ -117,6 +153,27 @@ mod tests {
         assert_eq!(('\0'..=char::MAX).filter(|&c| is_terminal(c)).count(), 159);
         assert!(".!?。！？．።।".chars().all(is_terminal));
         assert!(!"…\"')»~：1".chars().any(is_terminal));
+    }
+
+    /// The tables of Unicode are the oracle: such a character is composed, is never composed with the one
+    /// before it, and never moves before it.
+    #[test]
+    fn what_never_changes_is_so_for_unicode() {
+        for c in ('\0'..=char::MAX).filter(|&c| never_changes(c)) {
+            assert_eq!(is_nfc_quick(std::iter::once(c)), IsNormalized::Yes, "{c:?}");
+            assert_eq!(unicode_normalization::char::canonical_combining_class(c), 0, "{c:?}");
+        }
+        for c in ('\0'..=char::MAX).filter(|c| !may_change(c.encode_utf8(&mut [0; 4]).as_bytes()[0])) {
+            assert!(never_changes(c), "{c:?}");
+        }
+        assert!(is_nfc("“가”—é 漢字ㅋ…") && !is_nfc("e\u{301}") && !is_nfc("\u{1112}\u{1161}"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn runs_are_told_as_the_whole_text_is(text in "[a가각é漢“한\u{301}\u{323}\u{1161}\u{11ab}\u{338}Ω\u{2126}क\u{93c}]{0,12}|.{0,20}") {
+            proptest::prop_assert_eq!(is_nfc(&text), is_nfc_quick(text.chars()) == IsNormalized::Yes);
+        }
     }
 
     #[test]

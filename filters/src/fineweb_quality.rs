@@ -7,9 +7,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::chars::{is_space, is_terminal};
 use crate::judge::Judge;
 use crate::metrics::ratio;
-use crate::ngrams::Table;
 use crate::rules::Effect;
 use crate::spec::{Options, SpecError, in_range};
+use crate::table::Table;
 use crate::{Filter, Metrics, Segmentation, Verdict};
 
 /// A set of thresholds and the words they were fitted to.

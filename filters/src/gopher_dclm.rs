@@ -6,7 +6,8 @@
 
 use crate::chars::{is_alnum, is_space};
 use crate::metrics::ratio;
-use crate::ngrams::{Table, ngram_keys};
+use crate::ngrams::ngram_keys;
+use crate::table::Table;
 use crate::words::Word;
 
 /// Pieces of a text that occur more than once.

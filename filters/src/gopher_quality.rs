@@ -3,14 +3,14 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::places;
 use crate::chars::{is_space, is_symbol};
 use crate::gopher_dclm;
 use crate::judge::Judge;
 use crate::metrics::ratio;
-use crate::ngrams::hash_bytes;
 use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order, in_range};
-use crate::words::{Lines, Word, Words};
+use crate::words::{Lines, Word, Words, hash_of};
 use crate::{Filter, Metrics, Segmentation, Sign, Verdict};
 
 /// A set of thresholds and stop words.
@@ -347,21 +347,20 @@ impl Filter for GopherQuality {
 /// How many `#`, and how many `...` and `…`, in one pass.
 fn symbols(text: &str) -> [usize; 2] {
     let bytes = text.as_bytes();
-    let (mut hashes, mut ellipses, mut points) = (0, 0, 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
+    // Points in a row, and the place behind the last of them.
+    let (mut hashes, mut ellipses, mut points, mut behind) = (0, 0, 0, 0);
+    for at in places(bytes, |byte| (byte == b'.') | (byte == b'#') | (byte == 0xE2)) {
+        match bytes[at] {
             b'.' => {
-                points += 1;
-                continue;
+                points = if at == behind { points + 1 } else { 1 };
+                behind = at + 1;
+                ellipses += usize::from(points % 3 == 0);
             }
             b'#' => hashes += 1,
-            0xE2 if bytes[at..].starts_with("…".as_bytes()) => ellipses += 1,
-            _ => {}
+            _ => ellipses += usize::from(bytes[at..].starts_with("…".as_bytes())),
         }
-        ellipses += points / 3;
-        points = 0;
     }
-    [hashes, ellipses + points / 3]
+    [hashes, ellipses]
 }
 
 /// Whole words by hash, endings by comparison; each once, and none that is empty.
@@ -380,7 +379,7 @@ impl StopWords {
         endings.sort_unstable();
         endings.dedup();
         let whole = listed.iter().filter(|word| !word.is_empty() && !word.starts_with('-'));
-        let mut whole: Vec<u64> = whole.map(|word| hash_bytes(word.as_bytes())).collect();
+        let mut whole: Vec<u64> = whole.map(|word| hash_of(word.as_bytes())).collect();
         whole.sort_unstable();
         whole.dedup();
         let bloom = whole.iter().fold(0, |bits, hash| bits | 1 << (hash & 63));
@@ -395,19 +394,25 @@ impl StopWords {
     /// How many different stop words occur.
     fn count_in(&self, text: &str, words: &Words) -> usize {
         let mut met = vec![false; self.whole.len()];
+        let mut missing = met.len();
         let mut open: Vec<&str> = self.endings.iter().map(String::as_str).collect();
         for word in words.iter() {
+            if missing == 0 && open.is_empty() {
+                break;
+            }
             if self.bloom >> (word.hash & 63) & 1 == 1
                 && let Ok(at) = self.whole.binary_search(&word.hash)
+                && !met[at]
             {
                 met[at] = true;
+                missing -= 1;
             }
             if !open.is_empty() && word.has_letter() {
                 let stem = content_of(word, text);
                 open.retain(|ending| stem.strip_suffix(ending).is_none_or(str::is_empty));
             }
         }
-        met.into_iter().filter(|&met| met).count() + self.endings.len() - open.len()
+        met.len() - missing + self.endings.len() - open.len()
     }
 
     /// How many words are stop words, whatever their case, each occurrence counted.
@@ -421,9 +426,9 @@ impl StopWords {
                 Some(lower) if word.is_ascii() => {
                     lower.copy_from_slice(word.as_bytes());
                     lower.make_ascii_lowercase();
-                    hash_bytes(lower)
+                    hash_of(lower)
                 }
-                _ => hash_bytes(word.to_lowercase().as_bytes()),
+                _ => hash_of(word.to_lowercase().as_bytes()),
             };
             self.whole.binary_search(&whole).is_ok() || self.endings.iter().any(ending)
         };

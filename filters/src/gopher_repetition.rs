@@ -4,12 +4,14 @@ use corpora::Document;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::bytes::places;
 use crate::chars::is_space;
 use crate::gopher_dclm::{Grams, Repeated};
 use crate::metrics::ratio;
-use crate::ngrams::{Runs, Table, top_ngram_chars};
+use crate::ngrams::{Runs, Tops};
 use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
+use crate::table::Table;
 use crate::{Filter, Metrics, Reason, Segmentation, Sign, Verdict};
 
 /// A set of thresholds.
@@ -195,6 +197,9 @@ struct GopherRepetition {
     dclm: bool,
 }
 
+/// Words of the shortest n-grams whose duplicates are counted.
+const LEAST: usize = 5;
+
 /// The rule of a text in which there is nothing to repeat.
 const EMPTY: &str = "repetition/lines";
 
@@ -235,9 +240,10 @@ impl GopherRepetition {
         }
 
         let words = metrics.words_by(text, self.words);
+        let mut tops = Tops::new(&words);
         for (rule, n) in (4..7).zip(2..) {
             // A text of fewer words has no such n-gram and covers nothing with it.
-            let measure = || ratio(top_ngram_chars(&words, n, &mut table).unwrap_or_default(), chars);
+            let measure = || ratio(tops.chars(n, &mut table).unwrap_or_default(), chars);
             if let Some(verdict) = self.fails(rule, metrics, measure) {
                 return Some(verdict);
             }
@@ -245,8 +251,8 @@ impl GopherRepetition {
         if self.thresholds[7..].iter().all(|&threshold| threshold == 0.0) {
             return None;
         }
-        let runs = Runs::new(&words);
-        (7..RULES).zip(5..).find_map(|(rule, n)| self.fails(rule, metrics, || ratio(runs.duplicate_chars(n, &mut table), chars)))
+        let runs = Runs::new(text, &words, LEAST, &mut table);
+        (7..RULES).zip(LEAST..).find_map(|(rule, n)| self.fails(rule, metrics, || ratio(runs.duplicate_chars(n, &mut table), chars)))
     }
 
     /// The same rules in DCLM's order, on DCLM's measures.
@@ -312,7 +318,15 @@ impl Duplicates {
 /// Pieces of the trimmed text between two or more line feeds.
 fn paragraphs(text: &str) -> impl Iterator<Item = &str> + Clone {
     let mut first = true;
-    text.trim_matches(is_space).split("\n\n").filter_map(move |piece| {
+    let text = text.trim_matches(is_space);
+    let (bytes, mut start) = (text.as_bytes(), 0);
+    let feeds = places(bytes, |byte| byte == b'\n').filter(|&at| bytes.get(at + 1) == Some(&b'\n'));
+    let pieces = feeds.chain([bytes.len()]).filter_map(move |at| {
+        let piece = text.get(start..at)?;
+        start = at + 2;
+        Some(piece)
+    });
+    pieces.filter_map(move |piece| {
         let piece = piece.trim_start_matches('\n');
         let counts = std::mem::take(&mut first) || !piece.is_empty();
         counts.then_some(piece)
@@ -323,7 +337,13 @@ fn paragraphs(text: &str) -> impl Iterator<Item = &str> + Clone {
 fn lines(text: &str) -> impl Iterator<Item = &str> + Clone {
     let end = text.len();
     let mut at = 0;
-    text.split('\n').filter(move |piece| {
+    let mut start = 0;
+    let pieces = places(text.as_bytes(), |byte| byte == b'\n').chain([end]).map(move |at| {
+        let piece = &text[start..at];
+        start = at + 1;
+        piece
+    });
+    pieces.filter(move |piece| {
         let (start, stop) = (at, at + piece.len());
         at = stop + 1;
         !piece.is_empty() || start == 0 || stop == end

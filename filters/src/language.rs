@@ -1,5 +1,7 @@
 //! `language`: script first, letter statistics only where the script leaves several languages.
 
+mod trigrams;
+
 use std::sync::LazyLock;
 
 use corpora::Document;
@@ -213,14 +215,12 @@ fn rank(text: &str) -> Vec<(&'static str, f64)> {
     } else if function_words.are_english() {
         ranking.push(("en", latin));
     } else {
-        let found = DETECTOR.compute_language_confidence_values(latin_sample(text));
-        for (code, model) in BY_LETTERS {
-            let confidence = found.iter().find(|(known, _)| *known == model);
+        for ((code, _), confidence) in BY_LETTERS.into_iter().zip(by_letters(&latin_sample(text))) {
             let code = match code {
                 "en" if function_words.contradict_english() => UNDETERMINED,
                 code => code,
             };
-            ranking.push((code, confidence.map_or(0.0, |(_, value)| value * latin)));
+            ranking.push((code, confidence * latin));
         }
     }
     for (_, confidence) in &mut ranking {
@@ -230,6 +230,15 @@ fn rank(text: &str) -> Vec<(&'static str, f64)> {
     // Stable: equal confidences stay in the order above, which is fixed.
     ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
     ranking
+}
+
+/// lingua's confidence in each of the languages [`BY_LETTERS`].
+fn by_letters(sample: &str) -> [f64; BY_LETTERS.len()] {
+    if let Some(certain) = trigrams::certain(sample) {
+        return std::array::from_fn(|language| if language == certain { 1.0 } else { 0.0 });
+    }
+    let found = DETECTOR.compute_language_confidence_values(sample);
+    BY_LETTERS.map(|(_, model)| found.iter().find(|(known, _)| *known == model).map_or(0.0, |(_, value)| *value))
 }
 
 /// Up to [`WINDOWS`] slices of at most `chars` characters, evenly spread; a short text is one slice.
@@ -285,17 +294,17 @@ impl FunctionWords {
     fn of<'a>(slices: impl Iterator<Item = &'a str>) -> Self {
         let mut counts = Self::default();
         let mut met = 0_u32;
-        let words = slices.flat_map(|slice| slice.split(|c: char| !c.is_alphabetic()));
+        let words = slices.flat_map(|slice| slice.split(|c: char| !(matches!(c, '\u{AC00}'..='\u{D7A3}') || c.is_alphabetic())));
         for word in words.filter(|word| word.starts_with(|c| c < '\u{250}')) {
             counts.all += 1;
-            let mut lower = [0; LONGEST];
-            let Some(lower) = lower.get_mut(..word.len()) else { continue };
-            lower.copy_from_slice(word.as_bytes());
-            lower.make_ascii_lowercase();
-            if let Ok(at) = ENGLISH.binary_search(&&*lower) {
+            if word.len() > LONGEST {
+                continue;
+            }
+            let number = number(word.as_bytes());
+            if let Ok(at) = ENGLISH_NUMBERS.binary_search(&number) {
                 counts.english += 1;
                 met |= 1 << at;
-            } else if FOREIGN.binary_search(&&*lower).is_ok() {
+            } else if FOREIGN_NUMBERS.binary_search(&number).is_ok() {
                 counts.foreign += 1;
             }
         }
@@ -344,6 +353,28 @@ const FOREIGN: [&[u8]; 61] = [
     b"sono", b"su", b"til", b"um", b"un", b"una", b"und", b"une", b"van", b"von", b"voor", b"vor",
     b"yang",
 ];
+
+const ENGLISH_NUMBERS: [u64; ENGLISH.len()] = numbers(&ENGLISH);
+const FOREIGN_NUMBERS: [u64; FOREIGN.len()] = numbers(&FOREIGN);
+
+/// The bytes of a word of at most eight in lower case, as a number in the order of the words.
+const fn number(word: &[u8]) -> u64 {
+    let (mut number, mut at) = (0, 0);
+    while at < word.len() {
+        number |= (word[at].to_ascii_lowercase() as u64) << (56 - 8 * at);
+        at += 1;
+    }
+    number
+}
+
+const fn numbers<const N: usize>(words: &[&[u8]; N]) -> [u64; N] {
+    let (mut numbers, mut at) = ([0; N], 0);
+    while at < N {
+        numbers[at] = number(words[at]);
+        at += 1;
+    }
+    numbers
+}
 
 fn is_eastern(c: char) -> bool {
     matches!(c, '\u{1100}'..='\u{11FF}' | '\u{2E80}'..='\u{A4CF}' | '\u{A960}'..='\u{A97F}'

@@ -25,6 +25,7 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bytes;
 mod c4_lines;
 mod c4_quality;
 mod chain;
@@ -54,6 +55,7 @@ mod pages;
 #[cfg(test)]
 mod parity;
 mod pii;
+mod polynomial;
 mod profanity;
 mod rules;
 mod secrets;
@@ -62,6 +64,7 @@ mod spam;
 mod spec;
 #[cfg(test)]
 mod speed;
+mod table;
 mod url;
 mod word_list;
 mod words;

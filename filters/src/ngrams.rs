@@ -1,256 +1,115 @@
-//! Counting word n-grams by hash: no string is built for any of them.
-//!
-//! A polynomial over the integers modulo the prime 2^61 - 1 is hashed once along the words. The
-//! hash of any run of words joined without spaces then costs one multiplication, whatever its
-//! length, and two different runs of `L` bytes share it with a chance of about `L / 2^61`.
+//! Counting word n-grams by hash: no string is built for any of them. Most occur once, and most passes look
+//! at those alone that may occur twice.
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::table::Table;
 use crate::words::Word;
-
-const PRIME: u64 = (1 << 61) - 1;
-/// An arbitrary fixed base: hashes, and with them all decisions, are equal on every machine.
-const BASE: u64 = 0x0b73_5a1f_9c4e_d285;
-const POWERS: [u64; 512] = {
-    let mut powers = [1; 512];
-    let mut at = 1;
-    while at < 512 {
-        powers[at] = reduce(powers[at - 1] as u128 * BASE as u128);
-        at += 1;
-    }
-    powers
-};
-
-/// Modulo 2^61 - 1 of anything below 2^124: a product of two residues and some change.
-const fn reduce(x: u128) -> u64 {
-    let folded = (x as u64 & PRIME) + (x >> 61) as u64;
-    let folded = (folded & PRIME) + (folded >> 61);
-    if folded >= PRIME { folded - PRIME } else { folded }
-}
-
-/// `BASE` to the power of a length in bytes.
-fn power(length: usize) -> u64 {
-    let mut result = 1;
-    let mut rest = length;
-    if rest < POWERS.len() {
-        return POWERS[rest];
-    }
-    let mut square = BASE;
-    while rest > 0 {
-        if rest & 1 == 1 {
-            result = reduce(u128::from(result) * u128::from(square));
-        }
-        square = reduce(u128::from(square) * u128::from(square));
-        rest >>= 1;
-    }
-    result
-}
-
-/// The hash of a run that is followed by one more unit, itself hashed below 2^61.
-pub(crate) fn append(before: u64, unit: u64) -> u64 {
-    reduce(u128::from(before) * u128::from(BASE) + u128::from(unit))
-}
-
-/// The hash of the last `length` units of a run, from the hashes of all of it and of what stands before
-/// them, as [`append`] gives them.
-pub(crate) fn run_hash(before: u64, all: u64, length: usize) -> u64 {
-    let hash = all + PRIME - reduce(u128::from(before) * u128::from(power(length)));
-    if hash >= PRIME { hash - PRIME } else { hash }
-}
-
-/// The polynomial hash of some bytes, eight of them a step.
-pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hash = 0;
-    for chunk in bytes.chunks(8) {
-        let mut sum = u128::from(hash) * u128::from(POWERS[chunk.len()]);
-        for (byte, power) in chunk.iter().rev().zip(&POWERS) {
-            sum += (u128::from(*byte) + 1) * u128::from(*power);
-        }
-        hash = reduce(sum);
-    }
-    hash
-}
-
-/// A hash set or counter of 64-bit keys by linear probing, emptied and used again.
-#[derive(Default)]
-pub(crate) struct Table {
-    keys: Vec<u64>,
-    values: Vec<u32>,
-    mask: usize,
-    twice: Twice,
-    /// Keys of one pass over a text.
-    pass: Vec<u64>,
-}
-
-/// Which keys may occur twice: small enough for the nearest cache, so that most n-grams, which occur
-/// once, never reach the table.
-#[derive(Default)]
-struct Twice {
-    /// Met once in the low half, met again in the high half.
-    marks: Vec<u64>,
-    mask: usize,
-}
-
-impl Twice {
-    fn reset(&mut self, expected: usize) {
-        let slots = (expected.max(16) / 2).next_power_of_two();
-        if self.marks.len() < slots {
-            self.marks.resize(slots, 0);
-        }
-        self.marks[..slots].fill(0);
-        self.mask = slots - 1;
-    }
-
-    fn place(&self, key: u64) -> (usize, u64) {
-        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((mixed >> 32) as usize & self.mask, 1 << (mixed >> 59))
-    }
-
-    fn mark(&mut self, key: u64) {
-        let (slot, bit) = self.place(key);
-        let marks = &mut self.marks[slot];
-        *marks |= bit | (*marks & bit) << 32;
-    }
-
-    fn contains(&self, key: u64) -> bool {
-        let (slot, bit) = self.place(key);
-        self.marks[slot] >> 32 & bit != 0
-    }
-}
-
-impl Table {
-    /// Empties the table and makes room for `expected` keys.
-    pub(crate) fn reset(&mut self, expected: usize) {
-        let slots = (expected.max(4) * 2).next_power_of_two();
-        if self.keys.len() < slots {
-            self.keys.resize(slots, 0);
-            self.values.resize(slots, 0);
-        }
-        self.keys[..slots].fill(0);
-        self.mask = slots - 1;
-    }
-
-    #[cfg(test)]
-    pub(crate) fn slots(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Empties the table for these keys, which are kept as the pass; only those that may repeat need
-    /// to be looked up afterwards, see [`Table::may_repeat`].
-    fn start_pass(&mut self, keys: impl Iterator<Item = u64>) {
-        self.pass.clear();
-        self.pass.extend(keys);
-        self.twice.reset(self.pass.len());
-        for &key in &self.pass {
-            self.twice.mark(key);
-        }
-        let repeating = self.pass.iter().filter(|&&key| self.twice.contains(key)).count();
-        self.reset(repeating);
-    }
-
-    /// False for a key that occurs once in the pass.
-    fn may_repeat(&self, key: u64) -> bool {
-        self.twice.contains(key)
-    }
-
-    /// The value stored for the key; a key met for the first time stores `value` and gives `None`.
-    pub(crate) fn get_or_insert(&mut self, key: u64, value: u32) -> Option<u32> {
-        let key = key.max(1);
-        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut slot = (mixed >> 32) as usize & self.mask;
-        loop {
-            match self.keys[slot] {
-                0 => {
-                    self.keys[slot] = key;
-                    self.values[slot] = value;
-                    return None;
-                }
-                stored if stored == key => return Some(self.values[slot]),
-                _ => slot = (slot + 1) & self.mask,
-            }
-        }
-    }
-
-    /// The value stored for the key.
-    pub(crate) fn get(&self, key: u64) -> Option<u32> {
-        let key = key.max(1);
-        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut slot = (mixed >> 32) as usize & self.mask;
-        loop {
-            match self.keys.get(slot) {
-                None | Some(0) => return None,
-                Some(stored) if *stored == key => return self.values.get(slot).copied(),
-                _ => slot = (slot + 1) & self.mask,
-            }
-        }
-    }
-
-    /// True when the key was there already; it is afterwards in any case.
-    pub(crate) fn seen(&mut self, key: u64) -> bool {
-        self.get_or_insert(key, 0).is_some()
-    }
-}
 
 /// A key for each run of `n` words; the words of equal keys are equal.
 pub(crate) fn ngram_keys(words: &[Word], n: usize) -> impl Iterator<Item = u64> + '_ {
-    let fold = |key: u64, word: &Word| key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash;
-    words.windows(n.max(1)).map(move |window| window.iter().fold(0, fold))
+    words.windows(n.max(1)).map(ngram_key)
 }
 
-/// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
-/// times its count. Occurrences may overlap; of equally frequent ones the first counts. `None`
-/// when the text has fewer than `n` words.
-pub(crate) fn top_ngram_chars(words: &[Word], n: usize, table: &mut Table) -> Option<usize> {
-    if n == 0 || words.len() < n {
-        return None;
-    }
-    table.start_pass(ngram_keys(words, n));
-    // (first word, count) in the order of first appearance; what occurs once is the first n-gram
-    let mut counts: Vec<(u32, u32)> = vec![(0, 1)];
-    for at in 0..table.pass.len() {
-        let key = table.pass[at];
-        if !table.may_repeat(key) {
-            continue;
-        }
-        match table.get_or_insert(key, counts.len() as u32) {
-            Some(entry) => counts[entry as usize].1 += 1,
-            None => counts.push((at as u32, 1)),
-        }
-    }
-    let mut best = (0, 0);
-    for &(first, count) in &counts {
-        if count > best.1 {
-            best = (first, count);
-        }
-    }
-    let first = best.0 as usize;
-    let chars: usize = words[first..first + n].iter().map(|word| word.chars as usize).sum();
-    Some((chars + n - 1) * best.1 as usize)
+fn ngram_key(words: &[Word]) -> u64 {
+    words.iter().fold(0, |key: u64, word| key.rotate_left(23).wrapping_mul(0xd6e8_feb8_6659_fd93) ^ word.hash)
 }
 
-/// Running hashes and lengths along the words, from which every duplicate n-gram is found.
+/// The most frequent n-grams of a text, for one n after another.
+pub(crate) struct Tops<'a> {
+    words: &'a [Word],
+    /// Where an n-gram begins that may occur twice, of the largest n so far: longer ones begin nowhere else.
+    repeating: Vec<u32>,
+}
+
+impl<'a> Tops<'a> {
+    pub(crate) fn new(words: &'a [Word]) -> Self {
+        Self { words, repeating: (0..words.len() as u32).collect() }
+    }
+
+    /// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
+    /// times its count. Occurrences may overlap; of equally frequent ones the first counts. `None`
+    /// when the text has fewer than `n` words. No call has a smaller `n` than the one before.
+    pub(crate) fn chars(&mut self, n: usize, table: &mut Table) -> Option<usize> {
+        if n == 0 || self.words.len() < n {
+            return None;
+        }
+        let last = self.words.len() - n;
+        self.repeating.truncate(self.repeating.partition_point(|at| *at as usize <= last));
+        table.start_pass(self.repeating.iter().map(|at| ngram_key(&self.words[*at as usize..*at as usize + n])));
+        // (first word, count) in the order of first appearance; what occurs once is the first n-gram
+        let mut counts: Vec<(u32, u32)> = vec![(0, 1)];
+        let mut kept = 0;
+        for number in 0..self.repeating.len() {
+            let (at, key) = (self.repeating[number], table.pass[number]);
+            if !table.may_repeat(key) {
+                continue;
+            }
+            self.repeating[kept] = at;
+            kept += 1;
+            match table.get_or_insert(key, counts.len() as u32) {
+                Some(entry) => counts[entry as usize].1 += 1,
+                None => counts.push((at, 1)),
+            }
+        }
+        self.repeating.truncate(kept);
+        let mut best = (0, 0);
+        for &(first, count) in &counts {
+            if count > best.1 {
+                best = (first, count);
+            }
+        }
+        let first = best.0 as usize;
+        let chars: usize = self.words[first..first + n].iter().map(|word| word.chars as usize).sum();
+        Some((chars + n - 1) * best.1 as usize)
+    }
+}
+
+/// The words of a text joined without spaces, in which every duplicate n-gram is found.
 pub(crate) struct Runs {
-    /// Hash of the first `i` words joined without spaces.
-    hashes: Vec<u64>,
+    /// The bytes of the words, and some more at the end.
+    joined: Vec<u8>,
     /// Bytes and characters of the first `i` words.
     lengths: Vec<(u32, u32)>,
+    /// Where an n-gram begins that may occur twice.
+    repeating: Vec<u32>,
 }
 
+/// Bytes of an n-gram by which it is told whether it may occur twice, and copied at a time.
+const PREFIX: usize = 16;
+
 impl Runs {
-    pub(crate) fn new(words: &[Word]) -> Self {
-        let mut hashes = Vec::with_capacity(words.len() + 1);
+    /// Prepares for n-grams of at least `least` words of this text.
+    pub(crate) fn new(text: &str, words: &[Word], least: usize, table: &mut Table) -> Self {
         let mut lengths = Vec::with_capacity(words.len() + 1);
-        let (mut hash, mut bytes, mut chars) = (0, 0, 0);
-        hashes.push(hash);
+        let (mut bytes, mut chars) = (0, 0);
         lengths.push((bytes, chars));
         for word in words {
-            let length = word.end - word.start;
-            let shifted = u128::from(hash) * u128::from(power(length as usize));
-            hash = reduce(shifted + u128::from(word.hash));
-            bytes += length;
+            bytes += word.end - word.start;
             chars += word.chars;
-            hashes.push(hash);
             lengths.push((bytes, chars));
         }
-        Self { hashes, lengths }
+        let mut runs = Self { joined: joined(text, words, bytes as usize), lengths, repeating: Vec::new() };
+        runs.find_repeating(least, table);
+        runs
+    }
+
+    /// N-grams are equal if their words joined are, wherever these end (`ab c`, `a bc`); so they are told
+    /// apart by their first bytes and not by their first words. Shorter ones may all occur twice.
+    fn find_repeating(&mut self, least: usize, table: &mut Table) {
+        let prefix = |at: u32| {
+            let (first, rest) = self.joined.get(at as usize..)?.split_first_chunk()?;
+            let (first, second) = (u64::from_le_bytes(*first), u64::from_le_bytes(*rest.first_chunk()?));
+            Some(first.wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(23) ^ second)
+        };
+        let starts = &self.lengths[..self.lengths.len().saturating_sub(least)];
+        table.start_pass(starts.iter().map(|(at, _)| prefix(*at).unwrap_or(0)));
+        for (at, (start, _)) in starts.iter().enumerate() {
+            let length = (self.lengths[at + least].0 - start) as usize;
+            if length < PREFIX || table.may_repeat(table.pass[at]) {
+                self.repeating.push(at as u32);
+            }
+        }
     }
 
     /// Characters inside repeated n-grams, from left to right: one that was met before counts its
@@ -258,27 +117,38 @@ impl Runs {
     ///
     /// As in the reference the words are joined without a space, so `ab c` equals `a bc`.
     pub(crate) fn duplicate_chars(&self, n: usize, table: &mut Table) -> usize {
-        let words = self.hashes.len() - 1;
-        let key = |(at, until): (&u64, &u64), (from, to): (u32, u32)| {
-            let prefix = reduce(u128::from(*at) * u128::from(power((to - from) as usize)));
-            let window = until + PRIME - prefix;
-            if window >= PRIME { window - PRIME } else { window }
-        };
-        let ahead = n.min(words + 1);
-        let bytes = self.lengths.iter().zip(&self.lengths[ahead..]).map(|(from, to)| (from.0, to.0));
-        table.start_pass(self.hashes.iter().zip(&self.hashes[ahead..]).zip(bytes).map(|(hashes, bytes)| key(hashes, bytes)));
-        let (mut at, mut repeated) = (0, 0);
-        while at + n <= words {
-            let window = table.pass[at];
-            if table.may_repeat(window) && table.seen(window) {
+        let Some(last) = self.lengths.len().checked_sub(n + 1) else { return 0 };
+        let repeating = &self.repeating[..self.repeating.partition_point(|at| *at as usize <= last)];
+        let key = |at: usize| xxh3_64(&self.joined[self.lengths[at].0 as usize..self.lengths[at + n].0 as usize]);
+        table.start_pass(repeating.iter().map(|at| key(*at as usize)));
+        let (mut next, mut repeated) = (0, 0);
+        for (number, &at) in repeating.iter().enumerate() {
+            let (at, window) = (at as usize, table.pass[number]);
+            if at >= next && table.may_repeat(window) && table.seen(window) {
                 repeated += (self.lengths[at + n].1 - self.lengths[at].1) as usize;
-                at += n;
-            } else {
-                at += 1;
+                next = at + n;
             }
         }
         repeated
     }
+}
+
+/// The words one behind the other, `bytes` in all, and as many more as are copied at a time.
+fn joined(text: &str, words: &[Word], bytes: usize) -> Vec<u8> {
+    let text = text.as_bytes();
+    let mut joined = vec![0; bytes + PREFIX];
+    let mut at = 0;
+    for word in words {
+        let length = (word.end - word.start) as usize;
+        let source = &text[word.start as usize..];
+        // Most words are shorter: what is copied behind them, the next one covers.
+        match (joined[at..].first_chunk_mut::<PREFIX>(), source.first_chunk()) {
+            (Some(to), Some(source)) if length <= PREFIX => *to = *source,
+            _ => joined[at..at + length].copy_from_slice(&source[..length]),
+        }
+        at += length;
+    }
+    joined
 }
 
 #[cfg(test)]
@@ -321,47 +191,39 @@ mod tests {
     #[test]
     fn hand_counted() {
         let mut table = Table::default();
+        let duplicates = |text: &str, n: usize| {
+            let mut table = Table::default();
+            Runs::new(text, &Words::new(text), n, &mut table).duplicate_chars(n, &mut table)
+        };
         let words = Words::new("a b a b a b");
         // "a b" three times, three characters each
-        assert_eq!(top_ngram_chars(&words, 2, &mut table), Some(9));
+        let mut tops = Tops::new(&words);
+        assert_eq!(tops.chars(2, &mut table), Some(9));
         // ab, ba are new; then "ab" again (2 characters, jump), "ab" again
-        assert_eq!(Runs::new(&words).duplicate_chars(2, &mut table), 4);
-        assert_eq!(top_ngram_chars(&words, 7, &mut table), None);
-        assert_eq!(Runs::new(&[]).duplicate_chars(5, &mut table), 0);
+        assert_eq!(duplicates("a b a b a b", 2), 4);
+        assert_eq!(tops.chars(7, &mut table), None);
+        assert_eq!(duplicates("", 5), 0);
         // joined without a space the two halves are one string
-        let words = Words::new("ab c a bc");
-        assert_eq!(Runs::new(&words).duplicate_chars(2, &mut table), 3);
-    }
-
-    #[test]
-    fn powers_agree_with_repeated_products() {
-        let mut expected = 1;
-        for length in 0..1200 {
-            assert_eq!(power(length), expected, "{length}");
-            expected = reduce(u128::from(expected) * u128::from(BASE));
-        }
-        assert_eq!(reduce(u128::from(PRIME)), 0);
-        assert_eq!(reduce(u128::from(PRIME - 1) * u128::from(PRIME - 1)), 1);
+        assert_eq!(duplicates("ab c a bc", 2), 3);
+        assert_eq!(duplicates("information retrieval informat ionretrieval", 2), 20);
     }
 
     proptest! {
         #[test]
-        fn counts_equal_the_definition(text in "([ab]{1,2}|가|나다)( ([ab]{1,2}|가|나다)){0,40}", n in 1_usize..7) {
+        fn counts_equal_the_definition(text in "([ab]{1,2}|가|나다|정보검색학회)( ([ab]{1,2}|가|나다|정보|검색|정보검색학회)){0,40}") {
             let words = Words::new(&text);
             let strings: Vec<&str> = text.split(' ').collect();
             let mut table = Table::default();
-            prop_assert_eq!(top_ngram_chars(&words, n, &mut table), slow_top(&strings, n));
-            prop_assert_eq!(
-                Runs::new(&words).duplicate_chars(n, &mut table),
-                slow_duplicates(&strings, n)
-            );
-        }
-
-        #[test]
-        fn hashing_is_compositional(left: Vec<u8>, right: Vec<u8>) {
-            let joined = [left.clone(), right.clone()].concat();
-            let shifted = u128::from(hash_bytes(&left)) * u128::from(power(right.len()));
-            prop_assert_eq!(reduce(shifted + u128::from(hash_bytes(&right))), hash_bytes(&joined));
+            let mut tops = Tops::new(&words);
+            for n in 1..7 {
+                prop_assert_eq!(tops.chars(n, &mut table), slow_top(&strings, n));
+            }
+            for least in [1, 3, 6] {
+                let runs = Runs::new(&text, &words, least, &mut table);
+                for n in least..8 {
+                    prop_assert_eq!(runs.duplicate_chars(n, &mut table), slow_duplicates(&strings, n));
+                }
+            }
         }
     }
 }

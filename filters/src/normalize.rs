@@ -10,9 +10,9 @@ mod tags;
 
 use corpora::Document;
 use serde::{Deserialize, Serialize};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use unicode_normalization::UnicodeNormalization;
 
-use crate::chars::is_space;
+use crate::chars::{is_nfc, is_space};
 use crate::spec::{Options, SpecError};
 use crate::{Filter, Metrics, Reason, Verdict};
 
@@ -282,8 +282,7 @@ fn without_boilerplate(text: &str, tally: &mut Tally) -> Option<String> {
 
 /// NFC, `None` when the text is in that form.
 fn compose(text: &str) -> Option<String> {
-    let composed = |c: char| c < '\u{300}' || matches!(c, '\u{AC00}'..='\u{D7A3}' | '\u{4E00}'..='\u{9FFF}');
-    if text.chars().all(composed) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if is_nfc(text) {
         return None;
     }
     let nfc: String = text.nfc().collect();

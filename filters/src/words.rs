@@ -1,9 +1,10 @@
 //! Words and lines of a text, found once and shared by all filters as byte ranges.
 
 use unicode_segmentation::UnicodeSegmentation;
+use xxhash_rust::xxh3::xxh3_64;
 
+use crate::bytes::{char_at, places};
 use crate::chars::{is_alnum, is_letter, is_space, is_symbol};
-use crate::ngrams::hash_bytes;
 use crate::{Part, Segmentation};
 
 /// One word; what that is, the [`Segmentation`] says. Between white space it is a maximal run of
@@ -39,6 +40,11 @@ impl Word {
     pub fn is_symbol(&self) -> bool {
         self.flags & CONTENT == 0
     }
+}
+
+/// The hash of a word's bytes.
+pub(crate) fn hash_of(word: &[u8]) -> u64 {
+    xxh3_64(word)
 }
 
 /// The words of one text in order.
@@ -85,7 +91,7 @@ impl Words {
     }
 
     fn add(&mut self, text: &str, start: usize, end: usize, chars: u32, flags: u8) {
-        let hash = hash_bytes(&text.as_bytes()[start..end]);
+        let hash = hash_of(&text.as_bytes()[start..end]);
         self.words.push(Word { start: start as u32, end: end as u32, chars, flags, hash });
     }
 
@@ -95,29 +101,33 @@ impl Words {
     /// refuses far smaller ones, see [`crate::MAX_TEXT_BYTES`].)
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let mut words = Vec::with_capacity(text.len().min(1 << 26) / 6 + 1);
-        let (mut start, mut chars, mut flags) = (0, 0, 0);
-        let mut push = |start: usize, end: usize, chars: u32, flags: u8| {
-            words.push(Word { start: start as u32, end: end as u32, chars, flags, hash: hash_bytes(&text.as_bytes()[start..end]) });
-        };
+        let mut words = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 6 + 1), text_bytes: text.len() };
         let measured = addressable(text);
-        for (at, c) in measured.char_indices() {
-            let class = class_of(c);
+        let bytes = measured.as_bytes();
+        let (mut at, mut start, mut chars, mut flags) = (0, 0, 0, 0);
+        while let Some(&byte) = bytes.get(at) {
+            let (class, length) = match byte {
+                0..0x80 => (ASCII[usize::from(byte)], 1),
+                // Every character that begins so is a syllable.
+                0xEB | 0xEC => (LETTER | CONTENT, 3),
+                _ => char_at(measured, at).map_or((0, 1), |c| (class_of(c), c.len_utf8())),
+            };
             if class & SPACE == 0 {
-                if chars == 0 {
-                    start = at;
-                }
                 chars += 1;
                 flags |= class;
-            } else if chars > 0 {
-                push(start, at, chars, flags);
-                (chars, flags) = (0, 0);
+            } else {
+                if chars > 0 {
+                    words.add(text, start, at, chars, flags);
+                    (chars, flags) = (0, 0);
+                }
+                start = at + length;
             }
+            at += length;
         }
         if chars > 0 {
-            push(start, measured.len(), chars, flags);
+            words.add(text, start, at, chars, flags);
         }
-        Self { words, text_bytes: text.len() }
+        words
     }
 
     /// Length in bytes of the text these words belong to.
@@ -149,16 +159,16 @@ impl Lines {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut lines = Vec::new();
-        let (mut start, mut after_return) = (0, false);
+        let mut start = 0;
         let measured = addressable(text);
-        for (at, c) in measured.char_indices() {
-            if after_return && c == '\n' {
-                start = at + 1;
-            } else if is_line_break(c) {
+        let bytes = measured.as_bytes();
+        let may_break = |byte: u8| (byte < b' ') & (byte != b'\t') | (byte == 0xC2) | (byte == 0xE2);
+        for at in places(bytes, may_break) {
+            let Some(c) = char_at(measured, at).filter(|&c| is_line_break(c)) else { continue };
+            if !(c == '\n' && bytes[..at].last() == Some(&b'\r')) {
                 lines.push((start as u32, at as u32));
-                start = at + c.len_utf8();
             }
-            after_return = c == '\r';
+            start = at + c.len_utf8();
         }
         if start < measured.len() {
             lines.push((start as u32, measured.len() as u32));
@@ -263,6 +273,15 @@ mod tests {
         assert_eq!(letters, [true, true, false, true, false]);
         let symbols: Vec<_> = words.iter().map(Word::is_symbol).collect();
         assert_eq!(symbols, [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn characters_are_told_by_first_bytes() {
+        for c in '\0'..=char::MAX {
+            let first = c.encode_utf8(&mut [0; 4]).as_bytes()[0];
+            assert!(!is_line_break(c) || first < b' ' || first == 0xC2 || first == 0xE2, "{c:?}");
+            assert!(!matches!(first, 0xEB | 0xEC) || (class_of(c) == LETTER | CONTENT && c.len_utf8() == 3), "{c:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! `clean`: a part of the input → kept documents, rejects, signatures and statistics.
 //!
 //! Records stream through in chunks: read in file order, filtered and signed in parallel, written
-//! in file order again. So the bytes are the same whatever the number of threads, and memory is
-//! one chunk for each part in work.
+//! in file order again. So the bytes are the same whatever the number of threads. One thread writes a
+//! chunk and reads the one after the next while the others judge the next, so that memory is three
+//! chunks for each part in work.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,17 +61,18 @@ impl<'a> Cleaner<'a> {
         let mut records = corpora::read_counted(part, self.source, Arc::clone(&read));
         let mut row = 0;
         let mut reported = 0;
-        loop {
+        let (mut chunk, mut judged) = (take_chunk(&mut records)?, Vec::new());
+        while !(chunk.is_empty() && judged.is_empty()) {
             super::check(cancel)?;
-            let chunk = take_chunk(&mut records)?;
-            if chunk.is_empty() {
-                break;
-            }
-            let outgoing: Vec<Outgoing> = chunk.into_par_iter().map(|record| self.judge(record)).collect();
-            for record in outgoing {
-                writers.write(row, record, self.bucket_number, self.source.priority, self.dedup, &mut stats)?;
-                row += 1;
-            }
+            let write_and_read = || {
+                for record in std::mem::take(&mut judged) {
+                    writers.write(row, record, self.bucket_number, self.source.priority, self.dedup, &mut stats)?;
+                    row += 1;
+                }
+                take_chunk(&mut records)
+            };
+            let (next, outgoing) = rayon::join(write_and_read, || chunk.into_par_iter().map(|record| self.judge(record)).collect());
+            (chunk, judged) = (next?, outgoing);
             // A file is read a little beyond the part; the bar must not pass the part's size.
             let shown = read.load(Ordering::Relaxed).min(part.bytes);
             progress.add(shown - reported);
@@ -115,7 +117,7 @@ type Record = Result<Document, corpora::Error>;
 
 /// A disk that does not answer or a file that cannot be opened ends the stage: to go on would be to
 /// leave out a part of the corpus for good because of a passing fault.
-fn take_chunk(records: &mut dyn Iterator<Item = Record>) -> Result<Vec<Record>> {
+fn take_chunk(records: &mut (dyn Iterator<Item = Record> + Send)) -> Result<Vec<Record>> {
     let mut chunk = Vec::new();
     let mut bytes = 0;
     while chunk.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {

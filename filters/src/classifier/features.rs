@@ -1,8 +1,9 @@
 //! What a text is to the model: hashes of its words, pairs of words, and runs of three characters.
 
+use crate::Segmentation;
 use crate::chars::is_space;
+use crate::polynomial::hash_bytes;
 use crate::words::Words;
-use crate::{Segmentation, Word};
 
 /// Words are Korean stems, particles and endings, and punctuation by itself: `학교에서` and `학교는`
 /// share their stem. Latin words are what stands between white space and signs.
@@ -33,13 +34,15 @@ impl Sample {
 pub(super) fn each(text: &str, words: &Words, bits: u32, mut take: impl FnMut(u32)) {
     let shift = 64 - bits;
     let mut feature = |key: u64, kind: u64| take((mixed(key ^ kind) >> shift) as u32);
-    let mut before: Option<&Word> = None;
+    let mut before: Option<u64> = None;
     for word in words.iter() {
-        feature(word.hash, WORD);
+        // Of a version of features, and so of a model: no hash that may change.
+        let hash = hash_bytes(word.of(text).as_bytes());
+        feature(hash, WORD);
         if let Some(before) = before {
-            feature(before.hash.rotate_left(23).wrapping_mul(WORD) ^ word.hash, PAIR);
+            feature(before.rotate_left(23).wrapping_mul(WORD) ^ hash, PAIR);
         }
-        before = Some(word);
+        before = Some(hash);
     }
     // Three characters of 21 bits; white space in a row is one space, and one stands at both ends.
     let mut window = u64::from(u32::from(' '));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::char::{compose, decompose_canonical, is_combining_mark};
 
 use crate::chars::is_alnum;
-use crate::ngrams;
+use crate::polynomial;
 
 /// What a text is cut into before it is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl Units {
 
     fn push(&mut self, hash: u64, start: usize, end: usize, weight: u32) {
         let (before, weighed) = (self.hashes.last().copied().unwrap_or(0), self.weights.last().copied().unwrap_or(0));
-        self.hashes.push(ngrams::append(before, hash));
+        self.hashes.push(polynomial::append(before, hash));
         self.weights.push(weighed + weight);
         self.spans.push((start as u32, end as u32));
     }
@@ -110,7 +110,7 @@ impl Units {
 
     /// Hash of the units `from..to`.
     pub(super) fn hash(&self, from: usize, to: usize) -> u64 {
-        ngrams::run_hash(self.hashes[from], self.hashes[to], to - from)
+        polynomial::run_hash(self.hashes[from], self.hashes[to], to - from)
     }
 
     /// The bytes that the units `from..to` span; `to` is above `from`.

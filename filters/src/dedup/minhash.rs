@@ -1,5 +1,6 @@
 //! MinHash: the smallest value of a set of shingles under each of many permutations.
 
+use macerator::{AutoArch, Simd, WithSimd};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::MinHashConfig;
@@ -9,39 +10,75 @@ use super::shingle::Shingles;
 ///
 /// A shingle's 32-bit hash x (the low half of its xxh3) goes to a·x + b mod 2³², with a odd, which
 /// permutes the 32-bit numbers: two documents have the same smallest value exactly if the same
-/// shingle came out smallest. Two plain arrays, so that the compiler makes the inner loop SIMD.
+/// shingle came out smallest.
 #[derive(Clone, Debug)]
 pub(super) struct MinHasher {
     config: MinHashConfig,
-    factors: Vec<u32>,
-    addends: Vec<u32>,
+    /// Permutations in groups; what the last group has too many is the permutation 0.
+    groups: Vec<Permutations>,
+}
+
+/// Permutations whose smallest values are sought together, in registers.
+const GROUP: usize = 16;
+
+#[derive(Clone, Debug, Default)]
+struct Permutations {
+    factors: [u32; GROUP],
+    addends: [u32; GROUP],
 }
 
 impl MinHasher {
     pub(super) fn new(config: &MinHashConfig) -> Self {
         let mut state = config.seed;
-        let (factors, addends) = (0..config.bands.saturating_mul(config.rows))
-            .map(|_| {
-                let bits = split_mix(&mut state);
-                (bits as u32 | 1, (bits >> 32) as u32)
-            })
-            .unzip();
-        Self { config: config.clone(), factors, addends }
+        let count = config.bands.saturating_mul(config.rows);
+        let mut groups = vec![Permutations::default(); count.div_ceil(GROUP)];
+        for at in 0..count {
+            let bits = split_mix(&mut state);
+            let group = &mut groups[at / GROUP];
+            group.factors[at % GROUP] = bits as u32 | 1;
+            group.addends[at % GROUP] = (bits >> 32) as u32;
+        }
+        Self { config: config.clone(), groups }
     }
 
     /// The signature of a normalised text, bands · rows values; none if it is shorter than a
     /// shingle: texts without a shingle have nothing in common.
     pub(super) fn sign(&self, normal: &str) -> Option<Vec<u32>> {
-        let mut shingles = Shingles::new(normal, self.config.shingle, self.config.ngram).peekable();
-        shingles.peek()?;
-        let mut smallest = vec![u32::MAX; self.factors.len()];
-        for shingle in shingles {
-            let x = xxh3_64(shingle.as_bytes()) as u32;
-            for ((value, a), b) in smallest.iter_mut().zip(&self.factors).zip(&self.addends) {
-                *value = (*value).min(a.wrapping_mul(x).wrapping_add(*b));
-            }
+        let shingles = Shingles::new(normal, self.config.shingle, self.config.ngram);
+        let hashes: Vec<u32> = shingles.map(|shingle| xxh3_64(shingle.as_bytes()) as u32).collect();
+        if hashes.is_empty() {
+            return None;
         }
+        let mut smallest = vec![[u32::MAX; GROUP]; self.groups.len()];
+        AutoArch::new().dispatch(Smallest { hashes: &hashes, groups: &self.groups, values: &mut smallest });
+        let mut smallest = smallest.into_flattened();
+        smallest.truncate(self.config.bands.saturating_mul(self.config.rows));
         Some(smallest)
+    }
+}
+
+/// The smallest value of some hashes under each permutation; whole numbers, so that the machine's
+/// vectors make no difference. A type and no closure, so that all of it is surely compiled for them.
+struct Smallest<'a> {
+    hashes: &'a [u32],
+    groups: &'a [Permutations],
+    values: &'a mut [[u32; GROUP]],
+}
+
+impl WithSimd for Smallest<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        for (group, values) in self.groups.iter().zip(self.values) {
+            let mut smallest = *values;
+            for x in self.hashes {
+                for (value, (a, b)) in smallest.iter_mut().zip(group.factors.iter().zip(&group.addends)) {
+                    *value = (*value).min(a.wrapping_mul(*x).wrapping_add(*b));
+                }
+            }
+            *values = smallest;
+        }
     }
 }
 
@@ -77,18 +114,26 @@ mod tests {
     fn smallest_value_by_hand() {
         let hasher = MinHasher::new(&MinHashConfig { ngram: 1, bands: 1, rows: 3, ..MinHashConfig::default() });
         let by_hand = |permutation: usize| {
-            ["a", "b", "c"]
-                .map(|word| {
-                    hasher.factors[permutation].wrapping_mul(xxh3_64(word.as_bytes()) as u32).wrapping_add(hasher.addends[permutation])
-                })
-                .into_iter()
-                .min()
-                .unwrap()
+            let (a, b) = (hasher.groups[0].factors[permutation], hasher.groups[0].addends[permutation]);
+            ["a", "b", "c"].map(|word| a.wrapping_mul(xxh3_64(word.as_bytes()) as u32).wrapping_add(b)).into_iter().min().unwrap()
         };
         let signature = hasher.sign("a b c").unwrap();
         assert_eq!(signature, [by_hand(0), by_hand(1), by_hand(2)]);
         assert_eq!(hasher.sign("c b a b"), Some(signature)); // a set: neither order nor count
         assert_eq!(hasher.sign(""), None);
+    }
+
+    /// Another number of permutations than fills the groups: those that both have are the same.
+    #[test]
+    fn groups_are_no_part_of_the_signature() {
+        let sign = |bands: usize, text: &str| {
+            let config = MinHashConfig { ngram: 2, bands, rows: 1, ..MinHashConfig::default() };
+            MinHasher::new(&config).sign(text).unwrap()
+        };
+        let text = "나는 오늘 아침에 학교에 갔다 돌아왔다";
+        for bands in [1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP] {
+            assert_eq!(sign(bands, text), sign(4 * GROUP, text)[..bands]);
+        }
     }
 
     #[test]

@@ -1,56 +1,48 @@
 //! Overlapping runs of words or characters of a normalised text.
 
 use super::Shingle;
+use crate::bytes::places;
 
 /// Every run of `n` units of a normalised text (words divided by exactly one space), as the slice of
 /// the text that it spans: nothing is copied. None if the text has fewer units.
 pub(super) struct Shingles<'a> {
     text: &'a str,
-    unit: Shingle,
-    start: usize,
-    /// End of the run that starts at `start`; none when there is no more.
-    end: Option<usize>,
+    /// Where the units begin, and where one behind the text would.
+    starts: Vec<usize>,
+    /// Bytes between two units.
+    gap: usize,
+    n: usize,
+    at: usize,
 }
 
 impl<'a> Shingles<'a> {
     pub(super) fn new(text: &'a str, unit: Shingle, n: usize) -> Self {
-        let mut shingles = Self { text, unit, start: 0, end: None };
-        let mut end = shingles.unit_end(0);
-        for _ in 1..n {
-            end = end.and_then(|end| shingles.unit_end(shingles.after(end)));
-        }
-        shingles.end = end;
-        shingles
+        let (mut starts, gap) = match unit {
+            _ if text.is_empty() => (Vec::new(), 0),
+            Shingle::Char => (text.char_indices().map(|(at, _)| at).collect(), 0),
+            Shingle::Word => (words(text), 1),
+        };
+        starts.push(text.len() + gap);
+        Self { text, starts, gap, n, at: 0 }
     }
+}
 
-    /// End of the unit that starts at `start`, if one does.
-    fn unit_end(&self, start: usize) -> Option<usize> {
-        let rest = self.text.get(start..)?;
-        match self.unit {
-            Shingle::Char => rest.chars().next().map(|c| start + c.len_utf8()),
-            Shingle::Word if rest.is_empty() => None,
-            Shingle::Word => Some(rest.bytes().position(|byte| byte == b' ').map_or(self.text.len(), |at| start + at)),
-        }
-    }
-
-    /// Start of the unit after the one that ends at `end`.
-    fn after(&self, end: usize) -> usize {
-        match self.unit {
-            Shingle::Char => end,
-            Shingle::Word => end + 1,
-        }
-    }
+/// Where the words begin.
+fn words(text: &str) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(text.len() / 5 + 2);
+    starts.push(0);
+    starts.extend(places(text.as_bytes(), |byte| byte == b' ').map(|at| at + 1));
+    starts
 }
 
 impl<'a> Iterator for Shingles<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let end = self.end?;
-        let shingle = self.text.get(self.start..end)?;
-        self.start = self.after(self.unit_end(self.start)?);
-        self.end = self.unit_end(self.after(end));
-        Some(shingle)
+        let end = self.starts.get(self.at + self.n)? - self.gap;
+        let start = self.starts[self.at];
+        self.at += 1;
+        self.text.get(start..end)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::suffix::key;
 use super::syllable::{self, SS};
-use crate::ngrams::Table;
+use crate::table::Table;
 
 /// Words that stay whole. One that begins with `~` does so at the end of longer words too.
 #[rustfmt::skip]

@@ -95,6 +95,9 @@ pub(super) fn each(text: &str, from: usize, to: usize, mut found: impl FnMut(Kin
 /// Bytes of the run of this kind at the beginning; names (`main.rs`) and numbers (`1,000.5`, `2023-03-01`)
 /// go on behind a sign that stands between two of their characters.
 fn run(rest: &str, first: Kind) -> usize {
+    if first == Kind::Hangul {
+        return rest.find(|c| !matches!(c, '가'..='힣')).unwrap_or(rest.len());
+    }
     for (at, c) in rest.char_indices() {
         let inside = || rest.as_bytes().get(at + 1);
         let joins = match (first, c) {

@@ -140,7 +140,7 @@ impl<'a> Tail<'a> {
     fn longest(&self, particle: bool) -> Option<(usize, suffix::Suffix)> {
         let rest = self.rest();
         let most = if self.attached { rest.len() } else { rest.len().saturating_sub(1) };
-        (1..=most.min(LONGEST)).rev().find_map(|length| {
+        (1..=most.min(LONGEST)).rev().filter(|length| suffix::ends_one(self.last(), *length)).find_map(|length| {
             let (stem, tail) = rest.split_at(rest.len() - length);
             // 까지만 is 까지 and 만, not an ending 지만.
             if stem.last() == Some(&of('까')) && tail[0] == of('지') {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::Part;
 use super::syllable::{self, L, SS};
-use crate::ngrams::Table;
+use crate::table::Table;
 
 /// Finals after which a suffix may stand, as a set of bits.
 const VOWEL: u8 = 1;
@@ -86,6 +86,8 @@ impl Suffix {
 struct Suffixes {
     table: Table,
     found: Vec<[Option<Suffix>; 2]>,
+    /// For each syllable the lengths of the suffixes that end with it, as a set of bits.
+    lengths: Vec<u8>,
 }
 
 static SUFFIXES: LazyLock<Suffixes> = LazyLock::new(|| {
@@ -93,10 +95,14 @@ static SUFFIXES: LazyLock<Suffixes> = LazyLock::new(|| {
         lists.iter().flat_map(move |&(finals, list)| list.split_whitespace().map(move |suffix| (suffix, Suffix { part, finals })))
     };
     let mut found: Vec<[Option<Suffix>; 2]> = Vec::new();
+    let mut lengths = vec![0; syllable::COUNT as usize];
     let mut table = Table::default();
     table.reset(1024);
     for (text, suffix) in listed(Part::Particle, PARTICLES).chain(listed(Part::Ending, ENDINGS)) {
         let syllables: Vec<u16> = text.chars().map(syllable::of).collect();
+        if let Some(lengths) = syllables.last().and_then(|last| lengths.get_mut(usize::from(*last))) {
+            *lengths |= 1 << syllables.len();
+        }
         let at = table.get_or_insert(key(&syllables), found.len() as u32).unwrap_or(found.len() as u32) as usize;
         if at == found.len() {
             found.push([None; 2]);
@@ -105,12 +111,17 @@ static SUFFIXES: LazyLock<Suffixes> = LazyLock::new(|| {
         let finals = side.map_or(0, |earlier| earlier.finals);
         *side = Some(Suffix { part: suffix.part, finals: finals | suffix.finals });
     }
-    Suffixes { table, found }
+    Suffixes { table, found, lengths }
 });
 
 /// Up to four syllables as a number that no others have.
 pub(super) fn key(syllables: &[u16]) -> u64 {
     syllables.iter().fold(0, |key, &syllable| key << 16 | (u64::from(syllable) + 2))
+}
+
+/// Whether there are suffixes of so many syllables that end with this one; most nouns end with none.
+pub(super) fn ends_one(last: u16, length: usize) -> bool {
+    SUFFIXES.lengths.get(usize::from(last)).is_some_and(|lengths| lengths >> length & 1 == 1)
 }
 
 /// The particle and the ending that these syllables are.

@@ -3,7 +3,7 @@
 /// Code of the first syllable, 가.
 const FIRST: u32 = 0xAC00;
 /// How many syllables there are.
-const COUNT: u32 = 11_172;
+pub(super) const COUNT: u32 = 11_172;
 
 /// The number of a syllable; none for other characters.
 pub(super) fn number(c: char) -> Option<u16> {

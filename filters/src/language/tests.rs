@@ -10,6 +10,8 @@ fn word_lists_are_sorted_and_disjoint() {
     assert!(ENGLISH.iter().all(|word| FOREIGN.binary_search(word).is_err()));
     assert!(ENGLISH.iter().chain(&FOREIGN).all(|word| word.len() <= LONGEST));
     assert!(ENGLISH.len() <= 32);
+    assert!(ENGLISH_NUMBERS.is_sorted() && FOREIGN_NUMBERS.is_sorted() && LONGEST <= 8);
+    assert_eq!(number(b"The"), 0x7468_6500_0000_0000);
 }
 
 #[test]

@@ -70,13 +70,16 @@ struct Fence {
 
 impl Fence {
     fn opened_by(line: &str) -> Option<Self> {
-        let line = line.trim();
+        let line = line.trim_start();
         let mark = *line.as_bytes().first()?;
+        if !matches!(mark, b'`' | b'~') {
+            return None;
+        }
+        let line = line.trim_end();
         let length = line.bytes().take_while(|&byte| byte == mark).count();
-        let fences = matches!(mark, b'`' | b'~') && length >= 3;
         // Backticks again on the same line are inline code, tildes are ornament.
         let again = line.bytes().skip(length).any(|byte| byte == mark);
-        (fences && !again).then_some(Self { mark, length })
+        (length >= 3 && !again).then_some(Self { mark, length })
     }
 
     /// Whether one of the lines of tildes after the fence, which stands at `at`, closes it.
@@ -93,6 +96,9 @@ impl Fence {
 /// Where the lines of tildes alone begin, each with the length of the longest from there on.
 fn tilde_lines(text: &str) -> Vec<(usize, usize)> {
     let mut lines = Vec::new();
+    if !text.contains("~~~") {
+        return lines;
+    }
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let tildes = line.trim();

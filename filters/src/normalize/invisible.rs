@@ -1,5 +1,6 @@
 //! Characters without a shape of their own: controls, zero-width spaces, direction marks, joiners.
 
+use crate::bytes::{char_at, places};
 use crate::chars::is_space;
 
 /// The text without invisible characters, `None` when it has none to remove.
@@ -7,7 +8,7 @@ use crate::chars::is_space;
 /// White space of every kind stays for the next step. A zero-width joiner stays where it shapes
 /// what is read: between emoji, and inside scripts that join their letters.
 pub(super) fn remove(text: &str) -> Option<String> {
-    let first = text.char_indices().find(|&(_, c)| is_suspect(c))?.0;
+    let first = places(text.as_bytes(), may_begin_suspect).find(|&at| char_at(text, at).is_some_and(is_suspect))?;
     let mut out = String::with_capacity(text.len());
     out.push_str(&text[..first]);
     let mut rest = text[first..].chars();
@@ -34,6 +35,12 @@ fn is_suspect(c: char) -> bool {
         | '\u{e0000}'..='\u{e007f}' => true,
         _ => false,
     }
+}
+
+/// Whether the first byte of a character leaves it possible that it is a suspect.
+fn may_begin_suspect(byte: u8) -> bool {
+    let control = (byte < b' ') & (byte != b'\n') & (byte != b'\t') | (byte == 0x7F);
+    control | (byte == 0xC2) | (byte == 0xE1) | (byte == 0xE2) | (byte == 0xEF) | (byte == 0xF3)
 }
 
 /// Does this invisible character change how its neighbours look?
@@ -70,6 +77,13 @@ mod tests {
         assert_eq!(remove("क\u{94d}\u{200d}ष می\u{200c}خواهم"), None);
         assert_eq!(remove("\u{1f3f4}\u{e0067}\u{e0062}\u{e007f}"), None);
         assert_eq!(remove("한\u{200d}글\u{200c}\u{200b}!").as_deref(), Some("한글!"));
+    }
+
+    #[test]
+    fn suspects_are_found_by_their_first_bytes() {
+        for c in ('\0'..=char::MAX).filter(|&c| is_suspect(c)) {
+            assert!(may_begin_suspect(c.encode_utf8(&mut [0; 4]).as_bytes()[0]), "{c:?}");
+        }
     }
 
     #[test]

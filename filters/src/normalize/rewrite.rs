@@ -3,6 +3,7 @@
 use super::code::{Kind, has_marks, pieces};
 use super::tags::{Removed, behind_sign};
 use super::{Whitespace, comments};
+use crate::bytes::{char_at, places};
 use crate::chars::is_space;
 use crate::words::is_line_break;
 
@@ -54,7 +55,8 @@ impl Rules {
             Whitespace::Lines => has_tidy_lines(text),
             Whitespace::Collapse => is_collapsed(text),
         };
-        let signs = self.signs && text.contains(['\u{318D}', '\u{FF5E}']);
+        let is_sign = |at| matches!(char_at(text, at), Some('\u{318D}' | '\u{FF5E}'));
+        let signs = self.signs && places(text.as_bytes(), |byte| (byte == 0xE3) | (byte == 0xEF)).any(is_sign);
         let tags = self.strip_tags && text.contains('>');
         let wide = self.narrow && has_wide(text);
         tidy && !(signs || tags || wide)
@@ -82,15 +84,19 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn prose(&mut self, text: &str) {
-        let mut rest = text.chars();
-        while let Some(c) = rest.next() {
+        let mut done = 0;
+        for at in places(text.as_bytes(), |byte| is_stop(byte) | (byte == b'<')) {
+            // It may lie in a tag that is removed.
+            let Some(c) = char_at(text, at).filter(|_| at >= done) else { continue };
+            self.plain(&text[done..at]);
+            done = at + c.len_utf8();
             match c {
                 '\u{318D}' if self.rules.signs => self.push('·'),
                 '\u{FF5E}' if self.rules.signs => self.push('~'),
                 '\u{FF01}'..='\u{FFDC}' if self.rules.narrow => self.push(usual_width(c)),
-                '<' if self.rules.strip_tags => match behind_sign(rest.as_str()) {
+                '<' if self.rules.strip_tags => match behind_sign(&text[done..]) {
                     Some((removed, length)) => {
-                        rest = rest.as_str()[length..].chars();
+                        done += length;
                         self.removed(removed);
                     }
                     None => self.push(c),
@@ -98,11 +104,38 @@ impl Writer<'_> {
                 _ => self.push(c),
             }
         }
+        self.plain(&text[done..]);
     }
 
     /// Code where lines are tidied: the white space of lines is, nothing else.
     fn code(&mut self, text: &str) {
-        text.chars().for_each(|c| self.push(c));
+        let mut done = 0;
+        for at in places(text.as_bytes(), is_stop) {
+            let Some(c) = char_at(text, at) else { continue };
+            self.plain(&text[done..at]);
+            self.push(c);
+            done = at + c.len_utf8();
+        }
+        self.plain(&text[done..]);
+    }
+
+    /// A piece without a stop: what is neither space nor tab stays as it is.
+    fn plain(&mut self, text: &str) {
+        match self.rules.whitespace {
+            Whitespace::Keep => self.out.push_str(text),
+            Whitespace::Collapse => text.chars().for_each(|c| self.push(c)),
+            Whitespace::Lines => {
+                let behind = text.trim_start_matches([' ', '\t']);
+                let visible = behind.trim_end_matches([' ', '\t']);
+                self.gap.spaces.push_str(&text[..text.len() - behind.len()]);
+                self.gap.after_return &= text.is_empty();
+                if !visible.is_empty() {
+                    self.close_gap();
+                    self.out.push_str(visible);
+                    self.gap.spaces.push_str(&behind[visible.len()..]);
+                }
+            }
+        }
     }
 
     /// Inline code in a collapsed text.
@@ -174,9 +207,15 @@ impl Writer<'_> {
     }
 }
 
+/// First bytes of the characters that are not simply written as they are: line breaks, white space but
+/// for space and tab, signs and wide letters. Few others begin so.
+fn is_stop(byte: u8) -> bool {
+    (byte < b' ') & (byte != b'\t') | (byte == 0xC2) | (byte == 0xE1) | (byte == 0xE2) | (byte == 0xE3) | (byte == 0xEF)
+}
+
 fn has_wide(text: &str) -> bool {
     // All of them begin with this byte.
-    text.as_bytes().contains(&0xEF) && text.chars().any(|c| usual_width(c) != c)
+    places(text.as_bytes(), |byte| byte == 0xEF).any(|at| char_at(text, at).is_some_and(|c| usual_width(c) != c))
 }
 
 /// Full-width ASCII and half-width Hangul letters, as [`super::Width::HalfAscii`] writes them.
@@ -197,24 +236,13 @@ fn usual_width(c: char) -> char {
 
 /// Would [`Whitespace::Lines`] change nothing?
 fn has_tidy_lines(text: &str) -> bool {
-    let (mut line_feeds, mut spaced) = (1, false);
-    let mut first = true;
-    for c in text.chars() {
-        match c {
-            '\n' => {
-                if spaced || first || line_feeds >= MAX_LINE_FEEDS {
-                    return false;
-                }
-                line_feeds += 1;
-            }
-            ' ' | '\t' => {
-                (spaced, first) = (true, false);
-            }
-            _ if is_space(c) => return false,
-            _ => (line_feeds, spaced, first) = (0, false, false),
-        }
-    }
-    !spaced && (line_feeds == 0 || text.is_empty())
+    let bytes = text.as_bytes();
+    let is_tidy = |at| match char_at(text, at) {
+        // Behind something visible, or behind no more line feeds than may stand there.
+        Some('\n') => !matches!(bytes[..at].last(), None | Some(b' ' | b'\t')) && !bytes[..at].ends_with(&[b'\n'; MAX_LINE_FEEDS]),
+        c => !c.is_some_and(is_space),
+    };
+    places(bytes, is_stop).all(is_tidy) && !text.ends_with([' ', '\t', '\n'])
 }
 
 /// Would [`Whitespace::Collapse`] change nothing, code or not?
@@ -233,9 +261,38 @@ fn is_collapsed(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use unicode_normalization::UnicodeNormalization;
 
     use super::*;
+
+    #[test]
+    fn what_changes_is_found_by_first_bytes() {
+        let changes = |c: char| (is_space(c) && !matches!(c, ' ' | '\t')) || usual_width(c) != c || matches!(c, '\u{318D}' | '\u{FF5E}');
+        for c in ('\0'..=char::MAX).filter(|&c| changes(c)) {
+            assert!(is_stop(c.encode_utf8(&mut [0; 4]).as_bytes()[0]), "{c:?}");
+        }
+    }
+
+    proptest! {
+        /// Character by character is what the rules say; piece by piece is faster.
+        #[test]
+        fn pieces_are_written_as_characters_are(text in "[ \t\n\r\u{b}\u{85}\u{a0}\u{3000}a-c가é“]{0,60}") {
+            for whitespace in [Whitespace::Keep, Whitespace::Lines, Whitespace::Collapse] {
+                let rules = Rules { whitespace, signs: true, narrow: true, strip_tags: true };
+                let writer = || Writer { rules: &rules, out: String::new(), gap: Gap::default() };
+                let [mut by_pieces, mut as_prose, mut by_chars] = [writer(), writer(), writer()];
+                by_pieces.code(&text);
+                as_prose.prose(&text);
+                text.chars().for_each(|c| by_chars.push(c));
+                prop_assert_eq!(&by_pieces.out, &by_chars.out);
+                prop_assert_eq!(&as_prose.out, &by_chars.out);
+                if whitespace == Whitespace::Lines {
+                    prop_assert_eq!(has_tidy_lines(&text), by_chars.out == text, "{:?}", text);
+                }
+            }
+        }
+    }
 
     /// Compatibility decomposition is the oracle of width; it gives conjoining jamo for the letters,
     /// as it does for the usual ones.
