@@ -1,5 +1,6 @@
-//! A recipe of several stages: pretraining on text, then answers, the second from what the first left.
+//! A recipe of several stages: pretraining on text, answers, a reward model, reinforcement learning, each from what was left before.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -51,18 +52,95 @@ sequence-length = 96
 init = "stage:cpt"
 "#;
 
-#[test]
-fn a_later_stage_starts_from_what_an_earlier_one_left() {
+/// What comes after these two; the common tokenizer is that of the first.
+const LATER: &str = r#"
+[[stages]]
+name = "reward"
+tokenizer = { load = "stage:cpt/tokenizer.json" }
+chat = { template = "chatml" }
+mixture = { pairs = 1 }
+[[stages.sources]]
+name = "pairs"
+bucket = "pairs"
+files = "data/pairs.jsonl"
+format = "jsonl"
+preference = { prompt = "prompt", chosen = "chosen", rejected = "rejected" }
+[stages.train]
+objective = "reward"
+epochs = 1
+sequence-length = 160
+init = "stage:sft"
+lora = { rank = 4 }
+
+[[stages]]
+name = "ppo"
+tokenizer = { load = "stage:cpt/tokenizer.json" }
+chat = { template = "chatml" }
+mixture = { talk = 1 }
+[[stages.sources]]
+name = "talk"
+bucket = "talk"
+files = "data/talk.jsonl"
+format = "jsonl"
+chat = { messages = "messages" }
+[stages.train]
+objective = "ppo"
+epochs = 1
+sequence-length = 96
+init = "stage:sft"
+lora = { rank = 4 }
+rollout = { max-new-tokens = 8 }
+[[stages.train.reward]]
+kind = "model"
+path = "stage:reward"
+[[stages.train.reward]]
+kind = "korean"
+weight = 0.2
+"#;
+
+/// Forty short conversations, and as many pairs.
+fn corpus() -> Corpus {
     let corpus = Corpus::new();
-    let mut talk = String::new();
+    let (mut talk, mut pairs) = (String::new(), String::new());
     for n in 0..40 {
-        let messages = json!([
-            { "role": "user", "content": format!("{n} 더하기 1은?") },
-            { "role": "assistant", "content": format!("{}입니다.", n + 1) },
-        ]);
+        let (question, answer) = (format!("{n} 더하기 1은?"), format!("{}입니다.", n + 1));
+        let messages = json!([{ "role": "user", "content": question }, { "role": "assistant", "content": answer }]);
         let _ = writeln!(talk, "{}", json!({ "id": format!("talk-{n}"), "messages": messages }));
+        let _ = writeln!(pairs, "{}", json!({ "id": format!("pair-{n}"), "prompt": question, "chosen": answer, "rejected": "몰라." }));
     }
     fs::write(corpus.path().join("data/talk.jsonl"), talk).unwrap();
+    fs::write(corpus.path().join("data/pairs.jsonl"), pairs).unwrap();
+    corpus
+}
+
+/// Pretraining, answers, a reward model beside adapters, and answers that it judges.
+#[test]
+fn from_text_to_reinforcement_learning_in_one_recipe() {
+    let corpus = corpus();
+    corpus.recipe("all.toml", &format!("{RECIPE}{LATER}"));
+    done(corpus.path(), &["run", "all.toml"]);
+    let read = |path: &str| -> Value { serde_json::from_slice(&fs::read(corpus.path().join(path)).unwrap()).unwrap() };
+    let uses: BTreeSet<String> = serde_json::from_value(read("out/all/lineage.json")[3]["uses"].clone()).unwrap();
+    assert_eq!(uses, ["cpt", "sft", "reward"].map(str::to_owned).into());
+    assert_eq!(read("out/all/reward/model/config.json")["architectures"][0], "Qwen2ForSequenceClassification");
+    assert_eq!(read("out/all/ppo/model/config.json")["architectures"][0], "Qwen2ForCausalLM");
+    let stages = read("out/all/ppo/model/model_info.json")["training_stages"].clone();
+    let objectives: Vec<&str> = stages.as_array().unwrap().iter().map(|stage| stage["objective"].as_str().unwrap()).collect();
+    assert_eq!(objectives, ["cpt", "sft", "ppo"]);
+    for stage in ["reward", "ppo"] {
+        let audit = done(corpus.path(), &["audit", &format!("out/all/{stage}"), "--deep"]);
+        assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
+    }
+    let answers = fs::read_to_string(corpus.path().join("out/all/ppo/answers.jsonl")).unwrap();
+    assert!(answers.contains("\"model\"") && answers.contains("\"korean\""), "{answers}");
+    done(corpus.path(), &["generate", "out/all/ppo/model", "3 더하기 1은?", "--tokens", "4"]);
+    let again = done(corpus.path(), &["run", "all.toml"]).stderr;
+    assert_eq!(again.matches("train: current").count(), 4, "{again}");
+}
+
+#[test]
+fn a_later_stage_starts_from_what_an_earlier_one_left() {
+    let corpus = corpus();
     corpus.recipe("all.toml", RECIPE);
 
     let plan = done(corpus.path(), &["plan", "all.toml"]);
