@@ -56,7 +56,7 @@ pub(super) fn training(folder: &Path, recipe: &Recipe) -> Result<Option<Training
                     learning_rate: finite(step.learning_rate),
                     grad_norm: finite(step.grad_norm),
                     tokens_per_second: finite(step.tokens_per_second),
-                    metrics: step.metrics,
+                    metrics: step.metrics.into_iter().map(|(name, value)| (name, finite(value))).collect(),
                 });
             }
             Line::Eval(eval) => {

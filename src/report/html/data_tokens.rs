@@ -136,8 +136,8 @@ pub(crate) struct StepPoint {
     pub(crate) grad_norm: Option<f64>,
     /// Speed at this step.
     pub(crate) tokens_per_second: Option<f64>,
-    /// What the objective measures beside the loss, by name.
-    pub(crate) metrics: BTreeMap<String, f64>,
+    /// What the objective measures beside the loss, by name; `None` where it was not finite.
+    pub(crate) metrics: BTreeMap<String, Option<f64>>,
 }
 
 /// One evaluation.

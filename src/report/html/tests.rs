@@ -82,7 +82,7 @@ fn full(text: &str) -> ReportData {
                 learning_rate: Some(3e-3),
                 grad_norm: Some(0.5),
                 tokens_per_second: Some(1000.0),
-                metrics: [(s(), 0.5), (format!("{}/b", s()), f64::NAN)].into(),
+                metrics: [(s(), Some(0.5)), (format!("{}/b", s()), None)].into(),
             }],
             evals: vec![EvalPoint {
                 step: 1,
@@ -204,7 +204,7 @@ fn absurd_numbers_are_written_out() {
                 learning_rate: *value,
                 grad_norm: *value,
                 tokens_per_second: *value,
-                metrics: value.map(|value| ("a/b".to_owned(), value)).into_iter().collect(),
+                metrics: [("a/b".to_owned(), *value)].into(),
             })
             .collect();
         training.evals = values
@@ -236,7 +236,7 @@ fn what_training_never_reached_and_how_it_ended_is_said() {
     let html = render(&data, Lang::En);
     assert!(html.contains("4 of 9 new tokens have learned nothing from text"));
     assert!(html.contains("Training ended early at step 1 of 2") && !html.contains("Training stands at"));
-    assert!(html.contains("2.500 bits per byte at step 1") && html.contains("On the way there"));
+    assert!(html.contains("loss 2.500 at step 1") && html.contains("On the way there"));
     if let Some(training) = &mut data.training {
         (training.stopped, training.best) = (None, None);
         training.untrained = Some(Untrained { new: None, ids: 300, untrained: 1, examples: vec!["7 가<b".to_owned()] });

@@ -134,7 +134,7 @@ fn charts(view: &View<'_>, training: &Training) -> String {
     }
     out.push_str(&preferences::charts(view, training));
     for group in metric_groups(training) {
-        let (title, series) = (text::name(group), metric_series(training, group));
+        let (title, series) = (text::plain(group, 120), metric_series(training, group));
         let words = Words { title: &title, unit: l.by_step, from_zero: false, size: "low", write: figures };
         out.push_str(&lines(view, &words, &series));
     }
@@ -169,7 +169,7 @@ fn metric_series(training: &Training, group: &str) -> Vec<Series> {
         _ => None,
     });
     let line = |(number, (name, rest)): (usize, (&String, &str))| {
-        let value = |value: &f64| Some(*value).filter(|value| value.is_finite());
+        let value = |value: &Option<f64>| value.filter(|value| value.is_finite());
         let points = training.steps.iter().filter_map(|step| Some((step.step as f64, value(step.metrics.get(name)?))));
         let class = if rest.is_empty() { "ink".to_owned() } else { format!("c{}", number % COLOURS) };
         Series { name: rest.to_owned(), class, points: points.collect() }
