@@ -131,8 +131,8 @@ fn from_text_to_reinforcement_learning_in_one_recipe() {
         let audit = done(corpus.path(), &["audit", &format!("out/all/{stage}"), "--deep"]);
         assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
     }
-    let answers = fs::read_to_string(corpus.path().join("out/all/ppo/answers.jsonl")).unwrap();
-    assert!(answers.contains("\"model\"") && answers.contains("\"korean\""), "{answers}");
+    let curve = fs::read_to_string(corpus.path().join("out/all/ppo/metrics.jsonl")).unwrap();
+    assert!(curve.contains("\"rewards/model\"") && curve.contains("\"rewards/korean\""), "{curve}");
     done(corpus.path(), &["generate", "out/all/ppo/model", "3 더하기 1은?", "--tokens", "4"]);
     let again = done(corpus.path(), &["run", "all.toml"]).stderr;
     assert_eq!(again.matches("train: current").count(), 4, "{again}");
