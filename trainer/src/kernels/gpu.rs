@@ -28,7 +28,7 @@ pub(crate) use engine::{end_profile, fault, start_profile};
 pub(crate) use group::{add_up, join, on_streams_of};
 pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forward_half};
 pub(crate) use linear::{Projection, Weight, linear};
-pub(crate) use loss::{linear_cross_entropy, token_log_probs, token_losses};
+pub(crate) use loss::{linear_cross_entropy, token_entropies, token_log_probs, token_losses};
 pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use nf4::Nf4Matrix;
 pub(crate) use norm::rms_norm;

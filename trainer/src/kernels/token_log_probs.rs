@@ -29,6 +29,10 @@ pub(crate) fn token_log_probs(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tenso
 
 /// The entropy of the distribution after every row, `[N]` in nats, without a gradient.
 pub(crate) fn token_entropies(x_nh: Tensor<2>, w_vh: Tensor<2>) -> Tensor<1> {
+    #[cfg(feature = "cuda")]
+    if super::gpu::on_card(&x_nh) && x_nh.dtype() == DType::BF16 {
+        return super::gpu::token_entropies(x_nh, w_vh);
+    }
     let [x_nh, w_vh] = [x_nh, w_vh].map(|tensor| tensor.inner().cast(DType::F32));
     let [rows, _] = x_nh.dims();
     let step = chunk_rows(w_vh.dims()[0]);

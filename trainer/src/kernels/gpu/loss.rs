@@ -96,6 +96,24 @@ pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) 
     tensor(losses)
 }
 
+/// The entropy of the distribution after every row of `x` in bfloat16, `[N]`, outside of any graph.
+///
+/// The cross entropy of a target is the logarithm of the divisor less the target's logit; its gradient times the row is the
+/// mean logit less the target's. The difference of both is the entropy, whatever the target is.
+pub(crate) fn token_entropies(x: Tensor<2>, w: Tensor<2>) -> Tensor<1> {
+    let [rows, _] = x.dims();
+    let (plain_x, device) = (x.inner(), w.device());
+    let (targets, mask) = (Tensor::<1, Int>::zeros([rows], &device), Tensor::<1>::ones([rows], &device));
+    let [x, w] = [plain_x.clone(), w.inner()].map(|x| Input::of(x).data);
+    let mut queue = Queue::default();
+    let Pass { losses, gradients } = pass(&mut queue, [&x, &w], &integers(targets), &Input::of(mask).data, [true, false], 0.0);
+    queue.submit();
+    let [dx, _] = gradients;
+    let losses = tensor::<2>(losses);
+    let apart = dx.map(|dx| (tensor::<2>(dx).cast(DType::F32) * plain_x.cast(DType::F32)).sum_dim(1));
+    apart.map_or(losses.clone(), |apart| losses - apart).squeeze_dim(1)
+}
+
 /// Losses of all rows, and the gradients that are wanted.
 fn pass(queue: &mut Queue, [x, w]: [&CubeTensor; 2], targets: &CubeTensor, mask: &CubeTensor, wanted: [bool; 2], z_loss: f64) -> Pass {
     let ([n, h], [v, _]) = (matrix(x), matrix(w));

@@ -118,6 +118,30 @@ fn gpu_cross_entropy() {
     }
 }
 
+#[test]
+fn gpu_token_log_probs() {
+    let (rows, vocab) = (50, 1003);
+    let x = random("x", [rows, 64]).iter::<f32>().map(|value| value / 4.0).collect::<Vec<_>>();
+    let x = TensorData::new(x, [rows, 64]);
+    compare("log-probabilities of tokens", std::slice::from_ref(&x), &[random("w", [vocab, 64])], |device, x, w| {
+        let targets: Vec<i32> = (0..rows as i32).map(|row| row * 977 % vocab as i32).collect();
+        kernels::token_log_probs(x[0].clone(), w[0].clone(), Tensor::from_data(TensorData::new(targets, [rows]), device)).unsqueeze_dim(0)
+    });
+}
+
+#[test]
+fn gpu_token_entropies() {
+    let Some(card) = card() else { return };
+    let entropies = |device: &Device, dtype: DType| -> Vec<f32> {
+        let [x, w] = [("x", 50), ("w", 1003)].map(|(name, rows)| Tensor::<2>::from_data(random(name, [rows, 64]), device));
+        values(kernels::token_entropies(x.div_scalar(4.0).cast(dtype).autodiff(), w.autodiff()))
+    };
+    let (found, expected) = (entropies(&card, DType::BF16), entropies(&Device::flex(), DType::F32));
+    for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert!((found - expected).abs() < 0.03, "row {row}: {found}, on the processor {expected}");
+    }
+}
+
 /// Rows of documents: two of the first, one, and so on; the last row is all one.
 fn batch(rows: usize, seq_len: usize, vocab: u32) -> Batch {
     let cells = rows * seq_len;
