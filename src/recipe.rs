@@ -408,8 +408,21 @@ impl Recipe {
             None if objective.is_of_answers() && !self.imports.is_empty() => {
                 wrong(format!("objective `{name}` learns from judged answers, which imports do not have"), "take `[[imports]]` out")
             }
-            None => Ok(()),
+            None => self.check_margin(),
         }
+    }
+
+    /// That there are margins where a reward model is to keep them.
+    fn check_margin(&self) -> Result<(), Problem> {
+        let wanted = self.train.as_ref().and_then(|train| train.reward_model.as_ref()).is_some_and(|reward| reward.margin);
+        if !wanted || self.sources.iter().any(|source| source.preference.as_ref().is_some_and(|fields| fields.margin.is_some())) {
+            return Ok(());
+        }
+        Err(Problem {
+            place: "train.reward-model".to_owned(),
+            message: "`margin` is set, but no source names a field with margins".to_owned(),
+            hint: Some("give a source `preference = { .., margin = .. }`, or leave `margin` out".to_owned()),
+        })
     }
 
     fn resolve(&mut self, folder: &Path) -> Result<(), Problem> {

@@ -27,15 +27,21 @@ pub(crate) fn check(rewards: &[RewardConfig]) -> std::result::Result<(), (usize,
     Ok(())
 }
 
+/// That the reward models of a recipe are there and are such. Reads headers only.
+pub(crate) fn check_models(rewards: &[RewardConfig]) -> Result<()> {
+    rewards.iter().filter_map(RewardConfig::path).try_for_each(|path| RewardModel::weights(path).map(drop).map_err(of_model))
+}
+
+fn of_model(error: trainer::Error) -> Error {
+    Error::new(format!("train.reward: {error}")).hint("`path` is a folder that `malmoi export` made of a run with `objective = \"reward\"`")
+}
+
 /// The rewards of a recipe. Models are loaded.
 pub(crate) fn rewards(config: &TrainConfig, tokenizer: &shards::Tokenizer, device: DeviceSpec) -> Result<Rewards> {
     let mut rewards = Rewards::default();
     for reward in &config.reward {
         let boxed: Box<dyn trainer::Reward> = match reward {
-            RewardConfig::Model(model) => Box::new(RewardModel::open(reward.name(), &model.path, tokenizer, device).map_err(|error| {
-                Error::new(format!("train.reward: {error}"))
-                    .hint("`path` is a folder that `malmoi export` made of a run with `objective = \"reward\"`")
-            })?),
+            RewardConfig::Model(model) => Box::new(RewardModel::open(reward.name(), &model.path, tokenizer, device).map_err(of_model)?),
             _ => Box::new(rule(reward)?),
         };
         rewards.add(reward.weight(), boxed).map_err(Error::new)?;

@@ -68,7 +68,7 @@ fn write(folder: &Path, recipe: &str) {
 }
 
 fn reward_recipe() -> String {
-    RECIPE.replace("\"dpo\"", "\"reward\"").replace("[train]\n", "[train]\nreward = { center = 0.01 }\n")
+    RECIPE.replace("\"dpo\"", "\"reward\"").replace("[train]\n", "[train]\nreward-model = { center = 0.01 }\n")
 }
 
 #[test]
@@ -138,6 +138,7 @@ fn what_does_not_belong_together_is_refused() {
     );
     assert!(refused(&RECIPE.replace("[train]\n", "[train]\nkto = {}\n")).contains("it is for `objective` = \"kto\""));
     assert!(refused(&RECIPE.replace("[train]\n", "[train]\nz-loss = 1e-4\n")).contains("z-loss"));
+    assert!(refused(&reward_recipe().replace("center = 0.01", "margin = true")).contains("no source names a field with margins"));
     let single = RECIPE.replace("chosen = \"chosen\", rejected = \"rejected\"", "chosen = \"chosen\"");
     assert!(refused(&single).contains("`preference` needs"));
 }

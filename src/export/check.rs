@@ -38,6 +38,10 @@ pub(super) fn check(merge: &Merge<'_>, asked: &cli::Check, ui: &Ui) -> Result<()
     if tokens == 0 {
         return Ok(());
     }
+    if model.weights.config().is_reward() {
+        ui.warn("a reward model writes no text: the merged one was not compared with what was trained");
+        return Ok(());
+    }
     let (batches, what) = match (&asked.check_text, &model.run) {
         (Some(path), _) => (of_text(path, model, tokens)?, path.display().to_string()),
         (None, Some(run)) => (of_run(run, tokens)?, "held-out text".to_owned()),

@@ -25,9 +25,10 @@ use console::Console;
 const MAX_LINEAGE: u64 = 1 << 24;
 
 /// The model that the recipe's training starts from, if it starts from one: its shape becomes the
-/// recipe's. Reads headers only.
+/// recipe's. It, and reward models, must be what the objective can use. Reads headers only.
 pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
     let Some(train) = &mut recipe.train else { return Ok(()) };
+    crate::reward::check_models(&train.reward)?;
     let Some(path) = train.init.clone() else {
         return match train.lora {
             Some(_) => Err(Error::new("train.lora: adapters stand beside a trained model, and `train.init` names none")
@@ -35,9 +36,10 @@ pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
             None => Ok(()),
         };
     };
-    let model = Pretrained::open(&path).map_err(|error| {
-        Error::new(format!("train.init: {error}")).hint("`init` is a folder with config.json and safetensors, or a .gguf file")
-    })?;
+    let in_init = |error: trainer::Error| Error::new(format!("train.init: {error}"));
+    let model = Pretrained::open(&path)
+        .map_err(|error| in_init(error).hint("`init` is a folder with config.json and safetensors, or a .gguf file"))?;
+    let model = model.with_scalar_head(train.objective.scalar_head(), recipe.seed).map_err(in_init)?;
     let in_train = |error: trainer::Error| Error::new(format!("train: {error}"));
     if let Some(lora) = &mut train.lora
         && let Some(folder) = lora.init.clone()
@@ -214,6 +216,9 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
             ui.event("train", &event);
         })
         .map_err(|error| failed(error, folder))?;
+    if config.objective.draws_answers() {
+        check_answers(folder, ui)?;
+    }
     facts.best = trainer.best();
     layout::write_json(folder, layout::TRAINING, &facts)?;
     let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()];
@@ -224,6 +229,26 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
         files.extend(Checkpoint::FILES.map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
     }
     Ok(files)
+}
+
+/// What became of the prompts, over all interruptions: a training in which none was answered has learned nothing.
+fn check_answers(folder: &Path, ui: &Ui) -> Result<()> {
+    let path = folder.join(layout::METRICS);
+    let (mut skipped, mut answered) = (0.0, false);
+    for (number, line) in layout::read_lines(&path)?.lines().enumerate() {
+        let line: Value = serde_json::from_str(line).context(|| format!("{}:{}", path.display(), number + 1))?;
+        skipped += line["metrics"]["prompts/skipped"].as_f64().unwrap_or(0.0);
+        answered |= line["metrics"].get("reward/mean").is_some();
+    }
+    let hint = "raise `train.sequence-length`, or lower `train.rollout.max-new-tokens`";
+    if !answered {
+        let what = format!("none of {skipped} prompts left room for an answer: no answer was drawn, and nothing was learned");
+        return Err(Error::bad_result(what).hint(hint));
+    }
+    if skipped > 0.0 {
+        ui.warn(format!("{skipped} prompts left no room for an answer and were skipped: {hint}"));
+    }
+    Ok(())
 }
 
 /// What the model of `init` says of the trainings behind it: an exported one has a list of them.

@@ -294,7 +294,7 @@ impl TrainConfig {
             checkpoint_every,
             keep_checkpoints,
             sample: None,
-            rollout: self.rollout.as_ref().map(RolloutConfig::identity),
+            rollout: self.rollout.as_ref().map(RolloutConfig::identity).filter(|rollout| *rollout != RolloutConfig::default()),
             micro_batch: None,
             tensorboard: false,
             keep_best: false,

@@ -327,9 +327,10 @@ impl Pretrained {
         self
     }
 
-    /// Whether this is the tensor of a head that the files do not have.
+    /// Whether this is the tensor of a head that neither the files nor the adapters merged into them have.
     fn lacks(&self, name: &str) -> bool {
-        self.config.scalar_head.is_some_and(|head| head.tensor() == name) && !self.tensors.contains_key(name)
+        let merged = self.merged.as_ref().is_some_and(|merged| merged.full(name).is_some());
+        self.config.scalar_head.is_some_and(|head| head.tensor() == name) && !self.tensors.contains_key(name) && !merged
     }
 
     /// Whether it is one GGUF file, which holds its vocabulary too.

@@ -134,15 +134,15 @@ def orpo(policy, beta):
     return answer(policy, (-chosen - ratios).mean(), ratios=ratios.tolist())
 
 
-def kto(policy, reference):
-    # Each prompt with the answer before it, as TRL's map over a batch makes them.
-    each = pairs("each")
+def kto(policy, reference, order, good):
+    # Each prompt with the answer before it, as TRL's map over a batch makes them. Of pairs it has first all chosen answers.
+    each = pairs(order)
     mixed = [(p, each[at - 1][1]) for at, (p, _) in enumerate(each)]
     ids, attention, completion = padded(each)
     kl_ids, kl_attention, kl_completion = padded(mixed)
     inputs = dict(
         input_ids=ids, attention_mask=attention, completion_mask=completion,
-        KL_input_ids=kl_ids, KL_attention_mask=kl_attention, KL_completion_mask=kl_completion, label=torch.tensor(GOOD),
+        KL_input_ids=kl_ids, KL_attention_mask=kl_attention, KL_completion_mask=kl_completion, label=torch.tensor(good),
     )
     this = stand_in(beta=0.3, ref_model=Wrapped(reference), desirable_weight=1.5, undesirable_weight=0.75, loss_type="kto")
     this._compute_kl_logps = types.MethodType(KTOTrainer._compute_kl_logps, this)
@@ -185,7 +185,9 @@ def main():
         reference_free=reference_free(policy, 0.3),
         start=dpo(policy, policy, loss_types=["sigmoid"]),
         orpo=orpo(policy, 0.3),
-        kto=kto(policy, reference),
+        kto=kto(policy, reference, "each", GOOD),
+        # The other way round, where z is not 0.
+        kto_pairs=kto(reference, policy, "halves", [True] * 3 + [False] * 3),
         reward=reward(None, None),
         reward_margin=reward(0.05, [0.5, 0.0, 1.25]),
     )

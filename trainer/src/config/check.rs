@@ -123,6 +123,9 @@ impl TrainConfig {
         if self.head_learning_rate.is_some() && self.model.tied_embeddings {
             return refuse("head-learning-rate", "set, but the output matrix is the embedding (`model.tied-embeddings`)");
         }
+        if self.head_learning_rate.is_some() && self.shape().is_reward() {
+            return refuse("head-learning-rate", "set, but a reward model has no output matrix");
+        }
         let Some(lora) = &self.lora else { return Ok(()) };
         for (option, rate, full, name) in [
             ("embedding-learning-rate", self.embedding_learning_rate, Full::EmbedTokens, "embed-tokens"),

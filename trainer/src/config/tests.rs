@@ -31,6 +31,11 @@ fn what_only_looks_is_not_part_of_the_identity() {
     assert_ne!(looked, config);
     assert_eq!(looked.identity(), config);
     assert_ne!(looked.identity(), TrainConfig::default());
+    let drawn = |rollout: &str| parse(&format!("objective = 'grpo'\n{rollout}")).unwrap().identity();
+    for same in ["rollout = {}", "rollout = { shown = 9, parallel = 3, cache-bytes = 4096 }"] {
+        assert_eq!(drawn(same), drawn(""), "{same}");
+    }
+    assert_ne!(drawn("rollout = { top-k = 3 }"), drawn(""));
 }
 
 #[test]
@@ -56,6 +61,8 @@ fn values_are_checked() {
     assert!(refused("model = { heads = 3 }").contains("`model.heads`"));
     assert_eq!(refused("embedding-learning-rate = 0.0"), "`embedding-learning-rate` is 0, not above 0");
     assert!(refused("head-learning-rate = 1e-4").contains("the output matrix is the embedding"));
+    let reward = parse("objective = 'reward'\nhead-learning-rate = 1e-4\nmodel = { tied-embeddings = false }").unwrap();
+    assert!(reward.validate().unwrap_err().to_string().contains("a reward model has no output matrix"));
     assert_eq!(
         refused("schedule = 'linear'\ndecay-fraction = 0.1"),
         "`decay-fraction` is set, but it is for `schedule` = \"wsd\", not \"linear\""

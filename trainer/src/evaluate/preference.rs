@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use shards::{Batch, HeldOut, Judgement};
 
 use crate::error::{Error, Result};
+use crate::micro_batch::split;
 use crate::objective::{Objective, read};
 use crate::ranks::Replica;
 
@@ -87,33 +88,55 @@ struct Measured {
     tokens: u64,
 }
 
-/// Measures about `max_tokens` tokens in rows spread evenly over the held-out answers, `rows` at a time. None when there are
-/// none, or when the objective is not one of judged answers.
+/// What has been measured.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Sum over units.
+    pub(crate) loss: f64,
+    pub(crate) units: f64,
+    all: Vec<Measured>,
+}
+
+impl Judged {
+    /// Adds a batch as large as one of training, of which `rows` rows fit the device at a time. Whether the objective is one of
+    /// judged answers: of another one nothing is measured.
+    pub(crate) fn add(&mut self, objective: &dyn Objective, replica: &Replica, batch: &Batch, rows: usize) -> Result<bool> {
+        let own = objective.of_step(replica, batch, rows)?;
+        let Some(objective) = own.as_deref().unwrap_or(objective).preference() else { return Ok(false) };
+        for piece in split(batch, rows) {
+            let judged = objective.judge(replica, &piece)?;
+            self.loss += read(judged.loss.sum.inner(), "read a held-out loss")?;
+            self.units += judged.loss.units as f64;
+            let rewards = judged.rewards_a.try_into_vec_as::<f32>().map_err(Error::backend("read rewards"))?;
+            self.all.extend(piece.answers.iter().zip(rewards).map(|(answer, reward)| Measured {
+                judgement: answer.judgement,
+                reward: f64::from(reward),
+                tokens: counted(&piece, answer.cells.clone()),
+            }));
+        }
+        Ok(true)
+    }
+}
+
+/// Measures about `max_tokens` tokens in rows spread evenly over the held-out answers, in batches of `batch` rows as in training, of
+/// which `rows` fit the device at a time. None when there are none, or when the objective is not one of judged answers.
 pub(crate) fn evaluate_answers(
     objective: &dyn Objective,
     replica: &Replica,
     held_out: &HeldOut,
     bucket: &str,
-    rows: u32,
+    [batch, rows]: [u32; 2],
     max_tokens: u64,
 ) -> Result<Option<PreferenceScores>> {
     let replica = replica.frozen();
-    let (mut loss, mut units, mut all) = (0.0, 0, Vec::new());
-    for batch in held_out.batches(rows, max_tokens.div_ceil(u64::from(held_out.seq_len()))) {
-        let batch = batch?;
-        let own = objective.of_step(&replica, &batch, rows as usize)?;
-        let Some(objective) = own.as_deref().unwrap_or(objective).preference() else { return Ok(None) };
-        let judged = objective.judge(&replica, &batch)?;
-        loss += read(judged.loss.sum.inner(), "read a held-out loss")?;
-        units += judged.loss.units;
-        let rewards = judged.rewards_a.try_into_vec_as::<f32>().map_err(Error::backend("read rewards"))?;
-        all.extend(batch.answers.iter().zip(rewards).map(|(answer, reward)| Measured {
-            judgement: answer.judgement,
-            reward: f64::from(reward),
-            tokens: counted(&batch, answer.cells.clone()),
-        }));
+    let mut judged = Judged::default();
+    for batch in held_out.batches(batch, max_tokens.div_ceil(u64::from(held_out.seq_len()))) {
+        if !judged.add(objective, &replica, &batch?, rows as usize)? {
+            return Ok(None);
+        }
     }
-    Ok((units > 0).then(|| scores(bucket, loss / units as f64, &all)))
+    let Judged { loss, units, all } = judged;
+    Ok((units > 0.0).then(|| scores(bucket, loss / units, &all)))
 }
 
 fn counted(batch: &Batch, cells: std::ops::Range<usize>) -> u64 {

@@ -10,7 +10,7 @@ use super::{EMBEDDING, HEAD, Pretrained};
 use crate::config::refuse;
 use crate::error::{Error, Result};
 use crate::lora::{AdapterFile, Base, Matrices};
-use crate::model::{Adapters, Model};
+use crate::model::{Adapters, Model, ScalarHead};
 
 /// What adapters are merged into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,14 +63,18 @@ impl Pretrained {
         Ok(self)
     }
 
-    /// The same with as many rows of the vocabulary as these adapters have.
-    pub fn for_adapters(self, adapters: &AdapterFile) -> Result<Self> {
+    /// The same with as many rows of the vocabulary as these adapters have, and with the head of a reward model where they have one.
+    pub fn for_adapters(mut self, adapters: &AdapterFile) -> Result<Self> {
+        if adapters.has(ScalarHead::Score.tensor()) {
+            // The numbers of the head come from the adapters, whatever the seed.
+            self = self.with_scalar_head(Some(ScalarHead::Score), 0)?;
+        }
         let rows = adapters.rows().unwrap_or(self.vocab);
         if rows < self.vocab {
             let detail = format!("its tables have {rows} rows, those of the model {} {}", self.path.display(), self.vocab);
             return Err(Error::invalid(adapters.path(), detail));
         }
-        let tables = if self.config.tied_embeddings { &[EMBEDDING][..] } else { &[EMBEDDING, HEAD] };
+        let tables = if self.config.has_output() { &[EMBEDDING, HEAD][..] } else { &[EMBEDDING] };
         if let Some(table) = tables.iter().find(|table| rows > self.vocab && !adapters.has(table)) {
             let detail = format!("has {rows} rows of the vocabulary, the model {}, but no tensor `{table}` with the new ones", self.vocab);
             return Err(Error::invalid(adapters.path(), detail));

@@ -9,7 +9,7 @@ use shards::Digest;
 use super::{DOWN, Full, LoraConfig, MAGNITUDE, UP, module, peft};
 use crate::error::{Error, Result};
 use crate::load::{EMBEDDING, HEAD, Stored, WeightFile, open_floats};
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, ScalarHead};
 use crate::tensors::read_at_most;
 
 /// Adapters in a file, whose header has been checked. Numbers are read when they are asked for.
@@ -155,11 +155,14 @@ impl AdapterFile {
         Ok(Some(Matrices { down: self.values(&name(DOWN))?, up: self.values(&name(UP))?, lengths }))
     }
 
-    /// Puts all numbers into the model that they belong to.
+    /// Puts all numbers into the model that they belong to. A folder without the model's head for numbers leaves that as it is:
+    /// these are adapters of a model of text, of which another one is to be made.
     pub(crate) fn restore(&self, model: &mut Model) -> Result<()> {
-        self.check(model.config(), model.vocab_size())?;
-        let device = model.device();
-        for parameter in model.parameters_mut() {
+        let (device, head) = (model.device(), model.config().scalar_head);
+        let theirs = head.filter(|head| self.base_name.is_none() || self.has(head.tensor()));
+        self.check(&model.config().with_scalar_head(theirs), model.vocab_size())?;
+        let new = head.filter(|_| theirs.is_none()).map(ScalarHead::tensor);
+        for parameter in model.parameters_mut().into_iter().filter(|parameter| new != Some(parameter.name())) {
             let values = self.values(parameter.name())?;
             parameter.set(Tensor::from_data(TensorData::new(values, parameter.value().dims()), &device));
         }

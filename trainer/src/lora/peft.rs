@@ -45,6 +45,9 @@ const NEUTRAL: [(&str, &[&str]); 21] = [
     ("init_lora_weights", &["true", "false", "\"gaussian\""]),
 ];
 
+/// The task of a model that gives numbers.
+const REWARD_TASK: &str = "SEQ_CLS";
+
 /// Names of all norms.
 const NORMS: [&str; 5] = ["input_layernorm", "post_attention_layernorm", "norm", "q_norm", "k_norm"];
 
@@ -59,12 +62,15 @@ pub(super) struct PeftConfig {
 pub(super) fn parse(path: &Path, text: &[u8]) -> Result<PeftConfig> {
     let table: Map<String, Value> = serde_json::from_slice(text).map_err(|error| Error::invalid(path, error.to_string()))?;
     let keys = Keys { path, table: &table, place: "" };
-    for (key, expected) in [("peft_type", "LORA"), ("task_type", "CAUSAL_LM")] {
-        let found = keys.text(key)?;
-        if found != Some(expected) && (key == "peft_type" || found.is_some()) {
-            return keys.refuse(key, format!("{found:?}; known is {expected}"));
-        }
+    let kind = keys.text("peft_type")?;
+    if kind != Some("LORA") {
+        return keys.refuse("peft_type", format!("{kind:?}; known is LORA"));
     }
+    let is_reward = match keys.text("task_type")? {
+        None | Some("CAUSAL_LM") => false,
+        Some(REWARD_TASK) => true,
+        other => return keys.refuse("task_type", format!("{other:?}; known are CAUSAL_LM and, for reward models, {REWARD_TASK}")),
+    };
     for (key, neutral) in NEUTRAL {
         if let Some(value) = keys.get(key).filter(|value| !neutral.contains(&value.to_string().as_str())) {
             return keys.refuse(key, format!("{}, which this program does not compute with", shorten(value)));
@@ -82,6 +88,8 @@ pub(super) fn parse(path: &Path, text: &[u8]) -> Result<PeftConfig> {
             "embed_tokens" => Full::EmbedTokens,
             "lm_head" => Full::LmHead,
             norm if NORMS.contains(&norm) => Full::Norms,
+            // The head of a reward model; that library adds the names of all heads that it knows.
+            "score" | "classifier" if is_reward => continue,
             _ => return keys.refuse("modules_to_save", format!("a list with {name:?}; known are embed_tokens, lm_head and norms")),
         });
     }
@@ -128,7 +136,7 @@ pub(crate) fn config(lora: &LoraConfig, model: &ModelConfig, base: &str) -> Valu
     }
     let mut config = json!({
         "peft_type": "LORA",
-        "task_type": if model.is_reward() { "SEQ_CLS" } else { "CAUSAL_LM" },
+        "task_type": if model.is_reward() { REWARD_TASK } else { "CAUSAL_LM" },
         "base_model_name_or_path": base,
         "revision": null,
         "inference_mode": true,

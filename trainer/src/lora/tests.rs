@@ -178,6 +178,55 @@ fn there_and_back() {
     }
 }
 
+/// Adapters of a model of text are gone on from with a head that they do not have; those of a reward model bring theirs, and are
+/// written and read as PEFT has them.
+#[test]
+fn heads_beside_adapters() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = AdapterFile::open(&case("lora")).unwrap();
+    let open = |head| Pretrained::open(&base(&text)).unwrap().with_scalar_head(head, 1).unwrap();
+    let beside = |head, adapters: &AdapterFile| open(head).beside(adapters, Base::F32, &Device::flex());
+    for head in [ScalarHead::Score, ScalarHead::Value] {
+        let model = beside(Some(head), &text).unwrap();
+        for parameter in model.parameters().iter().filter(|parameter| parameter.name() != head.tensor()) {
+            assert_eq!(parameter.to_vec().unwrap(), text.values(parameter.name()).unwrap(), "{}", parameter.name());
+        }
+        assert!(model.parameters().iter().any(|parameter| parameter.name() == head.tensor()));
+    }
+
+    // As a run's checkpoint would have them.
+    let mut reward = beside(Some(ScalarHead::Score), &text).unwrap();
+    let numbers: Vec<f32> = (0..reward.config().hidden).map(|at| at as f32 / 8.0).collect();
+    reward.parameters_mut().pop().unwrap().fill(numbers.clone());
+    let values: Vec<(String, Vec<usize>, Vec<f32>)> =
+        reward.parameters().iter().map(|p| (p.name().to_owned(), p.shape().to_vec(), p.to_vec().unwrap())).collect();
+    let path = folder.path().join("checkpoint.safetensors");
+    let infos = values.iter().map(|(name, shape, _)| (name.as_str(), safetensors::Dtype::F32, shape.as_slice()));
+    let mut out = crate::tensors::Writer::create(&path, infos).unwrap();
+    for (.., numbers) in &values {
+        out.put(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
+    }
+    out.finish().unwrap();
+    let checkpoint = AdapterFile::of_checkpoint(&path, text.lora()).unwrap();
+    let (base_name, target) = (text.base_name().unwrap().to_owned(), folder.path().join("peft"));
+    let model = open(Some(ScalarHead::Score));
+    let export = AdapterExport { adapters: &checkpoint, base: &model, base_name, format: WeightFormat::F32, files: Vec::new() };
+    export.write(&target).unwrap();
+
+    let read = AdapterFile::open(&target).unwrap();
+    assert_eq!(read.lora(), text.lora());
+    let again = beside(Some(ScalarHead::Score), &read).unwrap();
+    assert_eq!(again.parameters().last().unwrap().to_vec().unwrap(), numbers);
+    assert!(beside(None, &read).unwrap_err().to_string().contains("`score.weight` is not one of these adapters'"));
+    // Merged, the numbers are the trained ones as well.
+    let merged = open(None).for_adapters(&read).unwrap().merged(read, Base::F32, MergeBase::Trained).unwrap();
+    let merged = merged.model(&Device::flex()).unwrap();
+    assert_eq!(merged.parameters().last().unwrap().to_vec().unwrap(), numbers);
+    // A checkpoint without its head is a broken one.
+    let broken = AdapterFile::of_checkpoint(&case("lora").join(peft::WEIGHTS), text.lora()).unwrap();
+    assert!(broken.restore(&mut reward).is_err());
+}
+
 #[test]
 fn what_is_given_must_be_what_the_adapters_are() {
     let theirs = AdapterFile::open(&case("dora")).unwrap().lora().clone();

@@ -14,8 +14,9 @@ use crate::ranks::Replica;
 /// pair count one by one. The reward of an answer is β Δ.
 ///
 /// z is the mean of Δ, at least 0 and without a gradient, over prompts with answers to other prompts: that of each prompt of a step
-/// with the answer before it. TRL, whose estimate this is, shifts answers within what one device sees at a time, here
-/// within the whole step, so that its split changes nothing.
+/// with the answer before it, and of pairs with that of the same side of the pair before it. TRL, whose estimate this is, shifts
+/// answers within what one device sees at a time (all chosen ones of pairs come first there), here within the whole step, so that
+/// its split changes nothing. A step with answers to one prompt alone has z = 0.
 #[derive(Clone, Debug, Default)]
 pub struct Kto {
     /// Its options.
@@ -101,14 +102,28 @@ fn is_good(answer: &Answer) -> bool {
     matches!(answer.judgement, Judgement::Chosen | Judgement::Desirable)
 }
 
-/// Each prompt of a batch with the answer to the one before it, the first with that to the last: one in a row, and as many rows at a
+/// The answer that each prompt of a batch is mismatched with: the one before it, the first with the last. The answers of a pair are
+/// neighbours and answer one prompt, so it is the one before the pair. Where a batch has both, it is the nearest one before to
+/// another prompt. None where there is no such answer.
+fn partner(answers: &[Answer], sequences: &[(&[u32], Counted)], at: usize) -> Option<usize> {
+    let count = answers.len();
+    let before = |by: usize| (at + count - by) % count;
+    let pairs = answers.iter().filter(|answer| matches!(answer.judgement, Judgement::Chosen | Judgement::Rejected)).count();
+    match pairs {
+        0 => (count > 1).then(|| before(1)),
+        all if all == count => (count > 2).then(|| before(2)),
+        _ => (1..count).map(before).find(|&other| sequences[other].0 != sequences[at].0),
+    }
+}
+
+/// Each prompt of a batch with the answer to another one, see [`partner`]: one in a row, and as many rows at a
 /// time as `rows` rows of the batch have tokens. Longer ones are cut to the batch's length, as the answers themselves would be; one
 /// of whose answer nothing is left then is passed over.
 fn mismatched(batch: &Batch, rows: usize) -> Vec<Batch> {
     let sequences: Vec<(&[u32], Counted)> = batch.answers.iter().map(|answer| halves(batch, answer)).collect();
-    let before = |at: usize| if at == 0 { sequences.len() - 1 } else { at - 1 };
-    let mixed = (0..sequences.len()).map(|at| {
-        let (prompt, answer) = (sequences[at].0, &sequences[before(at)].1);
+    let partners = (0..sequences.len()).filter_map(|at| Some((at, partner(&batch.answers, &sequences, at)?)));
+    let mixed = partners.map(|(at, other)| {
+        let (prompt, answer) = (sequences[at].0, &sequences[other].1);
         let mut tokens: Counted = prompt.iter().map(|&id| (id, false)).chain(answer.iter().copied()).collect();
         tokens.truncate(batch.seq_len);
         tokens
@@ -153,4 +168,32 @@ fn rows_of(sequences: &[Counted], length: usize) -> Batch {
         batch.answers.push(Answer { number: row as u32, cells, judgement: Judgement::Desirable, margin: 0.0 });
     }
     batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prompts by one id each, and the number of the answer that each goes with.
+    fn partners(answers: &[(u32, Judgement)]) -> Vec<Option<usize>> {
+        let ids: Vec<u32> = answers.iter().map(|(prompt, _)| *prompt).collect();
+        let sequences: Vec<(&[u32], Counted)> = ids.iter().map(|id| (std::slice::from_ref(id), Vec::new())).collect();
+        let answer = |&(_, judgement): &(u32, Judgement)| Answer { number: 0, cells: 0..1, judgement, margin: 0.0 };
+        let answers: Vec<Answer> = answers.iter().map(answer).collect();
+        (0..answers.len()).map(|at| partner(&answers, &sequences, at)).collect()
+    }
+
+    #[test]
+    fn no_prompt_of_a_pair_meets_its_own_answers() {
+        let pair = |prompt| [(prompt, Judgement::Chosen), (prompt, Judgement::Rejected)];
+        let single = |prompt| [(prompt, Judgement::Desirable)];
+        assert_eq!(partners(&[pair(1), pair(2), pair(3)].concat()), [4, 5, 0, 1, 2, 3].map(Some));
+        assert_eq!(partners(&[single(1), single(2), single(3)].concat()), [2, 0, 1].map(Some));
+        // The second and the third answer one prompt.
+        assert_eq!(partners(&[&single(1)[..], &single(2), &pair(2), &pair(3)].concat()), [5, 0, 0, 0, 3, 3].map(Some));
+        // Nothing to mismatch.
+        assert_eq!(partners(&pair(1)), [None; 2]);
+        assert_eq!(partners(&single(1)), [None]);
+        assert_eq!(partners(&[&single(1)[..], &pair(1)].concat()), [None; 3]);
+    }
 }

@@ -9,6 +9,7 @@ use shards::{Answer, Judgement};
 use super::*;
 use crate::config::{DpoConfig, DpoLoss, KtoConfig, OrpoConfig, PairwiseConfig, TrainConfig};
 use crate::device::DeviceSpec;
+use crate::evaluate::preference::Judged;
 use crate::gradients::Gradients;
 use crate::load::Pretrained;
 use crate::load::tests::fixture;
@@ -176,6 +177,33 @@ fn kto_is_that_of_trl() {
     let metrics = Kto::new(config).loss(&tiny(), &batch).unwrap().metrics;
     let kl = read(metrics[2].sum.clone(), "test").unwrap() / 6.0;
     assert!((kl - expected.kl).abs() <= 1e-5, "{kl} {}", expected.kl);
+}
+
+/// TRL takes a pair apart, and puts all chosen answers before all rejected ones.
+#[test]
+fn kto_of_pairs_is_that_of_trl() {
+    let fixture = read_fixture();
+    let kto = Kto::new(KtoConfig { beta: 0.3, desirable_weight: 1.5, undesirable_weight: 0.75 });
+    let (batch, expected) = (fixture.batch([0.0; 3]), &fixture.cases["kto_pairs"]);
+    // The other way round, so that z is not 0.
+    let replica = replica(model(0.9), Some(model(1.0).frozen()));
+    compare("kto_pairs", &kto, &replica, &batch, expected);
+    let metrics = kto.loss(&replica, &batch).unwrap().metrics;
+    let kl = read(metrics[2].sum.clone(), "test").unwrap() / 6.0;
+    assert!((kl - expected.kl).abs() <= 1e-5 && kl > 0.0, "{kl} {}", expected.kl);
+}
+
+/// What must be known of a whole step is so in evaluations too.
+#[test]
+fn held_out_losses_do_not_depend_on_what_fits_the_device() {
+    let (replica, batch) = (replica(model(0.9), Some(model(1.0).frozen())), read_fixture().batch([0.0; 3]));
+    let losses = [1, 2, 100].map(|rows| {
+        let mut judged = Judged::default();
+        assert!(judged.add(&Kto::default(), &replica, &batch, rows).unwrap());
+        (judged.loss, judged.units)
+    });
+    let (whole, units) = losses[2];
+    assert!(losses.iter().all(|(loss, count)| (loss - whole).abs() <= 1e-5 && *count == units && units == 6.0), "{losses:?}");
 }
 
 #[test]

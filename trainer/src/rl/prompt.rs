@@ -14,7 +14,9 @@ pub(crate) struct Prompt {
     pub(crate) text: String,
     /// The answer of the data, without what ends it.
     pub(crate) reference: String,
-    /// What the template writes after an answer.
+    /// The id that ends the answer of the data; none where that has no end.
+    pub(crate) end: Option<u32>,
+    /// What the template writes after an answer that ends so.
     pub(crate) tail: Vec<u32>,
 }
 
@@ -31,8 +33,8 @@ impl Prompt {
             let end = rest.iter().position(|id| ends.contains(id));
             let said = &rest[..end.unwrap_or(answer.len()).min(answer.len())];
             let tail = end.map_or(&[][..], |end| &rest[end + 1..]);
-            let reference = tokenizer.decode(said)?;
-            prompts.push(Self { place, ids: ids.to_vec(), text: tokenizer.decode(ids)?, reference, tail: tail.to_vec() });
+            let (reference, end) = (tokenizer.decode(said)?, end.map(|end| rest[end]));
+            prompts.push(Self { place, ids: ids.to_vec(), text: tokenizer.decode(ids)?, reference, end, tail: tail.to_vec() });
         }
         let skipped = (examples.len() - prompts.len()) as u64;
         Ok((prompts, skipped))
@@ -74,10 +76,12 @@ mod tests {
             ids: bytes("a?b!c?"),
             text: "a?b!c?".to_owned(),
             reference: "de".to_owned(),
+            end: Some(u32::from(b'.')),
             tail: [bytes("\n"), vec![256]].concat(),
         };
-        let last = Prompt { place: 4, ids: bytes("q?"), text: "q?".to_owned(), reference: "a".to_owned(), tail: Vec::new() };
-        let more = Prompt { place: 5, tail: [bytes("\n"), vec![256]].concat(), ..last.clone() };
+        let (text, reference) = ("q?".to_owned(), "a".to_owned());
+        let last = Prompt { place: 4, ids: bytes("q?"), text, reference, end: Some(256), tail: Vec::new() };
+        let more = Prompt { place: 5, end: first.end, tail: first.tail.clone(), ..last.clone() };
         assert_eq!(prompts, [first, last, more]);
     }
 

@@ -26,7 +26,7 @@ pub struct Sample<'a> {
     pub ended: bool,
     /// The prompt's tokens.
     pub prompt_ids: &'a [u32],
-    /// The answer's tokens, and after an answer that was ended what the template writes after one.
+    /// The answer's tokens, and after an answer that ended as that of the data what the template writes after it.
     pub response_ids: &'a [u32],
 }
 

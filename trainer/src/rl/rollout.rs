@@ -24,7 +24,7 @@ pub(crate) struct Answer {
     pub(crate) ended: bool,
     /// What it says, without what ends it.
     pub(crate) text: String,
-    /// `ids`, and after an answer that was ended what the template writes there.
+    /// `ids`, and after an answer that ended as that of the data what the template writes there.
     whole: Vec<u32>,
 }
 
@@ -83,7 +83,9 @@ impl Rollout {
             let prompt = at / group as usize;
             let ended = completion.finish == FinishReason::End;
             let text = tokenizer.decode(without_end(&completion.ids, ends))?;
-            let tail = if ended { &prompts[prompt].tail[..] } else { &[] };
+            // What follows one end does not follow another: after the end of all text there is nothing.
+            let Prompt { end, tail, .. } = &prompts[prompt];
+            let tail = if ended && completion.ids.last() == end.as_ref() { &tail[..] } else { &[] };
             let whole = [&completion.ids[..], tail].concat();
             answers.push(Answer { prompt, ids: completion.ids, log_probs: completion.log_probs, ended, text, whole });
         }

@@ -136,7 +136,8 @@ impl Trainer<'_> {
         let (rows, tokens) = (config.micro_batch(), config.eval_tokens);
         for (bucket, held_out) in &self.held_out {
             if config.objective.is_of_answers() {
-                preferences.extend(evaluate_answers(&*self.objective, self.ranks.replica(), held_out, bucket, rows, tokens)?);
+                let (replica, rows) = (self.ranks.replica(), [config.batch, rows]);
+                preferences.extend(evaluate_answers(&*self.objective, replica, held_out, bucket, rows, tokens)?);
             } else {
                 buckets.extend(evaluate(self.ranks.model(), held_out, bucket, rows, tokens)?);
             }

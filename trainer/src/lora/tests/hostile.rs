@@ -143,7 +143,7 @@ fn configs_that_would_compute_something_else() {
     };
     refused("peft_type", json!("IA3"), "known is LORA");
     refused("peft_type", json!(null), "known is LORA");
-    refused("task_type", json!("SEQ_CLS"), "known is CAUSAL_LM");
+    refused("task_type", json!("TOKEN_CLS"), "known are CAUSAL_LM");
     refused("r", json!(null), "missing");
     refused("r", json!(-1), "not a count");
     refused("r", json!(1u64 << 40), "1099511627776");

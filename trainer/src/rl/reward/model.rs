@@ -30,10 +30,7 @@ impl RewardModel {
     /// # Errors
     /// A model without such a head, or of another tokenizer: what it reads are the run's tokens.
     pub fn open(name: &str, path: &Path, tokenizer: &Tokenizer, device: DeviceSpec) -> Result<Self> {
-        let weights = Pretrained::open(path)?;
-        if weights.config().scalar_head != Some(ScalarHead::Score) {
-            return Err(Error::invalid(path, "is no reward model: it has no `score.weight`"));
-        }
+        let weights = Self::weights(path)?;
         let (rows, ids) = (weights.vocab_size(), tokenizer.vocab_size() as usize);
         if rows < ids {
             return Err(Error::invalid(path, format!("knows {rows} ids, the run's tokenizer has {ids}: it was trained with another one")));
@@ -45,6 +42,18 @@ impl RewardModel {
         let model = weights.model(&device)?;
         let precision = Precision::best(model.config(), &device);
         Ok(Self { name: name.to_owned(), model: model.with_precision(precision)?.frozen() })
+    }
+
+    /// The weights of such a folder. Reads headers only.
+    ///
+    /// # Errors
+    /// A model without such a head.
+    pub fn weights(path: &Path) -> Result<Pretrained> {
+        let weights = Pretrained::open(path)?;
+        if weights.config().scalar_head != Some(ScalarHead::Score) {
+            return Err(Error::invalid(path, "is no reward model: it has no `score.weight`"));
+        }
+        Ok(weights)
     }
 
     /// The scores of texts of about one length.

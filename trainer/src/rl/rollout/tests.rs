@@ -41,15 +41,18 @@ fn answers_follow_from_seed_and_place() {
     let config = ModelConfig { hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, ..ModelConfig::default() };
     let model = config.init(&burn::tensor::Device::flex(), 257, 3).unwrap();
     let tokenizer = Tokenizer::bytes();
-    let prompt =
-        |place: u64| Prompt { place, ids: vec![65 + place as u32], text: String::new(), reference: String::new(), tail: vec![10, 256] };
+    let prompt = |place: u64, end: Option<u32>| {
+        let (text, reference) = (String::new(), String::new());
+        Prompt { place, ids: vec![65 + place as u32], text, reference, end, tail: vec![10, 256] }
+    };
     let options = RolloutConfig { max_new_tokens: 12, ..RolloutConfig::default() };
     let ends = [256, 7, 8, 9, 10, 11, 12, 13];
-    let draw = |places: &[u64], parallel, seed| {
+    let draw_ended = |places: &[u64], parallel, seed, end| {
         let config = RolloutConfig { parallel, ..options.clone() };
         let drawing = Drawing { config: &config, group: 3, context: 40, ends: &ends, tokenizer: &tokenizer, seed };
-        Rollout::draw(&model, places.iter().map(|&place| prompt(place)).collect(), &drawing).unwrap().answers
+        Rollout::draw(&model, places.iter().map(|&place| prompt(place, end)).collect(), &drawing).unwrap().answers
     };
+    let draw = |places: &[u64], parallel, seed| draw_ended(places, parallel, seed, None);
     let all = draw(&[0, 1, 2, 3, 4], 64, 1);
     assert_eq!(all.len(), 15);
     assert!(all.iter().enumerate().all(|(at, answer)| answer.prompt == at / 3 && answer.ids.len() == answer.log_probs.len()));
@@ -63,8 +66,13 @@ fn answers_follow_from_seed_and_place() {
         let last = *answer.ids.last().unwrap();
         assert_eq!(answer.ended, ends.contains(&last));
         assert!(answer.ended || answer.ids.len() == 12);
-        // After an end the template goes on; a text that was cut has none.
-        assert_eq!(answer.whole.len(), answer.ids.len() + if answer.ended { 2 } else { 0 });
+        assert_eq!(answer.whole, answer.ids);
+    }
+    // After the end of the data the template goes on; not after another one, nor where a text was cut.
+    let end = all.iter().find(|answer| answer.ended).unwrap().ids.last().copied();
+    for answer in draw_ended(&[0, 1, 2, 3, 4], 64, 1, end) {
+        let tail: &[u32] = if answer.ids.last().copied() == end { &[10, 256] } else { &[] };
+        assert_eq!(answer.whole, [&answer.ids[..], tail].concat());
     }
     assert!(all.iter().any(|answer| answer.ended) && all.iter().any(|answer| !answer.ended), "seeds of the test");
 }
