@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use shards::{ChatEncoder, ChatTemplate, Conversation, Judged, Message, TemplateText};
 
 use crate::error::{Error, Result};
-use crate::layout;
 use crate::recipe::Recipe;
+use crate::{layout, model};
 
 /// How conversations are written out for the model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,8 +69,8 @@ fn find(recipe: &Recipe) -> Result<TemplateText> {
 }
 
 /// The template that a model is talked to with: the one that is named; of a run the one that it was trained with, of
-/// files the one that came with them.
-pub(crate) fn of_model(model: &Path, named: Option<&str>) -> Result<ChatTemplate> {
+/// files the one that came with them. `option` is what names another one, for messages.
+pub(crate) fn of_model(model: &Path, named: Option<&str>, option: &str) -> Result<ChatTemplate> {
     let known = || ChatTemplate::presets().collect::<Vec<_>>().join(", ");
     let text = match named {
         Some(name) => Some(match ChatTemplate::preset(name) {
@@ -84,9 +84,18 @@ pub(crate) fn of_model(model: &Path, named: Option<&str>) -> Result<ChatTemplate
     };
     let Some(text) = text else {
         return Err(Error::new(format!("{} comes without a chat template", model.display()))
-            .hint(format!("name one with --template: {}, or a file or folder with one", known())));
+            .hint(format!("name one with {option}: {}, or a file or folder with one", known())));
     };
     Ok(ChatTemplate::new(text)?)
+}
+
+/// The template that adapters bring along with their tokenizer: the two belong together, and `export` writes both.
+pub(crate) fn of_adapters(folder: &Path) -> Result<Option<ChatTemplate>> {
+    if model::tokenizer_in(folder).is_none() {
+        return Ok(None);
+    }
+    let text = TemplateText::of_model(folder).map_err(Error::new)?;
+    Ok(text.map(ChatTemplate::new).transpose()?)
 }
 
 /// Keeps the template in the run folder; one of an earlier recipe goes.
@@ -158,6 +167,18 @@ pub(crate) fn messages(turns: &[Turn]) -> Vec<Message> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn adapters_bring_their_template_with_their_tokenizer() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = || of_adapters(folder.path()).unwrap().map(|template| template.text().template.clone());
+        std::fs::write(folder.path().join("chat_template.jinja"), "{{ messages[0].content }}").unwrap();
+        assert_eq!(there(), None);
+        std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+        assert_eq!(there().as_deref(), Some("{{ messages[0].content }}"));
+        std::fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
+        assert_eq!(there(), None);
+    }
 
     #[test]
     fn an_input_ends_its_question() {

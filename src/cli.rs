@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 /// Flags that every command takes.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Common {
-    /// Replace one value of the recipe; may be given several times.
+    /// Replace one value of the recipe, for commands that read one; may be given several times.
     #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Threads to use [default: all cores].
@@ -201,6 +201,42 @@ pub(crate) enum Command {
     Tokenizer(TokenizerCommand),
     /// Say what machine this is, which backends it has, and what is missing.
     Doctor,
+}
+
+impl Command {
+    /// Whether it reads a recipe, whose values `--set` replaces.
+    pub(crate) fn takes_settings(&self) -> bool {
+        match self {
+            Self::Plan { .. }
+            | Self::Preview(_)
+            | Self::Run { .. }
+            | Self::Build { .. }
+            | Self::Train { .. }
+            | Self::Stage { .. }
+            | Self::Estimate(_)
+            | Self::Shards(ShardsCommand::Import { .. })
+            | Self::Tokenizer(TokenizerCommand::Train { .. }) => true,
+            Self::Init { .. }
+            | Self::Inspect { .. }
+            | Self::Explain { .. }
+            | Self::Export(_)
+            | Self::Deploy(_)
+            | Self::Generate(_)
+            | Self::Eval(_)
+            | Self::Feedback(_)
+            | Self::Synthesize(_)
+            | Self::Audit { .. }
+            | Self::Report { .. }
+            | Self::Card { .. }
+            | Self::Sample(_)
+            | Self::Whatif { .. }
+            | Self::Filters(_)
+            | Self::Data(_)
+            | Self::Shards(ShardsCommand::Export { .. })
+            | Self::Tokenizer(TokenizerCommand::Extend { .. } | TokenizerCommand::Convert { .. } | TokenizerCommand::Report { .. })
+            | Self::Doctor => false,
+        }
+    }
 }
 
 /// The stages that can be run one unit at a time.

@@ -163,10 +163,16 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         lora: lora.clone(),
         answers: false,
     };
-    if let Some((model, vocab)) = known_model(&source.to_ascii_lowercase()) {
+    let is_model = path.is_dir() || path.extension().is_some_and(|extension| extension == "gguf");
+    let known = known_model(&source.to_ascii_lowercase());
+    if let (true, Some(set)) = (is_model || known.is_some(), set.first()) {
+        return Err(Error::new(format!("--set {set}: {source} is a model and no recipe, whose values could be replaced"))
+            .hint("options of `estimate` say how a model is trained"));
+    }
+    if let Some((model, vocab)) = known {
         return Ok(alone(model, vocab));
     }
-    if path.is_dir() || path.extension().is_some_and(|extension| extension == "gguf") {
+    if is_model {
         let model = Pretrained::open(path).map_err(Error::new)?;
         return Ok(alone(model.config().clone(), model.vocab_size()));
     }

@@ -66,9 +66,8 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     // All that can be wrong with files is found before the model is opened.
     let gates = arguments.gate.as_deref().map(Gates::load).transpose()?;
     let mut tasks = read_tasks(arguments, ui)?;
-    let template =
-        arguments.chat_template.as_deref().map(|name| chat::of_model(&arguments.model, Some(name).filter(|name| !name.is_empty())));
-    let template = template.transpose()?;
+    let named = |name: &str| chat::of_model(&arguments.model, Some(name).filter(|name| !name.is_empty()), "--chat-template=TEMPLATE");
+    let template = arguments.chat_template.as_deref().map(named).transpose()?;
     let asked: Vec<(Task, &[Item])> = tasks.iter().map(|asked| (asked.task, asked.set.items.as_slice())).collect();
     let mut found = arguments.contamination.as_deref().map_or_else(|| Ok(BTreeMap::new()), |run| contamination::search(run, &asked, ui))?;
     let source = Source { path: &arguments.model, step: arguments.step, tokenizer: arguments.tokenizer.as_deref(), lora: None, device };
@@ -89,7 +88,7 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     let mut history = History::open(&root)?;
 
     let mut measured = BTreeMap::new();
-    let mut summaries = Vec::new();
+    let (mut summaries, mut setups) = (Vec::new(), Vec::new());
     let mut records = Vec::new();
     for asked in &tasks {
         let of_task = answered(asked, &form, &folder, arguments.batch, ui)?;
@@ -98,10 +97,12 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
         let summary = summary::summarise(asked.task, arguments.shots, unchecked, &of_items);
         let contamination = found.remove(&asked.task).map(|found| found.without(asked.task, &of_items));
         let summary = summary::Summary { contamination, ..summary };
-        let before = |metric: &str| history.before(metric, Some(&asked.setup), &identity);
+        let questions = history::questions(&asked.setup, &of_items);
+        let before = |metric: &str| history.before(metric, Some(&questions), &identity);
         show::task(&summary, &before, ui);
         measured.extend(summary.measured());
         summaries.push(summary);
+        setups.push(questions);
         records.extend(of_task);
     }
     measured.extend(accuracy_of_all(&summaries));
@@ -124,7 +125,6 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
         "tasks": summaries, "measured": measured, "safety": safety, "held-out": held_out, "gates": gates,
     });
     layout::write_json(&folder, "summary.json", &result)?;
-    let setups = tasks.iter().map(|asked| asked.setup.clone()).collect();
     let model = arguments.model.display().to_string();
     history.add(Entry { time: now(), model, identity, setups, measured, gates: gates.clone() })?;
     ui.say(format!("eval: outputs of every item and summary.json are in {}", folder.display()));

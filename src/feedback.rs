@@ -66,6 +66,7 @@ pub(crate) fn feedback(arguments: &cli::Feedback, ui: &Ui) -> Result<()> {
     let counts = json!({
         "records": records, "unreadable": unreadable, "without-opinion": made.without_opinion, "repeated": made.repeated,
         "contradicted": made.contradicted, "bad-without-better": made.without_better,
+        "after-unrated": made.after_unrated,
         "prompts": made.prompts, "sft": made.examples.len(), "preference": made.pairs.len(),
     });
     layout::write_json(out, "summary.json", &counts)?;

@@ -8,7 +8,7 @@ use std::io::{BufRead, IsTerminal, Read};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use shards::ChatEncoder;
+use shards::{ChatEncoder, ChatTemplate};
 
 use crate::chat;
 use crate::cli;
@@ -36,7 +36,7 @@ pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Resu
         opened.model.precision(),
         opened.ends
     ));
-    let template = arguments.chat.then(|| chat::of_model(&arguments.model, arguments.template.as_deref())).transpose()?;
+    let template = arguments.chat.then(|| template(arguments)).transpose()?;
     let chat = template.as_ref().map(|template| ChatEncoder::new(template, &opened.tokenizer)).transpose()?;
     let form = Form { opened: &opened, chat, system: arguments.system.as_deref() };
     match (prompts, &arguments.prompt) {
@@ -55,6 +55,16 @@ pub(crate) fn generate(arguments: &cli::Generate, device: &str, ui: &Ui) -> Resu
             }
             one(&Prompt::Text(prompt), &form, arguments, ui).map(drop)
         }
+    }
+}
+
+/// The template that is named, else that of the adapters, else that of the model.
+fn template(arguments: &cli::Generate) -> Result<ChatTemplate> {
+    let named = arguments.template.as_deref();
+    let adapters = arguments.lora.as_deref().filter(|_| named.is_none());
+    match adapters.map(chat::of_adapters).transpose()?.flatten() {
+        Some(theirs) => Ok(theirs),
+        None => chat::of_model(&arguments.model, named, "--template"),
     }
 }
 

@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser;
 
 use cli::{Cli, Command};
-use error::{Context, Result};
+use error::{Context, Error, Result};
 use lock::Access;
 use report::Ui;
 
@@ -70,6 +70,10 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
     let common = &cli.common;
+    if let Some(set) = common.set.first().filter(|_| !cli.command.takes_settings()) {
+        return Err(Error::new(format!("--set {set}: this command reads no recipe whose values could be replaced"))
+            .hint("--set is for plan, preview, run, build, train, stage, estimate, shards import and tokenizer train"));
+    }
     if let Some(jobs) = common.jobs {
         rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global().context(|| format!("cannot start {jobs} threads"))?;
     }

@@ -141,8 +141,8 @@ fn of_run(source: &Source<'_>) -> Result<Found> {
             Error::new(format!("{} was trained with another tokenizer", checkpoint.folder().display())).hint("run the recipe again")
         );
     }
-    let init = recipe.train.as_ref().and_then(|train| train.init.as_ref());
-    let mut ends = init.and_then(|init| Pretrained::open(init).ok()).map_or_else(Vec::new, |init| init.eos().to_vec());
+    let init = recipe.train.as_ref().and_then(|train| train.init.as_deref());
+    let mut ends = init.and_then(|init| ends(init, &Pretrained::open(init).ok()?).ok()).unwrap_or_default();
     if let Some(template) = chat::open(run)? {
         ends.extend(ChatEncoder::new(&template, &tokenizer)?.stops()?);
     }
@@ -158,25 +158,29 @@ fn of_run(source: &Source<'_>) -> Result<Found> {
 fn of_files(source: &Source<'_>) -> Result<Found> {
     let weights = Pretrained::open(source.path)
         .map_err(|error| Error::new(error).hint("give a run folder, a folder with config.json and safetensors, or a .gguf file"))?;
+    let ends = ends(source.path, &weights)?;
     let weights = match source.lora {
         Some(adapters) => Adapted::of_files(source.path, adapters).merged(MergeBase::Original)?,
         None => weights,
     };
     let folder = if source.path.is_dir() { source.path } else { source.path.parent().unwrap_or(Path::new("")) };
-    let beside = |folder: &Path| TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
     // A tokenizer beside the adapters is theirs.
-    let named = source.tokenizer.map(PathBuf::from).or_else(|| source.lora.and_then(beside));
+    let named = source.tokenizer.map(PathBuf::from).or_else(|| source.lora.and_then(tokenizer_in));
     let is_gguf = source.path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
     if let (true, None) = (is_gguf, &named) {
         let tokenizer = load(source.path)?;
-        return Ok(Found { weights, start: tokenizer.start(source.path)?, tokenizer, ends: Vec::new() });
+        return Ok(Found { weights, start: tokenizer.start(source.path)?, tokenizer, ends });
     }
-    let Some(path) = named.or_else(|| beside(folder)) else {
+    let Some(path) = named.or_else(|| tokenizer_in(folder)) else {
         return Err(Error::new(format!("no tokenizer stands beside {}", source.path.display())).hint("name its file with --tokenizer"));
     };
-    let ends = if source.path.is_dir() { ends(&folder.join("generation_config.json"))? } else { Vec::new() };
     let tokenizer = load(&path)?;
     Ok(Found { weights, start: tokenizer.start(&path)?, tokenizer, ends })
+}
+
+/// The tokenizer's file of a folder.
+pub(crate) fn tokenizer_in(folder: &Path) -> Option<PathBuf> {
+    TOKENIZERS.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
 #[derive(Deserialize)]
@@ -191,8 +195,19 @@ struct GenerationConfig {
     eos_token_id: Option<Ids>,
 }
 
-/// What a model's generation_config.json, if it has one, says that it ends texts with.
-fn ends(path: &Path) -> Result<Vec<u32>> {
+/// What a model in files ends texts with: the ids of its config, then others of its generation_config.json, if a folder
+/// has one.
+pub(crate) fn ends(model: &Path, weights: &Pretrained) -> Result<Vec<u32>> {
+    let mut ends = weights.eos().to_vec();
+    for id in if model.is_dir() { generation_ends(&model.join("generation_config.json"))? } else { Vec::new() } {
+        if !ends.contains(&id) {
+            ends.push(id);
+        }
+    }
+    Ok(ends)
+}
+
+fn generation_ends(path: &Path) -> Result<Vec<u32>> {
     let Ok(facts) = path.metadata() else { return Ok(Vec::new()) };
     if facts.len() > MAX_CONFIG {
         return Err(Error::new(format!("{} is longer than {MAX_CONFIG} bytes", path.display())));

@@ -20,10 +20,13 @@ use crate::error::{Context, Error, Result};
 use crate::generate::{Engine, Form, Job, Prompt};
 use crate::model::{self, Source};
 use crate::report::{Ui, Unit};
-use crate::{CANCEL, chat, cli, layout};
+use crate::{CANCEL, cli, layout};
 use config::Config;
 use journal::{Done, Journal};
 use seeds::Seed;
+
+/// Why a text was not made.
+const TOO_LONG: &str = "the prompt is too long for the model";
 
 /// What belongs to the whole: everything that a text depends on.
 struct Whole<'a> {
@@ -67,8 +70,7 @@ pub(crate) fn synthesize(arguments: &cli::Synthesize, common: &cli::Common, ui: 
 fn generate(whole: &Whole<'_>, jobs: &[Place], missing: &[u64], source: &Source<'_>, journal: &mut Journal, ui: &Ui) -> Result<()> {
     let config = whole.config;
     let opened = model::open(source)?;
-    let template = config.chat.then(|| chat::of_model(&config.model, config.chat_template.as_deref())).transpose();
-    let template = template.map_err(|error| Error { hint: Some("or `chat = false`, to continue the prompts".to_owned()), ..error })?;
+    let template = config.chat_template()?;
     let chat = template.as_ref().map(|template| ChatEncoder::new(template, &opened.tokenizer)).transpose()?;
     let form = Form { opened: &opened, chat, system: None };
     let arguments = cli::Generate {
@@ -103,10 +105,13 @@ fn generate(whole: &Whole<'_>, jobs: &[Place], missing: &[u64], source: &Source<
         while engine.pending() < 2 * config.batch as usize
             && let Some(job) = left.next()
         {
-            let prompt = whole.prompt(&jobs[job as usize]);
+            let place = &jobs[job as usize];
+            let job = Job { id: job, name: json!(job), prompt: Prompt::Text(whole.prompt(place)) };
+            let (id, document) = (job.id, &whole.seeds[place.seed].id);
+            let pushed = engine.push_if_short(job);
             // One that is too long for the model is a text that could not be made, not the end.
-            if let Err(error) = engine.push(Job { id: job, name: json!(job), prompt: Prompt::Text(prompt) }) {
-                done.push(Done { job, text: None, finish: error.message });
+            if pushed.map_err(|error| Error { message: format!("{document}: {}", error.message), ..error })?.is_some() {
+                done.push(Done { job: id, text: None, finish: TOO_LONG.to_owned() });
             }
         }
         for continued in engine.step(&mut |_| ())? {
@@ -136,8 +141,8 @@ impl Whole<'_> {
 
     /// Hash of everything that texts depend on.
     fn fingerprint(&self) -> Result<String> {
-        let Config { seed, chat, chat_template, sampling, templates, model, .. } = self.config;
-        let template = if *chat { Some(chat::of_model(model, chat_template.as_deref())?.digest()) } else { None };
+        let Config { seed, sampling, templates, .. } = self.config;
+        let template = self.config.chat_template()?.map(|template| template.digest());
         let prompts: Vec<(&str, u32)> = templates.iter().map(|template| (template.prompt(), template.count)).collect();
         let mut hasher = blake3::Hasher::new_derive_key("malmoi synthetic data, version 1");
         hasher.update(

@@ -183,6 +183,17 @@ fn kubernetes_objects_are_of_its_schema() {
         }
         let claim = &deployed.object("PersistentVolumeClaim")["metadata"]["name"];
         assert_eq!(&pod["volumes"][0]["persistentVolumeClaim"]["claimName"], claim);
+        // The volume is filled before the servers start: what the selector of the README selects is the claim alone.
+        let readme = deployed.text("README.md");
+        let selector = readme.split("--selector ").nth(1).unwrap().lines().next().unwrap().split_once('=').unwrap();
+        let selected = objects.iter().filter(|object| object["metadata"]["labels"][selector.0] == selector.1);
+        assert_eq!(selected.map(|object| &object["kind"]).collect::<Vec<_>>(), ["PersistentVolumeClaim"]);
+        let copier: Value = serde_json::from_str(readme.split("--overrides='").nth(1).unwrap().split('\'').next().unwrap()).unwrap();
+        check(&copier["spec"], &json!("PodSpec"), &known("kubernetes.json"), "the pod that copies");
+        assert_eq!(&copier["spec"]["volumes"][0]["persistentVolumeClaim"], &json!({ "claimName": claim }));
+        let steps = ["--selector", "kubectl cp", "kubectl delete pod", "kubectl rollout", "kubectl port-forward service/model 8000:80"];
+        let places = steps.map(|step| readme.find(step).unwrap_or_else(|| panic!("no {step}: {readme}")));
+        assert!(places.is_sorted(), "{readme}");
         let server = &pod["containers"][0];
         let names = |list: &Value| list.as_array().unwrap().iter().map(|item| item["name"].clone()).collect::<Vec<_>>();
         assert_eq!(names(&server["volumeMounts"]), names(&pod["volumes"]));
@@ -292,8 +303,12 @@ fn llama_cpp_gets_arguments_that_it_has() {
     let value = |option: &str| words[words.iter().position(|word| *word == option).unwrap() + 1];
     assert_eq!((value("--ctx-size"), value("--parallel"), value("--n-gpu-layers")), ("300", "3", "all"));
     assert_eq!((value("--model"), value("--alias")), ("/srv/models/mine/model.gguf", "mine"));
+    // The file's own types are what is computed with: no type is claimed for all numbers.
+    let readme = deployed.text("README.md");
+    assert!(readme.contains("- keys and values: f16\n") && !readme.contains("- numbers: "), "{readme}");
     assert_eq!(deployed.cards(), vec![json!(2); 4]);
     assert_eq!(deployed.pod()["containers"][0]["env"][0]["name"], "LLAMA_API_KEY");
+    assert!(readme.contains("kubectl cp MODEL.gguf mine-copy:/srv/models/mine/model.gguf\n"), "{readme}");
     for object in documents(&deployed.path("kubernetes.yaml")) {
         check(&object, &object["kind"], &self::known("kubernetes.json"), "llama.cpp");
     }

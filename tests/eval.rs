@@ -239,7 +239,10 @@ fn what_is_answered_is_not_asked_again_and_a_kill_changes_nothing() {
     assert_eq!(fs::read(&path).unwrap(), whole);
     assert_eq!(lines(&folder.path().join("eval/history.jsonl")).len(), 1, "the same numbers are no news");
     // Fewer questions are among those that were answered.
+    // What was asked is hashed: other questions are another line of the history, not to be compared with.
+    let asked = |at: usize| lines(&folder.path().join("eval/history.jsonl"))[at]["setups"][0].as_str().unwrap().to_owned();
     let few = done(folder.path(), &["eval", &model(), "--task", &task("kmmlu", &fixture("words-test.csv")), "--limit", "3"]);
+    assert!([0, 1].iter().all(|&at| asked(at).starts_with("kmmlu.0-shot.likelihood#")) && asked(0) != asked(1));
     assert!(few.stderr.contains("3 of 3 items were answered before") && few.stdout.contains("3 items"), "{}", few.stdout);
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 24);
 }

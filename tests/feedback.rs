@@ -45,7 +45,7 @@ fn feedback_becomes_data_that_the_data_stage_reads() {
     let first = done(folder.path(), &["feedback", "good.jsonl", "--out", "made"]);
     let made = folder.path().join("made");
     let counts = json!({ "records": 8, "unreadable": 0, "without-opinion": 1, "repeated": 2, "contradicted": 0, "bad-without-better": 1,
-                         "prompts": 3, "sft": 2, "preference": 3 });
+                         "after-unrated": 1, "prompts": 3, "sft": 1, "preference": 3 });
     assert_eq!(serde_json::from_slice::<Value>(&fs::read(made.join("summary.json")).unwrap()).unwrap(), counts, "{}", first.stderr);
     let pairs: Vec<[Value; 3]> =
         lines(&made.join("preference.jsonl")).iter().map(|pair| ["prompt", "chosen", "rejected"].map(|key| pair[key].clone())).collect();
@@ -56,6 +56,8 @@ fn feedback_becomes_data_that_the_data_stage_reads() {
         [turns, json!("짜다"), json!("달다")],
     ];
     assert_eq!(pairs, expected);
+    // The answer of the history, which nobody rated, is in no example.
+    assert!(!fs::read_to_string(made.join("sft.jsonl")).unwrap().contains("안녕하세요."));
     // The same files give the same bytes.
     let before = files(&made, &|_| true);
     done(folder.path(), &["feedback", "good.jsonl", "--out", "made"]);
@@ -64,7 +66,7 @@ fn feedback_becomes_data_that_the_data_stage_reads() {
     fs::write(folder.path().join("recipe.toml"), RECIPE.replace("FILE", "made/sft.jsonl").replace("KEEP", "")).unwrap();
     done(folder.path(), &["build", "recipe.toml"]);
     let kept = all_lines(&folder.path().join("out/run/documents"));
-    assert_eq!(kept.len(), 2);
+    assert_eq!(kept.len(), 1);
     assert!(kept.iter().any(|document| document["text"].as_str().unwrap().contains("서울")), "{kept:?}");
 
     // What cannot be read is counted and named, and the rest is made.
@@ -146,6 +148,10 @@ fn synthetic_data_is_the_same_after_a_kill_and_says_where_it_comes_from() {
     assert!(refused(&format!("{base}[[templates]]\nkind = \"poems\"\n")).contains("poems"));
     assert!(refused(&format!("{base}[[templates]]\nkind = \"qa-pairs\"\nprompt = \"x\"\n")).contains("{text}"));
     assert!(refused(&format!("{base}run = \"r\"\n[[templates]]\nkind = \"qa-pairs\"\n")).contains("one of `run` and `file`"));
+    for (option, value) in [("temperature", "-1.0"), ("top-p", "0.0"), ("min-p", "2.0"), ("repetition-penalty", "0.0")] {
+        let told = refused(&format!("{base}[sampling]\n{option} = {value}\n[[templates]]\nkind = \"qa-pairs\"\n"));
+        assert!(told.contains(&format!("`sampling.{option}` is")), "{told}");
+    }
     assert!(refused(&format!("unknown = 1\n{base}[[templates]]\nkind = \"qa-pairs\"\n")).contains("unknown"));
     // The recipe to start from is one.
     let recipe = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/synthesize.toml")).unwrap();

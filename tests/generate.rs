@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::corpus::Corpus;
 use crate::malmoi::{call, command, done, outcome};
@@ -113,6 +115,46 @@ fn what_cannot_be_generated_is_refused() {
     refused(&[&model, "--prompts", "p.jsonl"], "cannot open p.jsonl");
     refused(&[&model, "a", "--tokenizer", "nowhere.json"], "nowhere.json");
     refused(&[&model, "a", "--device", "tpu"], "not one of cpu, cuda");
+    refused(&["out/run", "a", "--set", "seed=2"], "--set seed=2: this command reads no recipe");
     done(corpus.path(), &["tokenizer", "train", "data/en.jsonl", "--out", "big.json", "--vocab-size", "300"]);
     refused(&[&model, "a", "--tokenizer", "big.json"], "the model has 40 rows, the tokenizer 300 ids");
+}
+
+/// A folder with the files of the made-up model, for tests to change.
+fn copied(to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eval/model")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn ids_of_the_generation_config_end_texts_of_an_export_too() {
+    let folder = TempDir::new().unwrap();
+    copied(&folder.path().join("model"));
+    fs::write(folder.path().join("model/generation_config.json"), "{\"eos_token_id\": [7, 0]}").unwrap();
+    done(folder.path(), &["export", "model", "other", "--dtype", "f32"]);
+    for file in ["config.json", "generation_config.json"] {
+        let written: Value = serde_json::from_slice(&fs::read(folder.path().join("other").join(file)).unwrap()).unwrap();
+        assert_eq!(written["eos_token_id"], json!([0, 7]), "{file}");
+    }
+}
+
+#[test]
+fn a_template_that_is_missing_is_named_by_an_option_of_the_command() {
+    let folder = TempDir::new().unwrap();
+    copied(&folder.path().join("model"));
+    let hint = |arguments: &[&str], option: &str| {
+        let outcome = call(folder.path(), arguments);
+        assert!(outcome.code == 2 && outcome.stderr.contains(&format!("name one with {option}: ")), "{}", outcome.stderr);
+    };
+    hint(&["generate", "model", "a", "--chat"], "--template");
+    let problems = "arithmetic=problems.csv";
+    fs::write(folder.path().join("problems.csv"), "question,answer\n1 더하기 1은?,2\n").unwrap();
+    hint(&["eval", "model", "--task", problems, "--chat-template"], "--chat-template=TEMPLATE");
+    let config = "model = \"model\"\noutput = \"o\"\n[seeds]\nfile = \"s.jsonl\"\n[[templates]]\nkind = \"qa-pairs\"\n";
+    fs::write(folder.path().join("s.jsonl"), "{\"text\": \"글\"}\n").unwrap();
+    fs::write(folder.path().join("synthesize.toml"), config).unwrap();
+    hint(&["synthesize", "synthesize.toml"], "`chat-template`");
 }

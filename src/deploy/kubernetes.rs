@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::docker::HOME;
 use super::plan::{PORT, Plan, USER};
 
+/// What selects the volume alone, which is made and filled before the servers start.
+pub(super) const VOLUME: (&str, &str) = ("app.kubernetes.io/component", "model");
 /// Seconds between two probes.
 const PERIOD: u64 = 10;
 
@@ -21,13 +23,40 @@ fn selector(plan: &Plan) -> Value {
     json!({ "app.kubernetes.io/name": plan.name })
 }
 
+/// Name of the volume's claim.
+pub(super) fn claim(plan: &Plan) -> String {
+    format!("{}-model", plan.name)
+}
+
+/// What `kubectl run --overrides` takes: a pod that waits, with the volume at the place of the model. It asks for the
+/// cards of a server, so that a volume of one node or zone is made where the servers can run.
+pub(super) fn copier(plan: &Plan, name: &str) -> Value {
+    let mut container = json!({
+        "name": name,
+        "image": plan.image,
+        "command": ["sleep", "infinity"],
+        "volumeMounts": [{ "name": "model", "mountPath": plan.folder() }],
+    });
+    if plan.gpus > 0 {
+        container["resources"] = json!({ "limits": { "nvidia.com/gpu": plan.gpus.to_string() } });
+    }
+    json!({ "apiVersion": "v1", "spec": {
+        "automountServiceAccountToken": false,
+        "securityContext": { "runAsNonRoot": true, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER },
+        "containers": [container],
+        "volumes": [{ "name": "model", "persistentVolumeClaim": { "claimName": claim(plan) } }],
+    } })
+}
+
 fn volume(plan: &Plan) -> Value {
     // Several servers may run on several nodes.
     let access = if plan.replicas > 1 { "ReadWriteMany" } else { "ReadWriteOnce" };
+    let mut labels = labels(plan);
+    labels[VOLUME.0] = json!(VOLUME.1);
     json!({
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": { "name": format!("{}-model", plan.name), "labels": labels(plan) },
+        "metadata": { "name": claim(plan), "labels": labels },
         "spec": { "accessModes": [access], "resources": { "requests": { "storage": format!("{}Gi", plan.disk_gib()) } } },
     })
 }
@@ -63,7 +92,7 @@ fn pod(plan: &Plan) -> Value {
         },
         "containers": [container(plan)],
         "volumes": [
-            { "name": "model", "persistentVolumeClaim": { "claimName": format!("{}-model", plan.name), "readOnly": true } },
+            { "name": "model", "persistentVolumeClaim": { "claimName": claim(plan), "readOnly": true } },
             { "name": "shared-memory", "emptyDir": { "medium": "Memory", "sizeLimit": shared } },
             { "name": "home", "emptyDir": { "sizeLimit": "20Gi" } },
             { "name": "temporary", "emptyDir": { "sizeLimit": "20Gi" } },

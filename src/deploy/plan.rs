@@ -36,7 +36,9 @@ pub(super) struct Plan {
     pub(super) context: u32,
     /// Texts at a time, of llama.cpp.
     pub(super) parallel: u32,
-    pub(super) dtype: &'static str,
+    /// Type of the numbers that vLLM computes with; llama.cpp decides for itself, by the types in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dtype: Option<&'static str>,
     pub(super) quantization: Option<&'static str>,
     pub(super) replicas: u16,
     pub(super) service: &'static str,
@@ -65,8 +67,11 @@ impl Plan {
         let gpus = cards(arguments, subject, card, context)?;
         let memory = Memory::of(subject, target, gpus);
         let (dtype, quantization) = match target {
-            Server::Vllm => vllm::numbers(subject, &mut notes)?,
-            Server::LlamaCpp => ("f16", None),
+            Server::Vllm => {
+                let (dtype, quantization) = vllm::numbers(subject, &mut notes)?;
+                (Some(dtype), quantization)
+            }
+            Server::LlamaCpp => (None, None),
         };
         let base_image = match (&arguments.base_image, target) {
             (Some(image), _) => image.clone(),
@@ -169,7 +174,11 @@ impl Plan {
             let texts = tokens / u64::from(self.context);
             facts.push(("cache", format!("{tokens} tokens fit, {texts} texts of full length at a time")));
         }
-        facts.push(("numbers", self.quantization.map_or(self.dtype.to_owned(), |method| format!("{method}, {}", self.dtype))));
+        facts.push(match self.dtype {
+            Some(dtype) => ("numbers", self.quantization.map_or(dtype.to_owned(), |method| format!("{method}, {dtype}"))),
+            // The default of llama-server, with which the memory was counted.
+            None => ("keys and values", "f16".to_owned()),
+        });
         facts
     }
 }

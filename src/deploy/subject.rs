@@ -51,6 +51,10 @@ impl Subject {
             _ => {}
         }
         let weights = Pretrained::open(gguf.as_deref().unwrap_or(path)).map_err(Error::new)?;
+        if weights.config().is_reward() {
+            return Err(Error::new(format!("{} is a reward model, which says how good answers are and writes none", path.display()))
+                .hint("deploy the model that was trained with it"));
+        }
         let mut notes = Vec::new();
         if weights.packing() == Packing::Nf4 {
             return Err(Error::new(format!("{} is in NF4 of bitsandbytes, which vLLM 0.33 does not read", path.display()))

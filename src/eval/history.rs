@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::gate::Outcome;
+use super::item::Record;
 use crate::error::{Context, Error, Result};
 
 /// One evaluation.
@@ -20,11 +21,21 @@ pub(super) struct Entry {
     pub(super) model: String,
     /// Hash of the model.
     pub(super) identity: String,
-    /// How each task was asked, such as `kmmlu.5-shot.likelihood`.
+    /// What each task was asked and how, as [`questions`] names it.
     pub(super) setups: Vec<String>,
     pub(super) measured: BTreeMap<String, f64>,
     #[serde(default)]
     pub(super) gates: Vec<Outcome>,
+}
+
+/// How a task was asked, with a hash of its items and what the model read: `kmmlu.5-shot.likelihood#0a1b2c3d4e5f`.
+/// Accuracies on other questions, or by another chat template, are no change of a model.
+pub(super) fn questions(setup: &str, records: &[&Record]) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("malmoi questions of an evaluation, version 1");
+    for text in records.iter().flat_map(|record| [&record.id, &record.prompt]) {
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    }
+    format!("{setup}#{}", &hasher.finalize().to_hex()[..12])
 }
 
 /// The history of a folder of evaluations.
@@ -48,7 +59,7 @@ impl History {
         Ok(Self { path, entries })
     }
 
-    /// What another model had last in the same setup.
+    /// What another model had last, asked the same.
     pub(super) fn before(&self, metric: &str, setup: Option<&str>, identity: &str) -> Option<f64> {
         let comparable =
             |entry: &&Entry| entry.identity != identity && setup.is_none_or(|setup| entry.setups.iter().any(|theirs| theirs == setup));

@@ -95,9 +95,12 @@ fn of_run(run: &Path, step: Option<Step>, into: MergeBase, ui: &Ui) -> Result<Mo
     let weights = weights.without_value_head();
     let mut eos = vec![tokenizer.eos()];
     // What the first model stopped at, this one may write too.
-    match train.init.as_ref().map(|init| Pretrained::open(init)) {
-        Some(Ok(init)) => eos.extend(init.eos().iter().filter(|&&id| id != tokenizer.eos())),
-        Some(Err(error)) => ui.warn(format!("the end ids of the model that training started from are not known any more: {error}")),
+    let ends = |init: &Path| model::ends(init, &Pretrained::open(init).map_err(Error::new)?);
+    match train.init.as_deref().map(ends) {
+        Some(Ok(ends)) => eos.extend(ends.iter().filter(|&&id| id != tokenizer.eos())),
+        Some(Err(error)) => {
+            ui.warn(format!("the end ids of the model that training started from are not known any more: {}", error.message))
+        }
         None => {}
     }
     let max_positions = train.sequence_length;
@@ -156,7 +159,7 @@ fn of_files(source: &Path) -> Result<Model> {
         cards = read(source, &CARDS)?;
     }
     // A GGUF file without a length is of no known model; the number then limits nothing.
-    let texts = Texts { max_positions: weights.config().max_positions.unwrap_or(u32::MAX), eos: weights.eos().to_vec() };
+    let texts = Texts { max_positions: weights.config().max_positions.unwrap_or(u32::MAX), eos: model::ends(source, &weights)? };
     Ok(Model { weights, texts, files, run: None, adapted: None, cards })
 }
 

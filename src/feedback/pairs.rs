@@ -42,6 +42,8 @@ pub(super) struct Made {
     pub(super) without_opinion: u64,
     /// Answers that some call good and some bad.
     pub(super) contradicted: u64,
+    /// Good answers after answers that nobody rated: an example would teach those too. Their pairs teach the last alone.
+    pub(super) after_unrated: u64,
     /// Bad answers to prompts without a better one.
     pub(super) without_better: u64,
 }
@@ -103,7 +105,12 @@ impl Prompt {
         let good = |answer: &Answer| answer.good > 0 && answer.bad == 0;
         let bad = |answer: &Answer| answer.bad > 0 && answer.good == 0;
         made.contradicted += self.answers.iter().filter(|answer| answer.good > 0 && answer.bad > 0).count() as u64;
+        let unrated = self.turns.iter().any(|turn| turn.role == "assistant");
         for answer in self.answers.iter().filter(|answer| good(answer)) {
+            if unrated {
+                made.after_unrated += 1;
+                continue;
+            }
             let turns: Vec<Value> = self.turns.iter().map(|turn| json!(turn)).collect();
             let messages = [turns, vec![json!({ "role": "assistant", "content": answer.text })]].concat();
             made.examples.push(json!({ "id": id(&json!(messages)), "messages": messages }));

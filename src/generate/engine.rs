@@ -32,6 +32,12 @@ pub(crate) struct Continued {
     stopped: bool,
 }
 
+/// A prompt that leaves no room for a continuation.
+pub(crate) struct TooLong {
+    tokens: usize,
+    longest: usize,
+}
+
 /// Tokens that went through.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Tally {
@@ -78,14 +84,24 @@ impl<'a> Engine<'a> {
         Ok(Self { form, ends, arguments, generator, texts: BTreeMap::new(), tally: Tally::default() })
     }
 
-    /// Adds a text.
+    /// Adds a text; one that is too long is an error.
     pub(crate) fn push(&mut self, job: Job) -> Result<()> {
+        match self.push_if_short(job)? {
+            None => Ok(()),
+            Some(TooLong { tokens, longest }) => {
+                Err(Error::new(format!("a prompt of {tokens} tokens, but {longest} are the most for prompt and continuation"))
+                    .hint("shorten it, or raise --context or --cache-bytes"))
+            }
+        }
+    }
+
+    /// Adds a text, unless it is too long.
+    pub(crate) fn push_if_short(&mut self, job: Job) -> Result<Option<TooLong>> {
         let cli::SamplingArgs { temperature, top_k, top_p, min_p, repetition_penalty } = self.arguments.sampling;
         let prompt = self.form.ids(&job.prompt)?;
         let longest = self.generator.longest();
         if prompt.len() >= longest {
-            return Err(Error::new(format!("a prompt of {} tokens, but {longest} are the most for prompt and continuation", prompt.len()))
-                .hint("shorten it, or raise --context or --cache-bytes"));
+            return Ok(Some(TooLong { tokens: prompt.len(), longest }));
         }
         let text = TextStream::new(&self.form.opened.tokenizer, &prompt, &self.arguments.stop);
         self.tally.prompt += prompt.len() as u64;
@@ -101,7 +117,7 @@ impl<'a> Engine<'a> {
             error => Error::new(error),
         })?;
         self.texts.insert(job.id, (job, prompt, text));
-        Ok(())
+        Ok(None)
     }
 
     /// Texts that are not finished.

@@ -148,7 +148,8 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     )?;
     let rewards = crate::reward::rewards(config, tokenizer, device)?;
     let ends = ends(folder, config, tokenizer)?;
-    let template = config.sample.as_ref().filter(|sample| sample.chat).map(|_| chat::of_model(folder, None)).transpose()?;
+    let template =
+        config.sample.as_ref().filter(|sample| sample.chat).map(|_| chat::of_model(folder, None, "`chat.template`")).transpose()?;
     let run = trainer::Run {
         folder,
         config,

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shards::ChatTemplate;
 
 use super::template::Kind;
+use crate::chat;
 use crate::cli::SamplingArgs;
 use crate::error::{Context, Error, Result};
 use crate::recipe::resolve;
@@ -29,7 +31,7 @@ pub(super) struct Config {
     /// The prompts are questions of a user, written with the model's chat template. Default true.
     #[serde(default = "yes")]
     pub(super) chat: bool,
-    /// Another chat template than the model's own: a name or a file.
+    /// Another chat template than the model's own: a name, or a file or folder with one.
     pub(super) chat_template: Option<String>,
     pub(super) seeds: Seeds,
     #[serde(default)]
@@ -130,7 +132,18 @@ impl Config {
         absolute(&mut config.model)?;
         absolute(&mut config.output)?;
         config.seeds.run.iter_mut().chain(&mut config.seeds.file).try_for_each(absolute)?;
+        if let Some(template) = config.chat_template.as_mut().filter(|template| ChatTemplate::preset(template).is_none()) {
+            *template = resolve(folder, template).map_err(Error::new)?;
+        }
         Ok(config)
+    }
+
+    /// What prompts are written out with; none where they are continued.
+    pub(super) fn chat_template(&self) -> Result<Option<ChatTemplate>> {
+        let template = self.chat.then(|| chat::of_model(&self.model, self.chat_template.as_deref(), "`chat-template`"));
+        template
+            .transpose()
+            .map_err(|error| Error { hint: error.hint.map(|hint| format!("{hint}; or `chat = false`, to continue the prompts")), ..error })
     }
 
     fn check(&self) -> Result<()> {
@@ -155,6 +168,12 @@ impl Config {
         if self.sampling.tokens == 0 || self.seeds.max_chars == 0 || self.seeds.limit == Some(0) {
             return refuse("`sampling.tokens`, `seeds.max-chars` and `seeds.limit` are at least 1".to_owned());
         }
+        let Sampling { tokens: _, temperature, top_k, top_p, min_p, repetition_penalty } = self.sampling;
+        let sampling = trainer::Sampling { repetition_penalty, temperature, top_k, top_p, min_p };
+        sampling.check().map_err(|error| match error {
+            trainer::Error::Setting { option, detail } => Error::new(format!("`sampling.{option}` is {detail}")),
+            error => Error::new(error),
+        })?;
         if self.chat_template.is_some() && !self.chat {
             return refuse("`chat-template` without `chat`".to_owned());
         }
