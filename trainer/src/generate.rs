@@ -27,6 +27,9 @@ use crate::kernels::{check, cpu};
 use crate::model::{KvCache, Model, Span, Step, inputs};
 use sequence::Sequence;
 
+/// Rows whose logits are computed and read together on a card: 156 MB of a vocabulary of 152,000.
+const LOGIT_ROWS: usize = 256;
+
 /// Continues sequences with one model.
 ///
 /// What a sequence becomes follows from the model, its request, the seed and the options alone: on the
@@ -199,8 +202,10 @@ impl Generator {
         let rows = x_rh.dims()[0];
         let mut all = Vec::with_capacity(rows * self.model.vocab_size());
         // In groups, so that on the CPU each row's numbers are the same in any company.
-        for first in (0..rows).step_by(cpu::FEW) {
-            let logits = self.model.logits(x_rh.clone().narrow(0, first, cpu::FEW.min(rows - first)));
+        // Elsewhere every piece is waited for.
+        let together = if self.paged { cpu::FEW } else { LOGIT_ROWS };
+        for first in (0..rows).step_by(together) {
+            let logits = self.model.logits(x_rh.clone().narrow(0, first, together.min(rows - first)));
             all.extend(logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?);
         }
         check("read logits")?;
