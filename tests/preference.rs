@@ -68,7 +68,7 @@ fn write(folder: &Path, recipe: &str) {
 }
 
 fn reward_recipe() -> String {
-    RECIPE.replace("\"dpo\"", "\"reward\"").replace("[train]\n", "[train]\nreward = { center = 0.01 }\n")
+    RECIPE.replace("\"dpo\"", "\"reward\"").replace("[train]\n", "[train]\nreward-model = { center = 0.01 }\n")
 }
 
 #[test]
