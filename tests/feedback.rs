@@ -153,6 +153,25 @@ fn synthetic_data_is_the_same_after_a_kill_and_says_where_it_comes_from() {
         assert!(told.contains(&format!("`sampling.{option}` is")), "{told}");
     }
     assert!(refused(&format!("unknown = 1\n{base}[[templates]]\nkind = \"qa-pairs\"\n")).contains("unknown"));
+    // A text that is too long for the model is no text, and not the end.
+    let config = format!(
+        "model = {:?}\noutput = \"../long\"\nCHAT\n[seeds]\nfile = \"../long.jsonl\"\n[sampling]\ntokens = 4\n[[templates]]\nkind = \"qa-pairs\"\nprompt = \"{{text}}\"\n",
+        model.display()
+    );
+    let long: String = [600, 1].map(|length| format!("{}\n", json!({ "text": "글".repeat(length) }))).concat();
+    fs::write(folder.path().join("long.jsonl"), long).unwrap();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    let synthesize = |chat: &str| {
+        fs::write(folder.path().join("sub/long.toml"), config.replace("CHAT", chat)).unwrap();
+        call(folder.path(), &["synthesize", "sub/long.toml"])
+    };
+    assert_eq!(synthesize("chat = false").code, 1);
+    let rejects = lines(&folder.path().join("long/rejects.jsonl"));
+    let told = (&rejects[0]["why"], &rejects[0]["text"], rejects[1]["text"].is_string());
+    assert_eq!(told, (&json!("the prompt is too long for the model"), &Value::Null, true));
+    // All paths are relative to the file.
+    let missing = synthesize("chat-template = \"own.jinja\"");
+    assert!(missing.code == 2 && missing.stderr.contains("sub/own.jinja"), "{}", missing.stderr);
     // The recipe to start from is one.
     let recipe = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/synthesize.toml")).unwrap();
     assert!(refused(&recipe).contains("no run folder"));
