@@ -17,7 +17,7 @@ fn what_is_left_out_is_the_default() {
 #[test]
 fn keys_are_checked() {
     assert_eq!(parse("objective = 'sft'").unwrap().objective, ObjectiveKind::Sft);
-    assert!(parse("objective = 'ppo'").is_err());
+    assert!(parse("objective = 'rlhf'").is_err());
     assert!(parse("objective = 'cpt'\nlearning_rate = 1").is_err());
     assert!(parse("objective = 'cpt'\nmodel = { width = 3 }").is_err());
     assert!(parse("objective = 'cpt'\nsample = { prompts = ['a'], top-p = 1 }").is_err());
