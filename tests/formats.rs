@@ -106,7 +106,7 @@ fn a_sentencepiece_model_can_take_the_place_of_a_trained_tokenizer() {
     done(corpus.path(), &["build", "recipe.toml", "--set", &load]);
     let run = corpus.out("run");
     let names: Vec<String> = files(&run.join("tokenizer"), &|_| true).into_keys().collect();
-    assert_eq!(names, ["tokenizer.model"], "the earlier tokenizer must not stay beside the new one");
+    assert_eq!(names, ["end-token.json", "tokenizer.model"], "the earlier tokenizer must not stay beside the new one");
     done(corpus.path(), &["audit", "out/run", "--deep"]);
     let shown = done(corpus.path(), &["inspect", run.join("shards/korean/ko-00000.shard").to_str().unwrap()]).stdout;
     assert!(shown.contains("vocabulary 900") && shown.contains("이야기에서"), "{shown}");
