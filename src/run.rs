@@ -231,6 +231,8 @@ impl<'a> Run<'a> {
         }
         let current = self.lock.is_current("dedup", &self.plan.dedup);
         self.timed("dedup", usize::from(!current), 1, |_| {
+            // Once an output is touched the earlier ones must not count as current, whatever happens to this one.
+            self.lock.record("dedup", "", &[])?;
             let (summary, files) = stage::dedup::dedup(&self.folder, &self.plan.parts, &self.recipe.dedup, &CANCEL, self.ui)?;
             self.lock.record("dedup", &self.plan.dedup, &files)?;
             self.ui.event("dedup", &summary);
@@ -245,8 +247,9 @@ impl<'a> Run<'a> {
         }
         let mut made = None;
         self.timed("tokenizer", 1, 1, |_| {
+            self.lock.record("tokenizer", "", &[])?; // as in `dedup`
             let tokenizer = stage::tokenizer::make(&self.folder, &self.plan.parts, &self.recipe.tokenizer, &CANCEL, self.ui)?;
-            let files = [format!("{}/{}", layout::TOKENIZER, tokenizer.file_name())];
+            let files = [format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()), layout::END_TOKEN.to_owned()];
             self.lock.record("tokenizer", &print, &files)?;
             made = Some(tokenizer);
             Ok(())

@@ -123,6 +123,15 @@ fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
     };
     assert_eq!(without_rows("old"), without_rows("whole"));
 
+    // What a stopped dedup left is not taken for the outputs of the recipe before.
+    std::fs::remove_dir_all(run.join("substrings")).unwrap();
+    std::fs::write(run.join("substrings"), "").unwrap();
+    let outcome = call(corpus.path(), &["build", "old.toml", "--set", "dedup={ substrings = { min-words = 9 } }"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("substrings"), "{}", outcome.stderr);
+    std::fs::remove_file(run.join("substrings")).unwrap();
+    assert!(done(corpus.path(), &["build", "old.toml"]).stderr.contains("dedup: 1 done"));
+    assert_eq!(all_lines(&run.join("substrings")), cut);
+
     // A bucket that nobody fills is a mistake, and without `substrings` all is in the shards again.
     let outcome = call(corpus.path(), &["build", "old.toml", "--set", "dedup={ substrings = { buckets = { englsh = 0 } } }"]);
     assert!(outcome.code == 2 && outcome.stderr.contains("`substrings.buckets` names `englsh`"), "{}", outcome.stderr);

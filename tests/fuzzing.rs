@@ -76,7 +76,9 @@ fn seeds(target: &Target) -> Vec<Vec<u8>> {
     let forms = |bytes: Vec<u8>| {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         std::io::Write::write_all(&mut gzip, &bytes).unwrap();
-        [gzip.finish().unwrap(), zstd::encode_all(bytes.as_slice(), 1).unwrap()]
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        std::io::Write::write_all(&mut bzip2, &bytes).unwrap();
+        [gzip.finish().unwrap(), zstd::encode_all(bytes.as_slice(), 1).unwrap(), bzip2.finish().unwrap()]
     };
     plain.flat_map(forms).collect()
 }

@@ -83,22 +83,33 @@ fn bombs_give_up_at_a_ratio() {
 
 #[test]
 fn a_line_of_a_gigabyte_costs_itself() {
-    for (format, name) in
-        [("jsonl", "a.jsonl"), ("csv", "a.csv"), ("text", "a.txt"), ("html", "a.html"), ("wiki", "a.xml"), ("warc", "a.warc")]
-    {
+    let (first, last) = (korean(1), korean(2));
+    let csv = |id: &str, text: &str| format!("{id},\"{text}\"\n");
+    let lines = (jsonl("first", &first), jsonl("last", &last));
+    let rows = (format!("id,text\n{}", csv("first", &first)), csv("last", &last));
+    let page = |id: u32, text: &str| {
+        format!("<page><title>글 {id}</title><ns>0</ns><id>{id}</id><revision><text>{text}</text></revision></page>\n")
+    };
+    let dump = (format!("<mediawiki>{}", page(1, &first)), format!("{}</mediawiki>", page(2, &last)));
+    let both: &[&str] = &["first", "last"];
+    for (format, name, (head, tail), expected, complaint) in [
+        ("jsonl", "a.jsonl", &lines, both, "longer than max-record-bytes"),
+        ("csv", "a.csv", &rows, both, "longer than max-record-bytes"),
+        ("text", "a.txt", &lines, &[], "longer than max-record-bytes"),
+        ("html", "a.html", &lines, &[], "longer than max-record-bytes"),
+        ("wiki", "a.xml", &dump, &["1", "2"], ""),
+        ("warc", "a.warc", &lines, &[], "WARC"),
+    ] {
         let folder = folder();
         let mut file = File::create(folder.path().join("data").join(name)).unwrap();
-        let head = if format == "csv" { "id,text\n".to_owned() } else { jsonl("first", &korean(1)) };
         file.write_all(head.as_bytes()).unwrap();
         file.seek(SeekFrom::Current(1 << 30)).unwrap(); // zeros that take no room
-        file.write_all(format!("\n{}", jsonl("last", &korean(2))).as_bytes()).unwrap();
+        file.write_all(format!("\n{tail}").as_bytes()).unwrap();
         drop(file);
         let outcome = build(folder.path(), format);
         is_civil(&outcome);
-        if format == "jsonl" {
-            assert_eq!(ids(folder.path()), ["first", "last"], "{}", outcome.stderr);
-            assert!(complaints(folder.path()).contains("longer than max-record-bytes"), "{}", complaints(folder.path()));
-        }
+        assert_eq!(ids(folder.path()), expected, "{format}: {}", outcome.stderr);
+        assert!(complaints(folder.path()).contains(complaint), "{format}: {}", complaints(folder.path()));
     }
 }
 

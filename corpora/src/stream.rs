@@ -146,7 +146,9 @@ impl<R: Read> Read for Decompressed<R> {
         }
         self.given = self.given.saturating_add(length as u64);
         if self.given > RATIO_FROM && self.given / MAX_RATIO > self.read.load(Ordering::Relaxed) {
-            return Err(io::Error::other(format!("it decompresses to more than {MAX_RATIO} times its size, as no text does")));
+            return Err(io::Error::other(format!(
+                "it decompresses to more than {MAX_RATIO} times its size, as no text does; if it is honest, decompress it first"
+            )));
         }
         Ok(length)
     }

@@ -135,7 +135,11 @@ pub const TARGETS: [Target; 20] = [
     },
     Target {
         name: "shard",
-        seeds: &[File("shards/testdata/shards/v1.0.shard"), File("shards/testdata/shards/v1.0-loss.shard")],
+        seeds: &[
+            File("shards/testdata/shards/v1.0.shard"),
+            File("shards/testdata/shards/v1.0-loss.shard"),
+            File("shards/testdata/shards/v1.1-judged.shard"),
+        ],
         run: |folder, bytes| {
             let path = written(folder, "a.shard", bytes);
             let Ok(shard) = shards::ShardReader::open(path) else { return };
@@ -145,7 +149,7 @@ pub const TARGETS: [Target; 20] = [
                 let _ = shard.tokens(document.tokens, &mut tokens);
             }
             for index in 0..shard.len().min(1000) {
-                let _ = (shard.loss_spans(index), shard.token_range(index));
+                let _ = (shard.loss_spans(index), shard.token_range(index), shard.judged(index));
             }
             let _ = (shard.source_counts(), shard.document_of(shard.token_count() / 2));
         },

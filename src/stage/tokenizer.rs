@@ -96,7 +96,7 @@ pub(crate) fn open(folder: &Path, config: &TokenizerConfig) -> Result<Tokenizer>
     // Runs of before this file was written: a trained tokenizer's end token is the first special token it was trained with.
     let written = folder.join(layout::END_TOKEN).exists().then(|| layout::read_json::<String>(folder, layout::END_TOKEN)).transpose()?;
     let trained = || config.train.as_ref()?.special_tokens.first().cloned();
-    let eos = config.eos.clone().or(written).or_else(trained);
+    let eos = written.or_else(|| config.eos.clone()).or_else(trained);
     match FILES.iter().map(|name| place.join(name)).find(|path| path.exists()) {
         Some(path) => Ok(Tokenizer::load(path, eos.as_deref())?),
         None => Err(Error::new(format!("there is no tokenizer in {}", place.display())).hint("`malmoi build` makes it")),

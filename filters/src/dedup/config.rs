@@ -120,12 +120,13 @@ pub enum LineUnit {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SubstringsConfig {
     /// Words in a row that must be the same, byte by byte; 0 leaves all texts alone. A word is what
-    /// stands between white space (in Korean an eojeol), or a character of Chinese or Japanese; it has
-    /// one token at least. Default 50.
+    /// stands between white space (in Korean an eojeol), or a character of Chinese or Japanese, of which
+    /// a token can hold several. Default 50.
     pub min_words: usize,
     /// What is never cut in two. Default `word`.
     pub snap: Snap,
-    /// `min-words` of single buckets, by name. Default: none.
+    /// `min-words` of single buckets, by name. Buckets with different numbers are not compared with each
+    /// other. Default: none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub buckets: BTreeMap<String, usize>,
 }

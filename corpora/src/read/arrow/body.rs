@@ -45,7 +45,7 @@ fn codec(batch: &RecordBatchRef<'_>) -> Result<Option<CompressionType>, String> 
     compression.map(|compression| compression.codec().map_err(|error| error.to_string())).transpose()
 }
 
-fn written<T>(root: impl WriteAsOffset<T>) -> Vec<u8> {
+pub(super) fn written<T>(root: impl WriteAsOffset<T>) -> Vec<u8> {
     let mut builder = Builder::new();
     let root = root.prepare(&mut builder);
     builder.finish(root, None).to_vec()

@@ -21,11 +21,12 @@ pub(super) struct Message {
     pub(super) body: u64,
 }
 
-/// What follows a message, and how many rows it claims.
+/// What follows a message, and what it claims to be.
 pub(super) struct Measured {
     /// Byte after the body.
     pub(super) end: u64,
-    pub(super) rows: u64,
+    /// Of a record batch; none of other messages.
+    pub(super) rows: Option<u64>,
     /// Bytes of the body, decompressed.
     pub(super) bytes: u64,
 }
@@ -70,15 +71,15 @@ impl Message {
         let length = message.body_length().map_err(|error| error.to_string())?;
         let end = u64::try_from(length).ok().and_then(|length| self.body.checked_add(length)).filter(|end| *end <= file_bytes);
         let end = end.ok_or_else(|| format!("a record batch at byte {} claims {length} bytes of a file of {file_bytes}", self.body))?;
-        let batch = match message.header().map_err(|error| error.to_string())? {
-            Some(MessageHeaderRef::RecordBatch(batch)) => batch,
+        let (batch, is_dictionary) = match message.header().map_err(|error| error.to_string())? {
+            Some(MessageHeaderRef::RecordBatch(batch)) => (batch, false),
             Some(MessageHeaderRef::DictionaryBatch(dictionary)) => {
-                dictionary.data().map_err(|error| error.to_string())?.ok_or("a dictionary without values")?
+                (dictionary.data().map_err(|error| error.to_string())?.ok_or("a dictionary without values")?, true)
             }
-            _ => return Ok(Measured { end, rows: 0, bytes: 0 }),
+            _ => return Ok(Measured { end, rows: None, bytes: 0 }),
         };
         let (rows, bytes) = measure(batch, file, self.body, end - self.body)?;
-        Ok(Measured { end, rows, bytes })
+        Ok(Measured { end, rows: (!is_dictionary).then_some(rows), bytes })
     }
 }
 

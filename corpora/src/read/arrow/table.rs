@@ -1,5 +1,6 @@
 //! An Arrow file or stream opened: where its record batches lie, and one of them decoded.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -33,8 +34,8 @@ pub(crate) struct Table {
     /// Which of the file's columns are read.
     roots: Vec<usize>,
     dictionaries: Dictionaries,
-    /// Bytes of all of them, decompressed.
-    dictionary_bytes: u64,
+    /// Bytes of each, decompressed, by its id.
+    dictionary_bytes: BTreeMap<i64, u64>,
     place: Place,
     /// Row of the next record batch's first.
     row: u64,
@@ -85,7 +86,6 @@ impl Table {
         }
         let schema = schema::bytes(&schema);
         let (columns, roots) = schema::wanted(&schema, fields, source, path)?;
-        let dictionary_bytes = 0;
         let mut table = Self {
             file,
             bytes,
@@ -94,7 +94,7 @@ impl Table {
             columns,
             roots,
             dictionaries: Dictionaries::default(),
-            dictionary_bytes,
+            dictionary_bytes: BTreeMap::new(),
             place,
             row: 0,
         };
@@ -129,7 +129,7 @@ impl Table {
             if let Ok(Some(message)) = message::at(&mut self.file, *at, self.bytes)
                 && let Ok(measured) = message.measure(&mut self.file, self.bytes)
             {
-                self.row += measured.rows;
+                self.row += measured.rows.unwrap_or(0);
             }
         }
         Ok(())
@@ -147,9 +147,20 @@ impl Table {
                 Place::Stream(place) => (place.take()?, true),
             };
             let first_row = self.row;
-            let read = message::at(&mut self.file, at, self.bytes).and_then(|message| {
-                let Some(message) = message else { return Ok(None) };
-                Ok(Some((message.measure(&mut self.file, self.bytes)?, message)))
+            let read = message::at(&mut self.file, at, self.bytes).and_then(|message| match message {
+                Some(message) => {
+                    let measured = message.measure(&mut self.file, self.bytes)?;
+                    if !of_stream && measured.rows.is_none() {
+                        return Err("the footer lists as a record batch what is none".to_owned());
+                    }
+                    Ok(Some((measured, message)))
+                }
+                None if !of_stream => Err("a record batch that the footer lists is missing".to_owned()),
+                None if at == self.bytes => Ok(None),
+                None => match self.bytes - self.file.stream_position().map_err(|error| error.to_string())? {
+                    0 => Ok(None),
+                    more => Err(format!("the stream ends {more} bytes before the file")),
+                },
             });
             let (measured, message) = match read {
                 Ok(Some(read)) => read,
@@ -164,13 +175,19 @@ impl Table {
             }
             match self.decode(&message) {
                 Ok(Some(arrays)) => {
-                    self.row += measured.rows;
-                    return Some(Ok(Batch { first_row, rows: measured.rows as usize, arrays }));
+                    let rows = measured.rows.unwrap_or(0);
+                    self.row += rows;
+                    return Some(Ok(Batch { first_row, rows: rows as usize, arrays }));
                 }
                 Ok(None) => {}
                 Err(detail) => {
-                    self.row += measured.rows;
-                    return Some(Err((first_row, format!("{detail}; its {} rows are lost", measured.rows))));
+                    let Some(rows) = measured.rows else {
+                        // Without a dictionary, or with the one before it, later rows would say something else.
+                        self.place = Place::Stream(None);
+                        return Some(Err((first_row, format!("{detail}; what follows is lost"))));
+                    };
+                    self.row += rows;
+                    return Some(Err((first_row, format!("{detail}; its {rows} rows are lost"))));
                 }
             }
         }
@@ -212,14 +229,16 @@ impl Table {
                         None => read(batch, file, message.body),
                     };
                     let arrays = batch.map_err(|error| error.to_string())?.into_arrays();
-                    if arrays.iter().any(|array| array.len() as u64 != rows) {
+                    if arrays.iter().any(|array| Some(array.len() as u64) != rows) {
                         return Err("a column with other rows than its record batch".to_owned());
                     }
                     Ok(Some(arrays))
                 }
                 Some(MessageHeaderRef::DictionaryBatch(batch)) => {
-                    *dictionary_bytes = dictionary_bytes.saturating_add(bytes);
-                    if *dictionary_bytes > MAX_BYTES {
+                    let id = batch.id().map_err(|error| error.to_string())?;
+                    // It takes the place of an earlier one of this id.
+                    let others = dictionary_bytes.iter().filter(|(other, _)| **other != id).map(|(_, bytes)| bytes);
+                    if others.sum::<u64>().saturating_add(bytes) > MAX_BYTES {
                         return Err(format!("dictionaries of more than {MAX_BYTES} bytes"));
                     }
                     let plain = body::dictionary(batch, file, message.body)?;
@@ -236,6 +255,7 @@ impl Table {
                         None => read(batch, file, message.body),
                     };
                     read.map_err(|error| error.to_string())?;
+                    dictionary_bytes.insert(id, bytes);
                     Ok(None)
                 }
                 _ => Err("a message that is neither record batch nor dictionary".to_owned()),

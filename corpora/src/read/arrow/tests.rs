@@ -1,13 +1,16 @@
 //! Arrow files and streams, and the nested columns of Parquet, against what pyarrow reads in them
 //! (`corpora/testdata/tables/make.py`).
 
+use std::io::Cursor;
 use std::path::Path;
 
+use polars_arrow::io::ipc::format::ipc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::super::tests::Corpus;
+use super::{body, message};
 use crate::error::Result;
 use crate::{Document, Role};
 
@@ -154,6 +157,69 @@ fn what_is_no_table_is_one_error() {
     assert!(error.loses_more_than_a_record() && error.to_string().contains("row 8: damaged: "), "{error}");
 }
 
+/// The messages of a stream with their bodies: schema, dictionary, three record batches.
+fn messages(stream: &[u8]) -> Vec<&[u8]> {
+    let (bytes, mut at, mut found) = (stream.len() as u64, 0, Vec::new());
+    while let Some(message) = message::at(&mut Cursor::new(stream), at, bytes).unwrap() {
+        let end = message.measure(&mut Cursor::new(stream), bytes).unwrap().end;
+        found.push(&stream[at as usize..end as usize]);
+        at = end;
+    }
+    assert_eq!(found.len(), 5);
+    found
+}
+
+/// The same dictionary, said to be added to the one before.
+fn delta(dictionary: &[u8]) -> Vec<u8> {
+    let read = message::at(&mut Cursor::new(dictionary), 0, dictionary.len() as u64).unwrap().unwrap();
+    let mut message = ipc::Message::try_from(read.root().unwrap()).unwrap();
+    let Some(ipc::MessageHeader::DictionaryBatch(batch)) = &mut message.header else { panic!("no dictionary") };
+    batch.is_delta = true;
+    let bytes = body::written(&message);
+    [&[0xff; 4][..], &(bytes.len() as u32).to_le_bytes(), &bytes, &dictionary[read.body as usize..]].concat()
+}
+
+#[test]
+fn a_dictionary_that_is_refused_ends_its_stream() {
+    let stream = fixture("stream.arrow");
+    let [schema, dictionary, first, second, third] = messages(&stream)[..] else { panic!("other messages") };
+    let settings = r#", "lang-field": "lang""#;
+    let read = |bytes: &[u8]| corpus("stream.arrow", settings).file("stream.arrow", bytes).read();
+    let good = |records: Vec<Result<Document>>| records.into_iter().flatten().collect::<Vec<_>>();
+    let expected = good(corpus("stream.arrow", settings).read());
+    // One that takes the place of another is taken.
+    let replaced = [schema, dictionary, first, dictionary, second, third].concat();
+    assert_eq!(good(read(&replaced)), expected);
+    let added = [schema, dictionary, first, &delta(dictionary), second, third].concat();
+    let mut found = read(&added);
+    let error = found.pop().unwrap().unwrap_err();
+    assert!(error.loses_more_than_a_record(), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("row 4: damaged: ") && error.contains("delta") && error.ends_with("; what follows is lost"), "{error}");
+    assert_eq!(good(found), expected[..3]); // row 3 has no text
+}
+
+#[test]
+fn what_is_missing_of_a_table_is_said() {
+    let stream = [&fixture("stream.arrow")[..], b"more"].concat();
+    let found = corpus("stream.arrow", "").file("stream.arrow", &stream).read();
+    assert_eq!(found.len(), 10);
+    let error = found[9].as_ref().unwrap_err().to_string();
+    assert!(error.ends_with("row 9: damaged: the stream ends 4 bytes before the file; what follows is lost"), "{error}");
+
+    // The stream in a file, behind its magic number, with a record batch of zeros.
+    let mut file = fixture("file.arrow");
+    let lengths: Vec<usize> = messages(&file[8..]).iter().map(|message| message.len()).collect();
+    let start = 8 + lengths[..3].iter().sum::<usize>();
+    file[start..start + lengths[3]].fill(0);
+    let corpus = corpus("file.arrow", "").file("file.arrow", &file);
+    let found = corpus.read();
+    assert_eq!(found.len(), 4 + 1 + 1);
+    let error = found[4].as_ref().unwrap_err().to_string();
+    assert!(error.ends_with("row 4: damaged: a record batch that the footer lists is missing; its rows are lost"), "{error}");
+    assert_eq!(comparable(corpus.read_by(1)), comparable(found));
+}
+
 #[test]
 fn a_record_may_not_be_longer_than_the_limit() {
     for name in TABLES {
@@ -183,9 +249,13 @@ proptest! {
         }
         let settings = r#", "lang-field": "lang", "keep-meta": ["score", "good", "meta", "messages", "small", "fixed"]"#;
         let corpus = corpus(FILES[file], settings).file(FILES[file], &bytes);
-        if let Ok(parts) = corpus.try_plan(1000) {
-            let records = parts.iter().flat_map(|part| crate::read(part, &corpus.source)).count();
-            prop_assert!(records < 1 << 20);
+        if corpus.try_plan(1000).is_ok() {
+            let (whole, cut) = (comparable(corpus.read()), comparable(corpus.read_by(1000)));
+            prop_assert!(whole.len() < 1 << 20);
+            prop_assert_eq!(whole.iter().any(std::result::Result::is_err), cut.iter().any(std::result::Result::is_err));
+            // A table that cannot be opened is an error of each part.
+            let documents = |records: Vec<std::result::Result<Document, String>>| records.into_iter().flatten().collect::<Vec<_>>();
+            prop_assert_eq!(documents(whole), documents(cut));
         }
     }
 }

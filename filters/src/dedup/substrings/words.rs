@@ -10,7 +10,8 @@ use crate::words::addressable;
 const HASH: usize = size_of::<u64>();
 
 /// The words of a text. A word stands between white space, in Korean an eojeol; where Chinese or
-/// Japanese is written without spaces (Han or Kana, and no Hangul) each character is a word.
+/// Japanese is written without spaces (Han or Kana, and no Hangul) each of their characters is a word, each
+/// mark, and each run of other letters and digits.
 pub(super) struct Words {
     /// First byte of each in the text, and the byte after its last one.
     places: Vec<(u32, u32)>,
@@ -28,12 +29,28 @@ impl Words {
         for word in text.split_whitespace() {
             let start = word.as_ptr() as usize - base;
             if word.chars().any(is_unspaced) && !word.chars().any(|c| ('\u{AC00}'..='\u{D7A3}').contains(&c)) {
-                word.char_indices().for_each(|(at, c)| words.push(start + at, &word[at..at + c.len_utf8()]));
+                words.apart(start, word);
             } else {
                 words.push(start, word);
             }
         }
         words
+    }
+
+    /// What is written without spaces.
+    fn apart(&mut self, start: usize, text: &str) {
+        let mut run = 0; // its first byte
+        for (at, c) in text.char_indices().filter(|(_, c)| is_unspaced(*c) || !c.is_alphanumeric()) {
+            let end = at + c.len_utf8();
+            if run < at {
+                self.push(start + run, &text[run..at]);
+            }
+            self.push(start + at, &text[at..end]);
+            run = end;
+        }
+        if run < text.len() {
+            self.push(start + run, &text[run..]);
+        }
     }
 
     fn push(&mut self, start: usize, word: &str) {
@@ -122,6 +139,7 @@ mod tests {
     fn words_by_hand() {
         assert_eq!(words(" 나는\u{3000}학교에\n갔다. "), ["나는", "학교에", "갔다."]);
         assert_eq!(words("日本語のテキスト。 大韓民國의 法"), ["日", "本", "語", "の", "テ", "キ", "ス", "ト", "。", "大韓民國의", "法"]);
+        assert_eq!(words("(Rust言語)2024年版 v2.0"), ["(", "Rust", "言", "語", ")", "2024", "年", "版", "v2.0"]);
         assert!(words(" \n").is_empty());
     }
 
