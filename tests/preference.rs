@@ -119,7 +119,7 @@ fn a_reward_model_is_exported_for_transformers() {
     assert_eq!((&config["architectures"], &config["id2label"]), (&json!(["Qwen2ForSequenceClassification"]), &json!({ "0": "LABEL_0" })));
     let deployed = call(folder.path(), &["deploy", "reward", "out/deployed", "--target", "vllm"]);
     assert!(deployed.code == 2 && deployed.stderr.contains("is a reward model"), "{}", deployed.stderr);
-    let refused = call(folder.path(), &["generate", "reward", "--prompt", "안녕"]);
+    let refused = call(folder.path(), &["generate", "reward", "안녕"]);
     assert!(refused.stderr.contains("reward model"), "{}", refused.stderr);
 }
 
