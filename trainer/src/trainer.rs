@@ -214,7 +214,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// One step: the batch of this step through [`Ranks::step`], or answers to its prompts through
-    /// [`Learner::step`]. Its loss stays on the device until [`Trainer::run`] tells it.
+    /// the learner's own step. Its loss stays on the device until [`Trainer::run`] tells it.
     pub fn step(&mut self) -> Result<()> {
         let step = self.position.step;
         let learning_rate = self.schedule.at(step);
