@@ -59,7 +59,7 @@ impl Trimmed {
 /// of a part that are no duplicates. Memory: a share of `memory` for each thread.
 ///
 /// # Errors
-/// [`Error::Cancelled`] on `cancel`; if a text cannot be read or is none of its part's signatures, or
+/// [`Cancelled`](super::Error::Cancelled) on `cancel`; if a text cannot be read or is none of its part's signatures, or
 /// if writing fails.
 #[allow(clippy::too_many_arguments)] // as `run`, and the texts
 pub fn run_lines(
