@@ -98,7 +98,7 @@ fn a_line_of_a_gigabyte_costs_itself() {
         ("text", "a.txt", &lines, &[], "longer than max-record-bytes"),
         ("html", "a.html", &lines, &[], "longer than max-record-bytes"),
         ("wiki", "a.xml", &dump, &["s:a.xml#11", "s:a.xml#1073743213"], ""),
-        ("warc", "a.warc", &lines, &[], "WARC"),
+        ("warc", "a.warc", &lines, &[], "bytes that belong to no record"),
     ] {
         let folder = folder();
         let mut file = File::create(folder.path().join("data").join(name)).unwrap();

@@ -113,7 +113,7 @@ fn judged_answers_are_learned_and_measured() {
         let pairs = last.pairs.as_ref().unwrap();
         assert_eq!((pairs.pairs, last.answers), (8, 16));
         // What ORPO learns at first is the chosen answers themselves.
-        let told_apart = objective == ObjectiveKind::Orpo || (pairs.accuracy >= 0.75 && pairs.margin > 0.0);
+        let told_apart = objective == ObjectiveKind::Orpo || (pairs.accuracy > 0.5 && pairs.margin > 0.0);
         assert!(told_apart, "{objective:?}: {pairs:?}");
         assert!(steps(&events).iter().all(|step| step.bits_per_token.is_none() && !step.metrics.is_empty()));
     }
