@@ -4,6 +4,7 @@
 //! tokens per second and model FLOPs utilization = (6 P + 6 L H T) × tokens/s ÷ peak, the same
 //! fields as `benches/train/torch_peer.py`, which takes the same options. With `--lora RANK` adapters are trained
 //! (`--base nf4`: over four-bit weights), and MFU counts (4 P + 4 L H T): frozen weights have no gradients.
+//! `--weights bf16` and `--states 8-bit` are the recipe's `weights` and `optimizer-states`.
 
 #![allow(clippy::print_stdout)]
 
@@ -11,7 +12,9 @@ use std::error::Error;
 use std::time::Instant;
 
 use shards::Batch;
-use trainer::{AdamW, Base, Cpt, DeviceSpec, LoraConfig, ModelConfig, Precision, Ranks, Replica, TrainConfig, Update};
+use trainer::{
+    AdamW, Base, Cpt, DeviceSpec, LoraConfig, ModelConfig, OptimizerStates, Precision, Ranks, Replica, TrainConfig, Update, WeightNumbers,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -52,13 +55,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let flops = if lora.rank > 0 { flops * 2.0 / 3.0 } else { flops }; // no gradients of frozen weights
     let recompute = arguments.iter().any(|argument| argument == "--recompute");
-    let config = TrainConfig::default();
+    let weights = if text("weights", "f32") == "bf16" { WeightNumbers::Bf16 } else { WeightNumbers::F32 };
+    let optimizer_states = if text("states", "32-bit") == "8-bit" { OptimizerStates::EightBit } else { OptimizerStates::Full };
+    let config = TrainConfig { weights, optimizer_states, ..TrainConfig::default() };
     let mut ranks = Ranks::open(device, |device| {
         let model = match lora.rank {
             0 => model.init(device, vocab, 1)?.with_precision(precision)?,
             _ => model.init_lora(device, vocab, 1, &lora, precision)?,
         };
-        let model = model.with_recompute(recompute)?;
+        let model = model.with_recompute(recompute)?.kept_as(weights);
         let optimizer = AdamW::new(&config, &model, 0)?;
         Ok(Replica::new(model, optimizer))
     })?;

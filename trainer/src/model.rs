@@ -28,6 +28,7 @@ pub use precision::Precision;
 pub use rope::RopeScaling;
 pub use scalar::ScalarHead;
 
+use crate::config::WeightNumbers;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
@@ -141,6 +142,17 @@ impl Model {
         self.precision.check_recompute(recompute)?;
         self.recompute = recompute;
         Ok(self)
+    }
+
+    /// The same model as it lies on a card that keeps its weights as these numbers: with bfloat16, matrices that are
+    /// trained whole. Vectors, adapters and what lies on the processor stay where they are.
+    #[must_use]
+    pub fn kept_as(mut self, weights: WeightNumbers) -> Self {
+        if weights == WeightNumbers::Bf16 {
+            let linears = self.layers.iter_mut().flat_map(Layer::linears_mut).map(|linear| &mut linear.weight);
+            std::iter::once(&mut self.embedding).chain(linears).chain(&mut self.head).for_each(Parameter::narrow);
+        }
+        self
     }
 
     /// Sets where the noise of the next forward passes comes from; adapters with dropout alone have any.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-#[cfg(feature = "cuda")]
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
@@ -108,7 +107,7 @@ impl Parameter {
     }
 
     /// Where it is, without automatic differentiation.
-    pub(super) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         match &self.value {
             Value::Whole(value) => value.device().without_autodiff(),
             #[cfg(feature = "cuda")]
@@ -124,6 +123,13 @@ impl Parameter {
     /// Takes a new value, which has the shape of the old one and no automatic differentiation.
     pub(crate) fn set(&mut self, value: Tensor<2>) {
         self.value = Value::whole(trained(value));
+    }
+
+    /// Keeps a trained matrix on a card in bfloat16 from here on, rounded to the nearest.
+    pub(super) fn narrow(&mut self) {
+        if self.is_trained() && is_cuda(&self.device()) {
+            self.set(self.value().inner().cast(DType::BF16));
+        }
     }
 
     /// Replaces the numbers; there are as many as before.
