@@ -3,7 +3,7 @@
 mod eight_bit;
 mod rounding;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::config::{OptimizerStates, TrainConfig, WeightNumbers, refuse};
 use crate::device::is_cuda;
@@ -125,7 +125,7 @@ impl AdamW {
     #[cfg(feature = "cuda")]
     fn step_on_card(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
         let Some(maps) = &self.maps else { return };
-        let (mut parameters, mut slots) = (Vec::new(), Vec::new());
+        let (mut places, mut slots) = (Vec::new(), Vec::new());
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
             let Some(gradient) = gradients.get(index) else { continue };
             let moments = match &self.moments[index] {
@@ -135,11 +135,17 @@ impl AdamW {
             };
             let rates = self.rates(index, parameter, learning_rate);
             let rounding = (self.weights == WeightNumbers::Bf16).then(|| self.chances(parameter).key());
-            slots.push(gpu::Slot { value: parameter.value().inner(), moments, gradient, rates, rounding });
-            parameters.push(parameter);
+            slots.push(gpu::Slot { value: parameter.value().inner(), copy: parameter.copy(), moments, gradient, rates, rounding });
+            places.push((index, parameter));
         }
-        for (parameter, value) in parameters.into_iter().zip(gpu::adamw(slots, &gradients.clipped(), maps)) {
-            parameter.set(value);
+        for ((index, parameter), gpu::Moved { value, copy, moments }) in
+            places.into_iter().zip(gpu::adamw(slots, &gradients.clipped(), maps))
+        {
+            parameter.set_both(value, copy);
+            self.moments[index] = match moments {
+                gpu::SlotMoments::Full(moments) => Moments::Full(moments),
+                gpu::SlotMoments::Coded(moments) => Moments::OnCard(moments),
+            };
         }
     }
 
@@ -186,7 +192,7 @@ impl Moments {
             return Self::coded([true, false].map(|signed| Codes::zeros(parameter.len(), signed)), &parameter.device());
         }
         // Two buffers: on a card they are changed in place.
-        let zero = || parameter.value().inner().zeros_like();
+        let zero = || parameter.value().inner().zeros_like().cast(DType::F32);
         Self::Full([zero(), zero()])
     }
 

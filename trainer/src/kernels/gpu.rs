@@ -31,7 +31,7 @@ pub(crate) use loss::{linear_cross_entropy, token_entropies, token_log_probs, to
 pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use nf4::Nf4Matrix;
 pub(crate) use norm::rms_norm;
-pub(crate) use optimizer::{CardCodes, Slot, SlotMoments, adamw, clip};
+pub(crate) use optimizer::{CardCodes, Moved, Slot, SlotMoments, adamw, clip};
 pub(crate) use swiglu::swiglu;
 pub(crate) use tape::{on_bf16_card, on_card};
 

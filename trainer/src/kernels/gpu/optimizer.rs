@@ -76,17 +76,34 @@ impl CardCodes {
     }
 }
 
-/// The moments of one parameter, which are changed in place.
+/// The moments of one parameter.
+#[allow(clippy::large_enum_variant, reason = "there is one for each parameter, not for each number")]
 pub(crate) enum SlotMoments {
     /// 32-bit mean and mean square.
     Full([Tensor<2>; 2]),
     Coded([CardCodes; 2]),
 }
 
+impl SlotMoments {
+    /// The buffers that a kernel changes, and the moments as they lie in these: cubecl may have had gaps between rows.
+    fn opened(self) -> (Vec<CubeTensor>, Self) {
+        match self {
+            Self::Full(moments) => {
+                let buffers = moments.map(|x| Input::of(x).data);
+                let moments = Self::Full(buffers.each_ref().map(|buffer| tensor(buffer.clone())));
+                (buffers.into(), moments)
+            }
+            Self::Coded(moments) => (moments.iter().flat_map(CardCodes::buffers).collect(), Self::Coded(moments)),
+        }
+    }
+}
+
 /// One parameter with its moments and its gradient; all of one shape. The value is 32-bit, or bfloat16 where there is a
-/// key; the gradient is 32-bit. Values and moments are changed in place.
+/// key; the gradient is 32-bit.
 pub(crate) struct Slot {
     pub(crate) value: Tensor<2>,
+    /// Of a 32-bit value that is not rounded: the same in bfloat16.
+    pub(crate) copy: Option<Tensor<2>>,
     pub(crate) moments: SlotMoments,
     pub(crate) gradient: Tensor<2>,
     pub(crate) rates: Rates,
@@ -94,9 +111,18 @@ pub(crate) struct Slot {
     pub(crate) rounding: Option<u64>,
 }
 
+/// What a step leaves of a [`Slot`].
+pub(crate) struct Moved {
+    pub(crate) value: Tensor<2>,
+    pub(crate) copy: Option<Tensor<2>>,
+    pub(crate) moments: SlotMoments,
+}
+
 /// The kernel of a slot, with its numbers.
 struct Launch {
     kernel: &'static str,
+    coded: bool,
+    copied: bool,
     buffers: usize,
     count: usize,
     blocks: u32,
@@ -104,13 +130,14 @@ struct Launch {
     rates: Rates,
 }
 
-/// Moves all parameters by one step. `norm` is what [`clip`] gave; `maps` the values of codes, `[512]`. Gives the values
-/// that were changed.
-pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>, maps: &Tensor<1>) -> Vec<Tensor<2>> {
+/// Moves all parameters by one step, in place. `norm` is what [`clip`] gave; `maps` the values of codes, `[512]`. Gives the
+/// what was changed.
+pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>, maps: &Tensor<1>) -> Vec<Moved> {
     let (mut launches, mut changed) = (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
     let [norm, maps] = [norm, maps].map(|numbers| Input::of(numbers.clone()).data);
     let mut buffers = vec![norm, maps];
-    for Slot { value, moments, gradient, rates, rounding } in slots {
+    for Slot { value, copy, moments, gradient, rates, rounding } in slots {
+        let copy = copy.map(|copy| Input::of(copy).data);
         let [value, gradient] = [value, gradient].map(|x| Input::of(x).data);
         let count = value.meta.shape().num_elements();
         let narrow = value.dtype == DType::BF16;
@@ -123,27 +150,28 @@ pub(crate) fn adamw(slots: Vec<Slot>, norm: &Tensor<1>, maps: &Tensor<1>) -> Vec
             (true, _, false) => "adamw_bf16",
             (true, _, true) => "adamw_bf16_coded",
         };
-        let own: Vec<CubeTensor> = match moments {
-            SlotMoments::Full(moments) => moments.map(|x| Input::of(x).data).into(),
-            SlotMoments::Coded(moments) => moments.iter().flat_map(CardCodes::buffers).collect(),
-        };
+        let (own, moments) = moments.opened();
         let blocks = if coded { count.div_ceil(256).min(CODED_BLOCKS) } else { count.div_ceil(4 * 256) };
-        launches.push(Launch { kernel, buffers: own.len() + 2, count, blocks: blocks as u32, key: rounding.unwrap_or(0), rates });
-        changed.push(tensor(value.clone()));
+        let (count_of_buffers, copied) = (own.len() + 2 + usize::from(copy.is_some()), copy.is_some());
+        let key = rounding.unwrap_or(0);
+        launches.push(Launch { kernel, coded, copied, buffers: count_of_buffers, count, blocks: blocks as u32, key, rates });
+        changed.push(Moved { value: tensor(value.clone()), copy: copy.clone().map(tensor), moments });
         buffers.push(value);
         buffers.extend(own);
         buffers.push(gradient);
+        buffers.extend(copy);
     }
     let mut queue = Queue::default();
     queue.add_all(buffers, move |engine, at| {
         let (shared, mut own) = at.split_at(2);
-        for Launch { kernel, buffers, count, blocks, key, rates } in launches {
+        for Launch { kernel, coded, copied, buffers, count, blocks, key, rates } in launches {
             let (these, rest) = own.split_at(buffers);
             own = rest;
+            let (these, copy) = these.split_at(buffers - usize::from(copied));
             // Only codes need their map.
-            let shared = if kernel.ends_with("coded") { shared } else { &shared[..1] };
+            let shared = if coded { shared } else { &shared[..1] };
             let mut args: Vec<Arg> = these.iter().chain(shared).copied().map(Arg::Address).collect();
-            args.extend([Arg::Long(count as i64), Arg::Long(key.cast_signed())]);
+            args.extend([Arg::Address(copy.first().copied().unwrap_or(0)), Arg::Long(count as i64), Arg::Long(key.cast_signed())]);
             let Rates { beta1, beta2, epsilon, rate, root, kept } = rates;
             args.extend([beta1, beta2, 1.0 - beta1, 1.0 - beta2, epsilon, rate, root, kept].map(|rate| Arg::Float(rate as f32)));
             engine.launch(Source::Optimizer, kernel, (blocks, 1, 1), 256, 0, &args)?;

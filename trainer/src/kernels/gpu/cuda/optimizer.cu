@@ -53,7 +53,7 @@ __device__ __forceinline__ float rounded(float value, i64 key, i64 place) {
 
 // What a weight is between steps.
 struct Whole {
-    typedef float Number;
+    typedef float Number; // which may have a copy in bfloat16
     static __device__ __forceinline__ float put(float value, i64, i64) { return value; }
 };
 struct Rounded {
@@ -69,10 +69,11 @@ template <class T> struct __align__(4 * sizeof(T)) Four {
     T v[4];
 };
 
-// One parameter's step; `norm[1]` scales the gradient. One thread has four numbers next to each other.
+// One parameter's step; `norm[1]` scales the gradient, `copy` is a null pointer or takes the values in bfloat16. One thread has
+// four numbers next to each other.
 template <class Kind>
 __device__ __forceinline__ void step(typename Kind::Number* value, float* mean, float* square, const float* gradient, const float* norm,
-                                     i64 count, i64 key, const Rates& rates) {
+                                     bf16* copy, i64 count, i64 key, const Rates& rates) {
     typedef Four<typename Kind::Number> Values;
     const i64 at = ((i64)blockIdx.x * blockDim.x + threadIdx.x) * 4;
     const float factor = norm[1];
@@ -87,6 +88,12 @@ __device__ __forceinline__ void step(typename Kind::Number* value, float* mean, 
             w.v[i] = Kind::put(v, key, at + i);
         }
         *reinterpret_cast<Values*>(value + at) = w;
+        if (copy) {
+            Four<bf16> narrow;
+#pragma unroll
+            for (int i = 0; i < 4; i++) narrow.v[i] = __float2bfloat16_rn((float)w.v[i]);
+            *reinterpret_cast<Four<bf16>*>(copy + at) = narrow;
+        }
         *reinterpret_cast<Four<float>*>(mean + at) = m;
         *reinterpret_cast<Four<float>*>(square + at) = s;
     } else {
@@ -94,6 +101,7 @@ __device__ __forceinline__ void step(typename Kind::Number* value, float* mean, 
             float v = (float)value[i];
             rates.move(v, mean[i], square[i], gradient[i] * factor);
             value[i] = Kind::put(v, key, i);
+            if (copy) copy[i] = __float2bfloat16_rn(v);
         }
     }
 }
@@ -126,8 +134,8 @@ struct Coded {
 // The same with moments in 8 bits (Dettmers et al. 2022); 256 threads. `maps` has the values of means, then of mean squares.
 template <class Kind>
 __device__ __forceinline__ void coded_step(typename Kind::Number* value, unsigned char* means, float* mean_scales, unsigned char* squares,
-                                           float* square_scales, const float* gradient, const float* norm, const float* maps, i64 count,
-                                           i64 key, const Rates& rates) {
+                                           float* square_scales, const float* gradient, const float* norm, const float* maps, bf16* copy,
+                                           i64 count, i64 key, const Rates& rates) {
     __shared__ float scratch[33], shared_maps[512];
     for (int i = threadIdx.x; i < 512; i += blockDim.x) shared_maps[i] = maps[i];
     __syncthreads();
@@ -144,6 +152,7 @@ __device__ __forceinline__ void coded_step(typename Kind::Number* value, unsigne
             float v = (float)value[at];
             rates.move(v, m, s, gradient[at] * factor);
             value[at] = Kind::put(v, key, at);
+            if (copy) copy[at] = __float2bfloat16_rn(v);
         }
         // Threads meet in here after they read the scales and before those are written.
         mean.write(block, at, inside, m, true, scratch);
@@ -157,16 +166,16 @@ __device__ __forceinline__ void coded_step(typename Kind::Number* value, unsigne
     const Rates rates = {beta1, beta2, rest1, rest2, epsilon, rate1, root2, kept}
 
 #define ADAMW(name, Kind)                                                                                                                  \
-    extern "C" __global__ void name(Kind::Number* value, float* mean, float* square, const float* gradient, const float* norm, i64 count,  \
-                                    i64 key, RATES) {                                                                                      \
+    extern "C" __global__ void name(Kind::Number* value, float* mean, float* square, const float* gradient, const float* norm, bf16* copy, \
+                                    i64 count, i64 key, RATES) {                                                                           \
         OWN_RATES;                                                                                                                         \
-        step<Kind>(value, mean, square, gradient, norm, count, key, rates);                                                                \
+        step<Kind>(value, mean, square, gradient, norm, copy, count, key, rates);                                                          \
     }                                                                                                                                      \
     extern "C" __global__ void name##_coded(Kind::Number* value, unsigned char* means, float* mean_scales, unsigned char* squares,         \
-                                            float* square_scales, const float* gradient, const float* norm, const float* maps, i64 count,  \
-                                            i64 key, RATES) {                                                                              \
+                                            float* square_scales, const float* gradient, const float* norm, const float* maps, bf16* copy, \
+                                            i64 count, i64 key, RATES) {                                                                   \
         OWN_RATES;                                                                                                                         \
-        coded_step<Kind>(value, means, mean_scales, squares, square_scales, gradient, norm, maps, count, key, rates);                      \
+        coded_step<Kind>(value, means, mean_scales, squares, square_scales, gradient, norm, maps, copy, count, key, rates);                \
     }
 
 ADAMW(adamw, Whole)

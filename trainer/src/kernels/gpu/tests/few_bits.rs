@@ -53,6 +53,13 @@ fn gpu_few_bits_are_those_of_the_processor() {
                 let gradients = Gradients::from_values(&model, model.parameters().iter().map(gradient).collect());
                 optimizer.step(&mut model, &gradients, 1e-3).unwrap();
             }
+            for parameter in model.parameters() {
+                if let Some(copy) = parameter.copy() {
+                    assert_eq!(values(copy), values(parameter.value().inner().cast(DType::BF16)), "{}", parameter.name());
+                }
+            }
+            let copies = model.parameters().into_iter().filter(|parameter| parameter.copy().is_some()).count();
+            assert_eq!(copies > 0, precision == Precision::Bf16 && weights == WeightNumbers::F32);
             let parameters: Vec<_> = model.parameters().into_iter().map(|p| (p.name().to_owned(), p.to_vec().unwrap())).collect();
             (parameters, optimizer.moments().iter().map(codes).collect::<Vec<_>>())
         });
