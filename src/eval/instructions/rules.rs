@@ -122,8 +122,12 @@ pub(super) fn bullets(response: &str) -> usize {
     // The text of an asterisk alone is no asterisk's again, but may be a dash's.
     let mut taken = false;
     while let Some(line) = lines.next() {
-        let starred =
-            !taken && line.strip_prefix('*').is_some_and(|rest| !rest.starts_with('*') && !(rest.is_empty() && lines.peek().is_none()));
+        let starred = match line.strip_prefix('*') {
+            _ if taken => false,
+            Some("") => lines.peek().is_some(),
+            Some(rest) => !rest.starts_with('*'),
+            None => false,
+        };
         taken = starred && line == "*";
         count += usize::from(starred || line.starts_with('-'));
     }

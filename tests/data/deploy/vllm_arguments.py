@@ -10,11 +10,14 @@ know has to be refused, so that an acceptance means something.
 
 import contextlib
 import io
+import os
 import shlex
 import sys
 import tempfile
 
 sys.path.insert(0, sys.argv[1])
+# Without a card it would ask which kind of device there is.
+os.environ |= {"VLLM_TARGET_DEVICE": "cpu", "VLLM_NO_USAGE_STATS": "1"}
 
 import yaml
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -53,7 +56,7 @@ with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             read(file.name)
-            wrong.append("a key that there is not was read")
+            wrong.append("a key that vLLM does not have was read")
         except SystemExit:
             pass
 print(f"{path}: vLLM's parser, {len(wanted)} keys: {'FAILED ' + '; '.join(wrong) if wrong else 'as it should be'}")
