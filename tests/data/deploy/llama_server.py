@@ -20,6 +20,7 @@ KEY = "only-for-this-test"
 SPLITS = {"none": xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_NONE, "layer": xllamacpp.llama_split_mode.LLAMA_SPLIT_MODE_LAYER}
 params = xllamacpp.CommonParams()
 params.hostnames, params.port, params.api_keys = ["127.0.0.1"], 0, [KEY]
+params.verbosity = 0
 
 
 def put(name, value):
