@@ -111,6 +111,14 @@ fn words_are_not_found_inside_of_others() {
     }
 }
 
+/// As the reference's expressions find them.
+#[test]
+fn bullets_without_text() {
+    for (text, count) in [("*\n* a\n*", 1), ("*\n- b\n* c", 3), ("x\n*\n", 1), ("* a\n**b\n *", 1)] {
+        assert_eq!(rules::bullets(text), count, "{text:?}");
+    }
+}
+
 /// As NLTK's tokenizer parts them.
 #[test]
 fn words_in_capitals() {
