@@ -3,18 +3,12 @@
 //! From 120 letters on lingua adds up the logarithms of the different trigrams alone. Where one language is
 //! far before the others, or where no sum has an exponential that is not zero, it gives that language all the
 //! confidence there is in 64-bit floats. For such texts the sums are all that is needed, and they need a
-//! hundredth of the time where each trigram is looked up once for all texts. lingua's rules come first and
-//! find nothing, for they are about letters with accents and other scripts. It is asked itself wherever
-//! this is not the whole truth.
-
-use std::sync::{LazyLock, OnceLock};
-
-use fst::Map;
-use lingua_english_language_model::ENGLISH_MODELS_DIRECTORY;
-use lingua_french_language_model::FRENCH_MODELS_DIRECTORY;
-use lingua_german_language_model::GERMAN_MODELS_DIRECTORY;
-use lingua_spanish_language_model::SPANISH_MODELS_DIRECTORY;
-use lingua_vietnamese_language_model::VIETNAMESE_MODELS_DIRECTORY;
+//! hundredth of the time where the trigrams stand in a table. lingua's rules come first and find nothing, for
+//! they are about letters with accents and other scripts. It is asked itself wherever this is not the whole truth.
+//!
+//! The table is `trigrams.bin`, which a test compares with lingua's models: for each trigram of `a` to `z`, in
+//! order, a 32-bit float for each language. Looked up in the models, which are 22 MB of automata, the trigrams of
+//! a first few documents cost as much as ten megabytes of text.
 
 use super::BY_LETTERS;
 
@@ -24,50 +18,29 @@ const TRIGRAMS: usize = 26 * 26 * 26;
 const MIN_LETTERS: usize = 120;
 /// Sums below this have no exponential that is not zero (those below -745.2), in whatever order lingua adds.
 const VANISHING: f64 = -750.0;
-/// Sums that are nearer to each other may be in another order for lingua, which adds in any.
-const APART: f64 = 1e-6;
+/// Sums that are nearer to each other may be in another order for lingua: a sample has a few hundred different
+/// trigrams, whose logarithms, at most 15, were rounded by a millionth at most.
+const APART: f64 = 1e-2;
 /// From this distance on the others' part is nothing beside 1: their exponentials are 10⁻¹⁷ of it.
 const FAR: f64 = 40.0;
 
-type Logarithms = [f64; BY_LETTERS.len()];
+const LANGUAGES: usize = BY_LETTERS.len();
 
-/// lingua's models in the order of [`BY_LETTERS`], and the logarithms of the trigrams met so far.
-struct Models {
-    models: [Map<&'static [u8]>; BY_LETTERS.len()],
-    known: Vec<OnceLock<Logarithms>>,
-}
+/// Of a trigram that a model does not know, the table has the logarithm of its first two letters or its first.
+static LOGARITHMS: &[u8; TRIGRAMS * LANGUAGES * 4] = include_bytes!("trigrams.bin");
 
-static MODELS: LazyLock<Option<Models>> = LazyLock::new(|| {
-    let file = "ngrams.fst";
-    let files = [
-        ENGLISH_MODELS_DIRECTORY.get_file(file)?,
-        GERMAN_MODELS_DIRECTORY.get_file(file)?,
-        SPANISH_MODELS_DIRECTORY.get_file(file)?,
-        FRENCH_MODELS_DIRECTORY.get_file(file)?,
-        VIETNAMESE_MODELS_DIRECTORY.get_file(file)?,
-    ];
-    let [en, de, es, fr, vi] = files.map(|file| Map::new(file.contents()).ok());
-    Some(Models { models: [en?, de?, es?, fr?, vi?], known: vec![OnceLock::new(); TRIGRAMS] })
-});
-
-impl Models {
-    /// Logarithm of a trigram's probability in each language; of one that a model does not know, that of
-    /// its first two letters or its first.
-    fn logarithms(&self, trigram: usize) -> &Logarithms {
-        self.known[trigram].get_or_init(|| {
-            let letters = [trigram / 676, trigram / 26 % 26, trigram % 26].map(|letter| b'a' + letter as u8);
-            let known = |model: &Map<&[u8]>| (1..=3).rev().find_map(|length| model.get(&letters[..length]));
-            std::array::from_fn(|language| known(&self.models[language]).map_or(0.0, f64::from_bits))
-        })
-    }
+/// Logarithm of a trigram's probability in each language.
+fn logarithms(trigram: usize) -> [f64; LANGUAGES] {
+    let (all, _) = LOGARITHMS.as_chunks::<{ LANGUAGES * 4 }>();
+    let (own, _) = all[trigram].as_chunks::<4>();
+    std::array::from_fn(|language| f64::from(f32::from_le_bytes(own[language])))
 }
 
 /// The language, as an index of [`BY_LETTERS`], to which lingua gives all the confidence; none where
 /// it has to be asked.
 pub(super) fn certain(sample: &str) -> Option<usize> {
-    let models = MODELS.as_ref()?;
     let mut met = [0_u64; TRIGRAMS.div_ceil(64)];
-    let mut sums: Logarithms = Default::default();
+    let mut sums = [0.0; LANGUAGES];
     let (mut letters, mut in_word, mut trigram) = (0, 0, 0);
     for c in sample.chars() {
         if !c.is_ascii_alphabetic() {
@@ -83,7 +56,7 @@ pub(super) fn certain(sample: &str) -> Option<usize> {
         let (word, bit) = (trigram / 64, 1 << (trigram % 64));
         if in_word >= 3 && met[word] & bit == 0 {
             met[word] |= bit;
-            sums.iter_mut().zip(models.logarithms(trigram)).for_each(|(sum, logarithm)| *sum += logarithm);
+            sums.iter_mut().zip(logarithms(trigram)).for_each(|(sum, logarithm)| *sum += logarithm);
         }
     }
     // lingua leaves out a language whose sum is not below zero.
@@ -104,15 +77,49 @@ fn is_between_words(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lingua_english_language_model::ENGLISH_TESTDATA_DIRECTORY;
-    use lingua_french_language_model::FRENCH_TESTDATA_DIRECTORY;
-    use lingua_german_language_model::GERMAN_TESTDATA_DIRECTORY;
-    use lingua_spanish_language_model::SPANISH_TESTDATA_DIRECTORY;
-    use lingua_vietnamese_language_model::VIETNAMESE_TESTDATA_DIRECTORY;
+    use fst::Map;
+    use lingua_english_language_model::{ENGLISH_MODELS_DIRECTORY, ENGLISH_TESTDATA_DIRECTORY};
+    use lingua_french_language_model::{FRENCH_MODELS_DIRECTORY, FRENCH_TESTDATA_DIRECTORY};
+    use lingua_german_language_model::{GERMAN_MODELS_DIRECTORY, GERMAN_TESTDATA_DIRECTORY};
+    use lingua_spanish_language_model::{SPANISH_MODELS_DIRECTORY, SPANISH_TESTDATA_DIRECTORY};
+    use lingua_vietnamese_language_model::{VIETNAMESE_MODELS_DIRECTORY, VIETNAMESE_TESTDATA_DIRECTORY};
     use proptest::prelude::*;
 
     use super::super::DETECTOR;
     use super::*;
+
+    /// The table by lingua's models, in the order of [`BY_LETTERS`].
+    fn table_of_models() -> Vec<u8> {
+        let file = "ngrams.fst";
+        let files = [
+            ENGLISH_MODELS_DIRECTORY.get_file(file),
+            GERMAN_MODELS_DIRECTORY.get_file(file),
+            SPANISH_MODELS_DIRECTORY.get_file(file),
+            FRENCH_MODELS_DIRECTORY.get_file(file),
+            VIETNAMESE_MODELS_DIRECTORY.get_file(file),
+        ];
+        let models = files.map(|file| Map::new(file.unwrap().contents()).unwrap());
+        let mut table = Vec::new();
+        for trigram in 0..TRIGRAMS {
+            let letters = [trigram / 676, trigram / 26 % 26, trigram % 26].map(|letter| b'a' + letter as u8);
+            for model in &models {
+                let known = (1..=3).rev().find_map(|length| model.get(&letters[..length]));
+                table.extend((known.map_or(0.0, f64::from_bits) as f32).to_le_bytes());
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_is_that_of_the_models() {
+        assert!(table_of_models() == LOGARITHMS, "lingua's models are others: `cargo test -- --ignored writes_the_table` takes them");
+    }
+
+    #[test]
+    #[ignore = "writes the table anew, after an update of lingua"]
+    fn writes_the_table() {
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/language/trigrams.bin"), table_of_models()).unwrap();
+    }
 
     /// Whether lingua was as certain of the same; false where it has to be asked.
     fn as_lingua(text: &str) -> bool {
