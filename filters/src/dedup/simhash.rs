@@ -134,9 +134,14 @@ pub(super) fn masks(max_distance: u32) -> Vec<u64> {
     (0..blocks).flat_map(|i| (i + 1..blocks).map(move |j| block(i) | block(j))).collect()
 }
 
+/// Bits in which two fingerprints differ.
+pub(super) fn distance(a: u64, b: u64) -> u32 {
+    simhash::hamming_distance(a, b)
+}
+
 /// Share of equal bits.
 pub(super) fn similarity(a: u64, b: u64) -> f32 {
-    1.0 - (a ^ b).count_ones() as f32 / 64.0
+    simhash::hash_similarity(a, b) as f32
 }
 
 #[cfg(test)]
