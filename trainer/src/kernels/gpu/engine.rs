@@ -121,7 +121,8 @@ pub(super) struct Engine {
     architecture: String,
     /// Whether the card is of the generation whose own instructions `cuda/hopper/` uses.
     pub(super) hopper: bool,
-    functions: BTreeMap<(Source, &'static str), sys::CUfunction>,
+    /// Kernels by name, with the dynamic shared memory that they may have.
+    functions: BTreeMap<(Source, &'static str), (sys::CUfunction, u32)>,
     modules: BTreeMap<Source, sys::CUmodule>,
     /// Opened when the first product is asked for.
     blas: Option<Blas>,
@@ -321,6 +322,31 @@ impl Engine {
         if grid.0 == 0 || grid.1 == 0 || grid.2 == 0 {
             return Ok(());
         }
+        self.start(source, name, (grid, threads, shared), args, false)
+    }
+
+    /// The same for a kernel that waits by itself for the one before (`await_before` in `cuda/decode/step.cuh`): where the card can,
+    /// its blocks come to their places while that one still runs.
+    pub(super) fn launch_early(
+        &mut self,
+        source: Source,
+        name: &'static str,
+        grid: (u32, u32, u32),
+        threads: u32,
+        shared: u32,
+        args: &[Arg],
+    ) -> Work {
+        self.start(source, name, (grid, threads, shared), args, self.hopper)
+    }
+
+    fn start(
+        &mut self,
+        source: Source,
+        name: &'static str,
+        (grid, threads, shared): ((u32, u32, u32), u32, u32),
+        args: &[Arg],
+        early: bool,
+    ) -> Work {
         let function = self.function(source, name, shared)?;
         let mut pointers: Vec<*mut c_void> = args
             .iter()
@@ -335,9 +361,26 @@ impl Engine {
         self.marked(
             || name.to_owned(),
             |engine| {
+                let mut attribute = sys::CUlaunchAttribute {
+                    id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                    pad: [0; 4],
+                    value: sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+                };
+                let config = sys::CUlaunchConfig {
+                    gridDimX: grid.0,
+                    gridDimY: grid.1,
+                    gridDimZ: grid.2,
+                    blockDimX: threads,
+                    blockDimY: 1,
+                    blockDimZ: 1,
+                    sharedMemBytes: shared,
+                    hStream: engine.stream,
+                    attrs: ptr::from_mut(&mut attribute),
+                    numAttrs: u32::from(early),
+                };
                 // SAFETY: function and stream are of this context; the pointers are to `args`, which the
-                // driver copies before it returns; the rest is the contract above.
-                unsafe { result::launch_kernel(function, grid, (threads, 1, 1), shared, engine.stream, &mut pointers) }.map_err(tried(name))
+                // driver copies before it returns, as it does the configuration; the rest is the contract above.
+                unsafe { sys::cuLaunchKernelEx(&config, function, pointers.as_mut_ptr(), ptr::null_mut()) }.result().map_err(tried(name))
             },
         )
     }
@@ -348,9 +391,53 @@ impl Engine {
         unsafe { result::memset_d8_async(address, 0, bytes, self.stream) }.map_err(tried("fill a buffer with zeros"))
     }
 
+    /// Writes to a buffer, in order with the kernels.
+    pub(super) fn upload(&self, address: u64, words: &[i32]) -> Work {
+        // SAFETY: the caller's buffer has room for the words; the driver has read memory that is not pinned when it returns.
+        unsafe { result::memcpy_htod_async(address, words, self.stream) }.map_err(tried("write to a buffer"))
+    }
+
+    /// Copies from buffer to buffer.
+    pub(super) fn copy(&self, from: u64, to: u64, bytes: usize) -> Work {
+        // SAFETY: the caller gives buffers of at least this size.
+        unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(tried("copy a buffer"))
+    }
+
+    /// Whether kernels are measured one by one.
+    pub(super) fn is_profiled(&self) -> bool {
+        self.profile.is_some()
+    }
+
+    /// The kernels that `work` starts, to be started again together. `work` has run before: nothing is
+    /// compiled, planned or allocated now, and nothing runs.
+    pub(super) fn record(&mut self, work: impl FnOnce(&mut Self) -> Work) -> Result<Recorded, String> {
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        // SAFETY: the stream is of this context and alive, and no one else's work goes to it: the engine is locked.
+        unsafe { result::stream::begin_capture(self.stream, mode) }.map_err(tried("begin to record"))?;
+        let done = work(self);
+        // SAFETY: as above; a recording that failed gives an error or an empty graph, which is freed at once.
+        unsafe {
+            let graph = result::stream::end_capture(self.stream).map_err(tried("end recording"));
+            done?;
+            let graph = graph?;
+            let recorded = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)).map_err(tried("prepare what was recorded"));
+            result::graph::destroy(graph).map_err(tried("free what was recorded"))?;
+            recorded.map(Recorded)
+        }
+    }
+
+    /// Starts recorded kernels. Their buffers are where they were.
+    pub(super) fn replay(&mut self, recorded: &Recorded) -> Work {
+        // SAFETY: the graph was made in this context and is alive; the callers see to the buffers.
+        unsafe { result::graph::launch(recorded.0, self.stream) }.map_err(tried("start what was recorded"))
+    }
+
     fn function(&mut self, source: Source, name: &'static str, shared: u32) -> Result<sys::CUfunction, String> {
-        if let Some(function) = self.functions.get(&(source, name)) {
-            return Ok(*function);
+        let known = self.functions.get(&(source, name)).copied();
+        if let Some((function, allowed)) = known
+            && shared <= allowed
+        {
+            return Ok(function);
         }
         let module = match self.modules.get(&source) {
             Some(module) => *module,
@@ -365,13 +452,27 @@ impl Engine {
         let named = CString::new(name).map_err(tried(name))?;
         // SAFETY: the module stays loaded for the life of the program.
         let function = unsafe { result::module::get_function(module, named) }.map_err(tried(name))?;
+        let allowed = shared.max(SHARED_DEFAULT);
         if shared > 0 {
             let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function was just found.
-            unsafe { result::function::set_function_attribute(function, most, shared.max(SHARED_DEFAULT) as i32) }.map_err(tried(name))?;
+            unsafe { result::function::set_function_attribute(function, most, allowed as i32) }.map_err(tried(name))?;
         }
-        self.functions.insert((source, name), function);
+        self.functions.insert((source, name), (function, if shared > 0 { allowed } else { 0 }));
         Ok(function)
+    }
+}
+
+/// Kernels that are started together: a CUDA graph.
+pub(super) struct Recorded(sys::CUgraphExec);
+
+// SAFETY: the handle is not bound to a thread.
+unsafe impl Send for Recorded {}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // SAFETY: it is destroyed here alone; the driver waits with it where it still runs.
+        let _ = unsafe { result::graph::exec_destroy(self.0) }; // only leaks
     }
 }
 
