@@ -26,12 +26,12 @@ fn card() -> Option<Device> {
 
 /// Shapes of Qwen2 (biases), Qwen3 (norms of heads, heads wider than the hidden size), Llama with an output matrix of its own,
 /// and one with seven query heads to a head of keys.
-fn shapes() -> Vec<ModelConfig> {
+fn shapes() -> [(&'static str, ModelConfig); 4] {
     let qwen2 = ModelConfig { hidden: 256, layers: 3, heads: 4, kv_heads: 2, intermediate: 192, ..ModelConfig::default() };
     let qwen3 = ModelConfig { hidden: 160, head_size: Some(64), qkv_bias: false, qk_norm: true, ..qwen2.clone() };
     let llama = ModelConfig { hidden: 256, heads: 2, kv_heads: 1, qkv_bias: false, tied_embeddings: false, ..qwen2.clone() };
     let seven = ModelConfig { hidden: 448, heads: 7, kv_heads: 1, ..qwen2.clone() };
-    vec![qwen2, qwen3, llama, seven]
+    [("qwen2", qwen2), ("qwen3", qwen3), ("llama", llama), ("seven", seven)]
 }
 
 /// Weights that make something of the text before, the same on every device.
@@ -85,7 +85,7 @@ fn apart(completions: &[Completion], model: &Model) -> (f64, f64, f64) {
 }
 
 fn compare(what: &str, on_card: &Model, on_cpu: &Model) {
-    for batch in [1, 3, 7, 20] {
+    for batch in [1, 3, 20] {
         let greedy = run(on_card, batch, true, Sampling::greedy());
         let (most, mean, likeliest) = apart(&greedy, on_cpu);
         eprintln!(
@@ -94,33 +94,33 @@ fn compare(what: &str, on_card: &Model, on_cpu: &Model) {
         // Logits of some units are steps of 2^-7 or so apart.
         assert!(most < 0.15 && mean < 0.02 && likeliest > 0.95, "{what}, {batch} at a time: {most} {mean} {likeliest}");
         let drawn = run(on_card, batch, true, Sampling::default());
-        let (most, mean, _) = apart(&drawn, on_cpu);
-        assert!(most < 0.15 && mean < 0.02, "{what}, {batch} at a time, drawn: {most} {mean}");
         assert_eq!(drawn, run(on_card, batch, true, Sampling::default()), "{what}: the same bytes every time");
         // Without a decoder most of the tokens are the same; where two were almost even, everything after differs.
         let plain = run(on_card, batch, false, Sampling::greedy());
         let same = plain.iter().zip(&greedy).filter(|(a, b)| a.ids == b.ids).count();
         assert!(same * 10 >= plain.len() * 7, "{what}, {batch} at a time: {same} of {} as without a decoder", plain.len());
     }
-    assert!(crate::kernels::gpu::fault().is_none(), "{:?}", crate::kernels::gpu::fault());
+    let (most, mean, _) = apart(&run(on_card, 7, true, Sampling::default()), on_cpu);
+    assert!(most < 0.15 && mean < 0.02, "{what}, drawn: {most} {mean}");
+    assert!(gpu::fault().is_none(), "{:?}", gpu::fault());
 }
 
 #[test]
 fn gpu_decoding_is_that_of_the_processor() {
     let Some(card) = card() else { return };
-    for config in shapes() {
+    for (name, config) in shapes() {
         let make = |device: &Device, precision| filled(config.init(device, VOCAB, 5).unwrap(), 0.05).with_precision(precision).unwrap();
-        compare(&format!("{config:?}"), &make(&card, Precision::Bf16), &make(&Device::flex(), Precision::F32));
+        compare(name, &make(&card, Precision::Bf16), &make(&Device::flex(), Precision::F32));
     }
 }
 
 #[test]
 fn gpu_decoding_with_adapters_is_that_of_the_processor() {
     let Some(card) = card() else { return };
-    for (config, base) in shapes().into_iter().zip([Base::Nf4, Base::Bf16, Base::Nf4, Base::F32]) {
+    for ((name, config), base) in shapes().into_iter().zip([Base::Nf4, Base::Bf16, Base::Nf4, Base::F32]) {
         let lora = LoraConfig { rank: 8, alpha: Some(8.0), base: Some(base), ..LoraConfig::default() };
         let make = |device: &Device, precision| filled(config.init_lora(device, VOCAB, 5, &lora, precision).unwrap(), 0.05);
-        compare(&format!("adapters over {base:?}, {config:?}"), &make(&card, Precision::Bf16), &make(&Device::flex(), Precision::F32));
+        compare(&format!("{name}, adapters over {base:?}"), &make(&card, Precision::Bf16), &make(&Device::flex(), Precision::F32));
     }
 }
 
@@ -128,7 +128,7 @@ fn gpu_decoding_with_adapters_is_that_of_the_processor() {
 #[test]
 fn gpu_decoding_of_what_a_decoder_does_not_know() {
     let Some(card) = card() else { return };
-    let config = shapes().remove(0);
+    let [(_, config), ..] = shapes();
     let lora = LoraConfig { rank: 8, dora: true, base: Some(Base::Bf16), ..LoraConfig::default() };
     let model = filled(config.init_lora(&card, VOCAB, 5, &lora, Precision::Bf16).unwrap(), 0.05);
     let mut generator = Generator::new(&model, GenerateConfig { context: 400, ..GenerateConfig::default() }).unwrap();
