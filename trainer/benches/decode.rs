@@ -41,9 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "top-p" => Sampling { temperature: 0.7, top_p: 0.9, ..Sampling::default() },
         _ => Sampling::greedy(),
     };
-    // The first round compiles kernels, the second one is measured.
-    let (mut seconds, mut prefill) = (0.0, 0.0);
-    for _ in 0..2 {
+    let begin = || -> trainer::Result<(Generator, f64)> {
         let options = GenerateConfig { batch, context: prompt + tokens + 1, cache_bytes: Some(64 << 30), ..GenerateConfig::default() };
         let mut generator = Generator::new(&model, options)?;
         for id in 0..batch as u64 {
@@ -55,12 +53,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         while begun < batch {
             begun += generator.step()?.0.len().min(batch - begun);
         }
-        prefill = start.elapsed().as_secs_f64();
+        Ok((generator, start.elapsed().as_secs_f64()))
+    };
+    // The first round compiles kernels, the second one is measured.
+    let (mut seconds, mut prefill) = (0.0, 0.0);
+    for _ in 0..2 {
+        let mut generator;
+        (generator, prefill) = begin()?;
         let (start, mut drawn) = (Instant::now(), 0);
         while generator.pending() > 0 {
             drawn += generator.step()?.0.len();
         }
         seconds = start.elapsed().as_secs_f64() / drawn as f64;
+    }
+    #[cfg(feature = "cuda")]
+    if arguments.iter().any(|argument| argument == "--profile") {
+        let mut generator = begin()?.0;
+        let (made, mut kernels) = trainer::profile(|| generator.step().map(|_| ()));
+        made?;
+        kernels.sort_by(|a, b| b.1.total_cmp(&a.1));
+        println!("{:.3} ms of the card for one step, kernel by kernel:", kernels.iter().map(|kernel| kernel.1).sum::<f64>());
+        for (name, time, count) in kernels {
+            println!("{time:8.3} ms {count:5} x {name}");
+        }
     }
     let number = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
     let cached = 2 * config.layers * config.kv_heads * config.head_size() * (prompt + tokens / 2);
