@@ -11,6 +11,7 @@ mod decode;
 mod embedding;
 mod engine;
 mod gemm;
+mod graph;
 mod group;
 mod half;
 mod linear;

@@ -16,7 +16,8 @@ use burn::backend::Cube;
 use burn::tensor::{DType, Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::engine::{Engine, Queue, Recorded, Work};
+use super::engine::{Engine, Queue, Work};
+use super::graph::Recorded;
 use super::linear::Projection;
 use super::tape::tensor;
 use crate::error::{Error, Result};

@@ -223,7 +223,7 @@ impl Queue {
 }
 
 /// Adds what was tried to the driver's answer.
-fn tried<E: std::fmt::Debug>(what: &str) -> impl Fn(E) -> String + '_ {
+pub(super) fn tried<E: std::fmt::Debug>(what: &str) -> impl Fn(E) -> String + '_ {
     move |error| format!("{what}: {error:?}")
 }
 
@@ -408,30 +408,6 @@ impl Engine {
         self.profile.is_some()
     }
 
-    /// The kernels that `work` starts, to be started again together. `work` has run before: nothing is
-    /// compiled, planned or allocated now, and nothing runs.
-    pub(super) fn record(&mut self, work: impl FnOnce(&mut Self) -> Work) -> Result<Recorded, String> {
-        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        // SAFETY: the stream is of this context and alive, and no one else's work goes to it: the engine is locked.
-        unsafe { result::stream::begin_capture(self.stream, mode) }.map_err(tried("begin to record"))?;
-        let done = work(self);
-        // SAFETY: as above; a recording that failed gives an error or an empty graph, which is freed at once.
-        unsafe {
-            let graph = result::stream::end_capture(self.stream).map_err(tried("end recording"));
-            done?;
-            let graph = graph?;
-            let recorded = result::graph::instantiate(graph, sys::CUgraphInstantiate_flags(0)).map_err(tried("prepare what was recorded"));
-            result::graph::destroy(graph).map_err(tried("free what was recorded"))?;
-            recorded.map(Recorded)
-        }
-    }
-
-    /// Starts recorded kernels. Their buffers are where they were.
-    pub(super) fn replay(&mut self, recorded: &Recorded) -> Work {
-        // SAFETY: the graph was made in this context and is alive; the callers see to the buffers.
-        unsafe { result::graph::launch(recorded.0, self.stream) }.map_err(tried("start what was recorded"))
-    }
-
     fn function(&mut self, source: Source, name: &'static str, shared: u32) -> Result<sys::CUfunction, String> {
         let known = self.functions.get(&(source, name)).copied();
         if let Some((function, allowed)) = known
@@ -460,19 +436,6 @@ impl Engine {
         }
         self.functions.insert((source, name), (function, if shared > 0 { allowed } else { 0 }));
         Ok(function)
-    }
-}
-
-/// Kernels that are started together: a CUDA graph.
-pub(super) struct Recorded(sys::CUgraphExec);
-
-// SAFETY: the handle is not bound to a thread.
-unsafe impl Send for Recorded {}
-
-impl Drop for Recorded {
-    fn drop(&mut self) {
-        // SAFETY: it is destroyed here alone; the driver waits with it where it still runs.
-        let _ = unsafe { result::graph::exec_destroy(self.0) }; // only leaks
     }
 }
 
