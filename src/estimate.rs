@@ -95,11 +95,9 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         "work        {:.3e} FLOPs a token at {} tokens a sequence ({:.3e} in products, the rest in attention)",
         estimate.flops_per_token as f64, job.sequence_length, estimate.flops_of_products as f64
     ));
+    let weights = if job.weights == WeightNumbers::Bf16 { "bfloat16 throughout" } else { "bfloat16 over 32-bit weights" };
     let layers = if job.activation_checkpointing { ", activation checkpointing" } else { "" };
-    ui.data(format!(
-        "memory      at {} x {} tokens at a time, bfloat16 over 32-bit weights{layers}:",
-        job.micro_batch, job.sequence_length
-    ));
+    ui.data(format!("memory      at {} x {} tokens at a time, {weights}{layers}:", job.micro_batch, job.sequence_length));
     for part in estimate.memory.iter().filter(|part| part.bytes > 0) {
         ui.data(format!("            {:>9}  {}", bytes(part.bytes), part.name));
     }

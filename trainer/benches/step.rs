@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => model.init_lora(device, vocab, 1, &lora, precision)?,
         };
         let model = model.with_recompute(recompute)?.kept_as(weights);
-        let optimizer = AdamW::new(&config, &model, 0)?;
+        let optimizer = AdamW::new(&config, &model, 0);
         Ok(Replica::new(model, optimizer))
     })?;
     let micro_batch = number("micro-batch", &batch.to_string())?;

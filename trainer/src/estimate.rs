@@ -57,7 +57,8 @@ pub struct Workload<'a> {
     pub accumulates: bool,
     /// Adapters that are trained in place of all weights.
     pub lora: Option<&'a LoraConfig>,
-    /// Whether a copy of the model as it was is kept. With adapters it is the model without them, and no copy.
+    /// Whether a copy of the model as it was is kept. With adapters it is the model without them, and what is trained whole
+    /// beside them alone is copied.
     pub reference: bool,
     /// Numbers of the weights between steps.
     pub weights: WeightNumbers,
@@ -123,7 +124,7 @@ impl Estimate {
             part("weights", parts.weights),
             part("gradients", 4 * parts.trained),
             part("moments", parts.moments),
-            part("reference", if work.reference && lora.is_none() { parts.weights } else { 0 }),
+            part("reference", if work.reference { parts.whole } else { 0 }),
             part("weights in bfloat16", parts.copies),
             part("gradients of a piece", if accumulates { 4 * parts.trained } else { 0 }),
             part("activations", kept.saturating_mul(tokens)),
@@ -160,6 +161,8 @@ struct Parts {
     frozen_bytes: u64,
     /// Bytes of what is trained.
     weights: u64,
+    /// Those of it that are no adapters.
+    whole: u64,
     /// Bytes of its moments.
     moments: u64,
     /// Bytes of bfloat16 copies of 32-bit weights.
@@ -178,22 +181,34 @@ impl Parts {
         // Adapters stay 32-bit.
         let is_narrow = |name: &str, shape: &[usize]| work.weights == WeightNumbers::Bf16 && shape.len() == 2 && !name.contains(".lora_");
         let kept = |tensors: &[(String, Vec<usize>)]| {
-            let weights = tensors.iter().map(|(name, shape)| size(shape) * if is_narrow(name, shape) { 2 } else { 4 }).sum();
+            let bytes = |(name, shape): &(String, Vec<usize>)| size(shape) * if is_narrow(name, shape) { 2 } else { 4 };
+            let weights: u64 = tensors.iter().map(bytes).sum();
+            let whole: u64 = tensors.iter().filter(|(name, _)| !name.contains(".lora_")).map(bytes).sum();
             let moments = tensors.iter().map(|(name, shape)| 2 * work.optimizer_states.bytes(name, size(shape))).sum();
-            (weights, moments)
+            (weights, whole, moments)
         };
         let Some(lora) = lora else {
-            let (weights, moments) = kept(&model.tensors(vocab));
+            let (weights, whole, moments) = kept(&model.tensors(vocab));
             let copies = if work.weights == WeightNumbers::Bf16 { 0 } else { 2 * (parameters - tables) + 2 * table };
             let (trained, full_products) = (parameters, 0); // counted with the model's
-            let whole =
-                Self { trained, adapters: 0, full_products, embedding: true, frozen_bytes: 0, weights, moments, copies, adapter_rows: 0 };
-            return Ok(whole);
+            let (adapters, frozen_bytes, adapter_rows) = (0, 0, 0);
+            return Ok(Self {
+                trained,
+                adapters,
+                full_products,
+                embedding: true,
+                frozen_bytes,
+                weights,
+                whole,
+                moments,
+                copies,
+                adapter_rows,
+            });
         };
         lora.validate(model)?;
         let trains = |full| lora.full.contains(&full);
         let all = lora.tensors(model, vocab);
-        let (weights, moments) = kept(&all);
+        let (weights, whole, moments) = kept(&all);
         let trained = all.iter().map(|(_, shape)| size(shape)).sum();
         let adapters = all.iter().filter(|(name, _)| name.contains(".lora_")).map(|(_, shape)| size(shape)).sum();
         let output = trains(if model.tied_embeddings { Full::EmbedTokens } else { Full::LmHead });
@@ -226,6 +241,7 @@ impl Parts {
             embedding: trains(Full::EmbedTokens),
             frozen_bytes: frozen_bytes as u64,
             weights,
+            whole,
             moments,
             copies,
             adapter_rows: u64::from(lora.rank) * lora.targets.len() as u64,

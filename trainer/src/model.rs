@@ -146,12 +146,12 @@ impl Model {
         Ok(self)
     }
 
-    /// The same model as it is trained on a card that keeps its weights as these numbers. With bfloat16, matrices that are
-    /// trained whole lie in that; with 32 bits, those of layers have a copy in the precision of products. Vectors, adapters and
-    /// what lies on the processor stay as they are.
+    /// The same model as it is trained on a card that keeps its weights as these numbers, where activations are bfloat16: with
+    /// bfloat16 weights, matrices that are trained whole lie in that; with 32 bits, those of layers have a copy in the precision
+    /// of products. Vectors, adapters and what lies on the processor stay as they are.
     #[must_use]
     pub fn kept_as(mut self, weights: WeightNumbers) -> Self {
-        if weights == WeightNumbers::Bf16 {
+        if weights == WeightNumbers::Bf16 && self.precision == Precision::Bf16 {
             let linears = self.layers.iter_mut().flat_map(Layer::linears_mut).map(|linear| &mut linear.weight);
             std::iter::once(&mut self.embedding).chain(linears).chain(&mut self.head).for_each(Parameter::narrow);
         }

@@ -5,14 +5,14 @@ mod rounding;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use crate::config::{OptimizerStates, TrainConfig, WeightNumbers, refuse};
+use crate::config::{OptimizerStates, TrainConfig, WeightNumbers};
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
 use crate::load::{EMBEDDING, HEAD};
-use crate::model::{Model, Parameter, Precision};
+use crate::model::{Model, Parameter};
 use crate::rng::Rng;
 pub(crate) use eight_bit::{BLOCK, Codes};
 
@@ -21,7 +21,8 @@ pub(crate) use eight_bit::{BLOCK, Codes};
 ///
 /// Moments are 32-bit floats; with `optimizer-states` = "8-bit" those of large parameters other than the
 /// embedding are blocks of 8-bit codes. With `weights` = "bf16" each weight is rounded by chance
-/// after each step; on a card matrices then lie in bfloat16. Codes and chances are the same on every device.
+/// after each step; on a card matrices then lie in bfloat16. Maps of codes and
+/// chances are the same on every device; a sum that a card rounds otherwise can give the code beside.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     weight_decay: f64,
@@ -68,9 +69,8 @@ pub(crate) struct Rates {
 
 impl AdamW {
     /// Before the first step: all moments are 0. `seed` is that of the rounding of weights.
-    pub fn new(config: &TrainConfig, model: &Model, seed: u64) -> Result<Self> {
-        check_precision(config, model.precision(), &model.device())?;
-        Ok(Self {
+    pub fn new(config: &TrainConfig, model: &Model, seed: u64) -> Self {
+        Self {
             weight_decay: config.weight_decay,
             beta1: config.beta1,
             beta2: config.beta2,
@@ -82,7 +82,7 @@ impl AdamW {
             maps: is_cuda(&model.device()).then(|| Tensor::from_data(eight_bit::maps(), &model.device())),
             step: 0,
             moments: model.parameters().into_iter().map(|parameter| Moments::zeros(config, parameter)).collect(),
-        })
+        }
     }
 
     /// Moves the weights by one step at this learning rate; embedding and output matrix at as many
@@ -214,14 +214,6 @@ impl Moments {
 /// Whether 8-bit moments of a parameter with so many numbers are codes.
 pub(crate) fn has_codes(name: &str, count: u64) -> bool {
     count >= eight_bit::FEWEST && name != EMBEDDING
-}
-
-/// That weights can be kept as the config asks where activations are of this precision.
-pub(crate) fn check_precision(config: &TrainConfig, precision: Precision, device: &Device) -> Result<()> {
-    if config.weights == WeightNumbers::Bf16 && precision != Precision::Bf16 && is_cuda(device) {
-        return refuse("weights", "\"bf16\", which on a card goes with `precision = \"bf16\"` alone");
-    }
-    Ok(())
 }
 
 /// A parameter's highest learning rate as a multiple of the recipe's `learning-rate`.

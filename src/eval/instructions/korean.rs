@@ -2,7 +2,6 @@
 
 use filters::{Part, split_eojeol};
 
-use super::sentences::sentences;
 use super::text::is_hangul;
 
 /// A speech level.
@@ -46,10 +45,24 @@ const POLITE: [&str; 7] = ["요", "죠", "니다", "니까", "시오", "소서",
 /// Words that end so and are no verbs.
 const NOT_POLITE: [&str; 8] = ["필요", "중요", "주요", "수요", "소요", "개요", "가요", "동요"];
 
+/// What lies between marks that end sentences, Korean and Chinese ones too, with what closes after them. Speech may change
+/// at each: `간다… 갑니다.` is of two levels.
+fn utterances(line: &str) -> impl Iterator<Item = &str> {
+    let is_end = |c: char| matches!(c, '.' | '!' | '?' | '。' | '！' | '？' | '…');
+    let closes = |c: char| matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | '」' | '』' | '*' | '_');
+    let mut ended = false;
+    line.split_inclusive(move |c: char| {
+        let border = ended && c.is_whitespace();
+        ended = is_end(c) || (ended && closes(c));
+        border
+    })
+    .map(str::trim_end)
+}
+
 /// Whether every sentence is of this level. Headings and other lines that no mark ends are of none.
 pub(super) fn speaks(response: &str, speech: Speech) -> bool {
     let ended = |sentence: &&str| sentence.ends_with(|c: char| !c.is_alphanumeric());
-    let all: Vec<&str> = response.lines().flat_map(sentences).filter(|sentence| sentence.contains(is_hangul)).collect();
+    let all: Vec<&str> = response.lines().flat_map(utterances).filter(|sentence| sentence.contains(is_hangul)).collect();
     let judged: Vec<&str> = if all.iter().any(&ended) { all.into_iter().filter(&ended).collect() } else { all };
     let polite = |sentence: &&str| {
         let word = sentence.trim_end_matches(|c: char| !c.is_alphanumeric()).rsplit(char::is_whitespace).next().unwrap_or_default();

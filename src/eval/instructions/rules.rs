@@ -23,15 +23,57 @@ pub(super) fn has_word(response: &str, word: &str) -> bool {
     })
 }
 
-/// Whether the first bytes of a text, which end in Hangul, are a noun, and what follows them are its particles or a copula.
+/// Whether the first bytes of a text, which end in Hangul, are a noun, and what follows them are its particles or a copula,
+/// after the plural's 들 too.
 fn is_stem(text: &str, bytes: usize) -> bool {
-    const COPULA: [&str; 10] = ["이다", "입니다", "이에요", "예요", "이야", "이고", "이며", "이라", "이었", "였"];
     let end = text[bytes..].find(|c: char| !is_hangul(c)).map_or(text.len(), |at| bytes + at);
     let eojeol = text[..end].rsplit_once(char::is_whitespace).map_or(&text[..end], |(_, last)| last);
+    let noun = text[..bytes].rsplit_once(char::is_whitespace).map_or(&text[..bytes], |(_, last)| last);
     let tail = &text[bytes..end];
-    let boundary = eojeol.len().saturating_sub(tail.len());
+    if tail.is_empty() || !noun.ends_with(is_hangul) {
+        return false;
+    }
+    let (rest, plural) = tail.strip_prefix("들").map_or((tail, false), |rest| (rest, true));
+    let boundary = eojeol.len().saturating_sub(rest.len());
     let particles = || split_eojeol(eojeol).iter().any(|piece| piece.part == Part::Particle && piece.start == boundary);
-    !tail.is_empty() && text[..bytes].ends_with(is_hangul) && (COPULA.iter().any(|copula| tail.starts_with(copula)) || particles())
+    rest.is_empty() || is_copula(if plural { "들" } else { noun }, rest) || particles()
+}
+
+/// Whether this is a form of 이다 as it stands behind a noun: 이 only after a final consonant, where a vowel swallows it.
+/// After a noun of one open syllable only forms count that are no end of another word (사: 사입니다, and neither 사이다 nor 사인).
+fn is_copula(noun: &str, tail: &str) -> bool {
+    const ENDINGS: [&str; 25] = [
+        "다", "고", "며", "면", "면서", "지", "지만", "지요", "니", "니까", "자", "네", "네요", "죠", "든", "든지", "라", "라서", "라고",
+        "라는", "라며", "라도", "야", "거나", "어서",
+    ];
+    const CONTRACTED: [&str; 16] = [
+        "인",
+        "인데",
+        "인데도",
+        "인지",
+        "인가",
+        "인가요",
+        "일",
+        "일까",
+        "일까요",
+        "일지",
+        "일지도",
+        "일수록",
+        "임",
+        "임을",
+        "임이",
+        "임은",
+    ];
+    const SURE: [&str; 4] = ["입니다", "입니까", "예요", "이에요"];
+    let past = ["이었", "였"].iter().any(|past| tail.starts_with(past));
+    if past || SURE.contains(&tail) {
+        return true;
+    }
+    let is_closed = noun.chars().next_back().is_some_and(|c| ('가'..='힣').contains(&c) && !(c as u32 - '가' as u32).is_multiple_of(28));
+    match is_closed {
+        true => CONTRACTED.contains(&tail) || tail.strip_prefix('이').is_some_and(|rest| ENDINGS.contains(&rest)),
+        false => noun.chars().count() > 1 && (CONTRACTED.contains(&tail) || ENDINGS.contains(&tail)),
+    }
 }
 
 /// The request that is to be repeated, where the file does not say it: the prompt up to the line that asks

@@ -86,6 +86,16 @@ fn languages_and_case() {
 #[test]
 fn forbidden_korean_words_are_found_with_particles() {
     let forbidden = json!({ "forbidden_words": ["연인", "elk"] });
+    for form in ["이지만", "이니까", "이면", "이자", "이죠", "일까", "인", "들이", "들", "이었던", "입니다"] {
+        assert!(!strict("keywords:forbidden_words", forbidden.clone(), &format!("둘은 연인{form} 그랬다")), "{form}");
+    }
+    let friend = json!({ "forbidden_words": ["친구", "사", "고양", "아"] });
+    for form in ["다", "지만", "라서", "고", "인", "야", "들은", "였다", "예요"] {
+        assert!(!strict("keywords:forbidden_words", friend.clone(), &format!("그는 친구{form} 그랬다")), "{form}");
+    }
+    for other in ["사이다를 마셨다", "사인을 했다", "아이고 힘들다", "친구빙수"] {
+        assert!(strict("keywords:forbidden_words", friend.clone(), other), "{other}");
+    }
     for (response, follows) in [("우리는 연인이다", false), ("그 연인과", false), ("elks", true), ("무연인", true), ("Elk.", false)]
     {
         assert_eq!(strict("keywords:forbidden_words", forbidden.clone(), response), follows, "{response}");
@@ -191,6 +201,10 @@ fn speech_levels() {
     assert!(!speech("honorific", "고생했습니다. 이제 좀 쉬어.") && !speech("honorific", "어디 있어?"));
     assert!(speech("non-honorific", "지금 어디에 있어? 빨리 와.") && !speech("non-honorific", "지금 어디에 있어요? 빨리 와."));
     assert!(speech("non-honorific", "그건 꼭 필요. 알지?"));
+    for mixed in ["나는 간다… 저는 갑니다.", "감사해요… 그럼 갈게.", "저는 갑니다！ 나는 간다.", "「저는 갑니다.」 나는 간다."]
+    {
+        assert!(!speech("honorific", mixed) && !speech("non-honorific", mixed), "{mixed}");
+    }
 }
 
 #[test]

@@ -5,12 +5,14 @@
 The first argument is the folder of llama.cpp's libraries in the npm package @node-llama-cpp/linux-x64 (used with 3.22.1,
 llama.cpp 0.5.0), whose `libllama-common` has the parser of `llama-server`; it is called through ctypes, no code of the package
 runs besides. Of the first file every argument with a value is tried without it, and one that does not exist is added: both
-have to be refused, so that an acceptance means something.
+have to be refused, so that an acceptance means something. The key comes to the server by the environment alone: the variable
+that a file asks for has to be one that the library has the name of.
 """
 
 import ctypes as C
 import glob
 import os
+import re
 import shlex
 import sys
 
@@ -51,12 +53,17 @@ servers = [number for number in range(32) if quietly(["llama-server", "--slot-sa
 if len(servers) != 1:
     sys.exit(f"which of llama.cpp's programs is the server cannot be told: {servers}")
 [server] = servers
-failed = False
+with open(sorted(glob.glob(os.path.join(folder, "libllama-common*")))[0], "rb") as file:
+    code = file.read()
+knows = lambda name: b"\0" + name.encode() + b"\0" in code
+failed = knows("LLAMA_API_KEYS")  # nothing of the kind, or the check says nothing
 for at, path in enumerate(sys.argv[2:]):
     command = next(line for line in open(path) if line.startswith("exec "))
     words = shlex.split(command)[1:]
     fine = accepts(words, server)
-    detail = f"{len(words) - 1} words"
+    variable = re.search(r'"\$\{(\w+):\?', open(path).read())
+    fine &= variable is not None and knows(variable[1])
+    detail = f"{len(words) - 1} words, key from {variable and variable[1]}"
     if at == 0:
         named = [i for i in range(1, len(words) - 1) if words[i].startswith("--") and not words[i + 1].startswith("--")]
         cases = [words[: i + 1] for i in named] + [words + ["--no-such-argument"]]

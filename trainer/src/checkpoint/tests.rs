@@ -6,7 +6,7 @@ use crate::config::TrainConfig;
 fn made() -> (Model, AdamW, State) {
     let config = ModelConfig { hidden: 8, layers: 1, heads: 2, kv_heads: 1, intermediate: 6, tied_embeddings: false, ..Default::default() };
     let model = config.init(&Device::flex(), 10, 1).unwrap();
-    let mut optimizer = AdamW::new(&TrainConfig::default(), &model, 0).unwrap();
+    let mut optimizer = AdamW::new(&TrainConfig::default(), &model, 0);
     let moments = model.parameters().iter().map(|p| Moments::Full([2.0, 3.0].map(|times| p.value().inner() * times))).collect();
     optimizer.restore(7, moments);
     let state = State {
@@ -44,7 +44,7 @@ fn there_and_back() {
     assert_eq!(checkpoint.state(), &state);
     let read = checkpoint.model(&Device::flex()).unwrap();
     assert_eq!(numbers(&read), numbers(&model));
-    let mut restored = AdamW::new(&TrainConfig::default(), &read, 0).unwrap();
+    let mut restored = AdamW::new(&TrainConfig::default(), &read, 0);
     checkpoint.optimizer(&read, &mut restored).unwrap();
     assert_eq!(restored.steps(), 7);
     for pair in optimizer.moments().iter().zip(restored.moments()) {
@@ -68,7 +68,7 @@ fn every_damaged_byte_is_noticed() {
     let load = || {
         let checkpoint = Checkpoint::open(&path)?;
         let model = checkpoint.model(&Device::flex())?;
-        checkpoint.optimizer(&model, &mut AdamW::new(&TrainConfig::default(), &model, 0).unwrap())
+        checkpoint.optimizer(&model, &mut AdamW::new(&TrainConfig::default(), &model, 0))
     };
     load().unwrap();
     for file in [MODEL, OPTIMIZER, STATE, SUMS] {
@@ -141,7 +141,7 @@ fn scalar_heads_are_kept() {
         let (_, _, mut state) = made();
         state.model.scalar_head = Some(head);
         let model = state.model.init(&Device::flex(), 10, 1).unwrap();
-        let optimizer = AdamW::new(&TrainConfig::default(), &model, 0).unwrap();
+        let optimizer = AdamW::new(&TrainConfig::default(), &model, 0);
         let path = Checkpoint::save(root.path(), &state, &model, &optimizer).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();
         assert_eq!(numbers(&checkpoint.model(&Device::flex()).unwrap()), numbers(&model));

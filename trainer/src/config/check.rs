@@ -5,7 +5,6 @@ use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
 use crate::lora::Full;
 use crate::model::Precision;
-use crate::optimizer;
 use crate::rl::{Method, RewardConfig};
 
 /// Largest step in tokens; what one step may allocate for on the host.
@@ -57,7 +56,6 @@ impl TrainConfig {
         let device = device.open()?;
         let precision = self.precision.unwrap_or_else(|| Precision::best(&self.model, &device));
         precision.check(&self.model, &device)?;
-        optimizer::check_precision(self, precision, &device)?;
         precision.check_recompute(self.activation_checkpointing)?;
         self.lora.as_ref().map_or(Ok(()), |lora| precision.check_rank(lora.rank as usize))
     }

@@ -55,7 +55,7 @@ impl Preset {
                 "the guide asks for the best checkpoint without held-out text, which stops its program: here `eval-every` = 100",
                 "its `fp16` overflows with weights made for bfloat16, and is left out: `precision` is chosen by the device",
                 "it trains on the prompts too and does not use the model's chat template",
-                "its 8-bit optimizer is for cards that are too small, and is left out: `optimizer-states` = \"8-bit\" is for the CPU so far",
+                "its 8-bit optimizer is for cards that are too small, and is left out: `optimizer-states` = \"8-bit\" turns it on",
             ],
             Self::SeedPpo => &[
                 "the guide's reward model is random numbers: `[[train.reward]]` says what answers are worth",

@@ -13,7 +13,7 @@ use crate::error::Result;
 /// Widest row that a norm's backward pass keeps in registers: 1024 threads, four chunks of eight each.
 const MAX_HIDDEN: usize = 32_768;
 
-/// Numbers of activations. Parameters, their gradients and the optimizer are 32-bit in any case.
+/// Numbers of activations. Gradients of parameters are 32-bit in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {

@@ -106,7 +106,7 @@ fn model(scale: f32) -> Model {
 }
 
 fn replica(model: Model, reference: Option<Model>) -> Replica {
-    let optimizer = AdamW::new(&TrainConfig::default(), &model, 0).unwrap();
+    let optimizer = AdamW::new(&TrainConfig::default(), &model, 0);
     Replica { model, optimizer, reference }
 }
 

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use super::Run;
 use crate::checkpoint::Checkpoint;
 use crate::config::refuse;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::load::Pretrained;
 use crate::lora::AdapterFile;
 use crate::model::{Adapters, Model, Precision};
@@ -17,20 +17,24 @@ use crate::ranks::Replica;
 pub(super) fn replica(run: &Run, checkpoint: Option<&Checkpoint>, precision: Precision, device: &Device) -> Result<Replica> {
     let config = run.config;
     let begun = (checkpoint.is_none() || config.lora.is_some() || config.has_reference()).then(|| start(run, precision, device));
-    let begun = begun.transpose()?.map(|model| model.with_precision(precision)).transpose()?;
+    let kept = |model: Model| Ok::<_, Error>(model.with_precision(precision)?.kept_as(config.weights));
+    let begun = begun.transpose()?.map(kept).transpose()?;
     let adapters_to_go_on_from = config.lora.as_ref().is_some_and(|lora| lora.init.is_some());
     let reference = begun.as_ref().filter(|_| config.has_reference()).map(|model| model.reference(adapters_to_go_on_from));
     let model = match (checkpoint, begun) {
         (None, Some(model)) => model,
         (Some(checkpoint), Some(mut model)) if config.lora.is_some() => {
             checkpoint.restore(&mut model)?;
-            model
+            model.kept_as(config.weights)
         }
-        (Some(checkpoint), _) => checkpoint.model(device)?.with_precision(precision)?,
-        (None, None) => start(run, precision, device)?.with_precision(precision)?,
+        (Some(checkpoint), begun) => {
+            drop(begun); // not beside another
+            kept(checkpoint.model(device)?)?
+        }
+        (None, None) => kept(start(run, precision, device)?)?,
     };
-    let model = model.with_recompute(config.activation_checkpointing)?.kept_as(config.weights);
-    let mut optimizer = AdamW::new(config, &model, run.seed)?;
+    let model = model.with_recompute(config.activation_checkpointing)?;
+    let mut optimizer = AdamW::new(config, &model, run.seed);
     if let Some(checkpoint) = checkpoint {
         checkpoint.optimizer(&model, &mut optimizer)?;
     }
