@@ -6,6 +6,7 @@ mod rounding;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::config::{OptimizerStates, TrainConfig, WeightNumbers};
+#[cfg(feature = "cuda")]
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
