@@ -171,12 +171,14 @@ impl<'a> Run<'a> {
             parts.iter().copied().filter(|at| !self.lock.is_current(&self.unit("clean", *at), &self.plan.clean[*at])).collect();
         let chain = if todo.is_empty() { Chain::new(&[]) } else { Chain::new(&self.recipe.filters) };
         let chain = chain.context(|| "cannot build the filters".to_owned())?;
-        let cleaners: Vec<Cleaner<'_>> =
-            self.recipe.sources.iter().map(|source| Cleaner::new(source, &chain, &self.recipe.dedup)).collect();
+        let threads = rayon::current_num_threads();
+        let shares = threads / todo.len().clamp(1, threads);
+        let cleaner = |source| Cleaner::new(source, &chain, &self.recipe.dedup, shares);
+        let cleaners: Vec<Cleaner<'_>> = self.recipe.sources.iter().map(cleaner).collect();
         let total: u64 = todo.iter().map(|at| self.plan.parts[*at].bytes).sum();
         self.timed("clean", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("clean", report::Unit::Bytes, total);
-            for_each(&todo, rayon::current_num_threads(), &CANCEL, |at| {
+            for_each(&todo, threads, &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
                 let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
                 self.lock.record(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;

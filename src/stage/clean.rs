@@ -21,12 +21,14 @@ use crate::layout;
 use crate::record::{Contamination, FINDINGS, Kept, PartStats, Rejected};
 use crate::report::Progress;
 
-/// A chunk ends at this many records or bytes of text for each thread, whichever comes first: what was read is still
-/// in a cache when it is judged and written.
+/// A chunk ends at this many records or bytes of text for each thread that its part has, whichever comes first: what was
+/// read is still in a cache when it is judged and written.
 const CHUNK_RECORDS: usize = 1024;
 const CHUNK_BYTES: usize = 1 << 20;
-/// Most threads for which a chunk grows: with more, several parts are in work.
+/// Most threads for which a chunk grows.
 const LARGEST_CHUNK: usize = 8;
+/// Of long documents a chunk has this many for each thread, if they are not more than the largest chunk's bytes.
+const LONG_RECORDS: usize = 2;
 /// Documents that a thread judges before another may take the rest from it: few, as some are a hundred times as long
 /// as others, and all threads wait for the last of a chunk.
 const AT_ONCE: usize = 4;
@@ -38,6 +40,8 @@ pub(crate) struct Cleaner<'a> {
     chain: &'a Chain,
     signer: Signer,
     dedup: &'a DedupConfig,
+    /// Threads for each part in work.
+    shares: usize,
 }
 
 /// What became of one record.
@@ -48,9 +52,10 @@ enum Outgoing {
 }
 
 impl<'a> Cleaner<'a> {
-    /// A cleaner of one source; the filters are shared, since some hold large tables.
-    pub(crate) fn new(source: &'a Source, chain: &'a Chain, dedup: &'a DedupConfig) -> Self {
-        Self { source, bucket_number: bucket_number(&source.bucket), chain, signer: Signer::new(dedup), dedup }
+    /// A cleaner of one source, of which each part has so many threads; the filters are shared, since some hold large tables.
+    pub(crate) fn new(source: &'a Source, chain: &'a Chain, dedup: &'a DedupConfig, threads: usize) -> Self {
+        let shares = threads.clamp(1, LARGEST_CHUNK);
+        Self { source, bucket_number: bucket_number(&source.bucket), chain, signer: Signer::new(dedup), dedup, shares }
     }
 
     /// Cleans one part into the run folder; gives its counts and the files written.
@@ -67,7 +72,7 @@ impl<'a> Cleaner<'a> {
         let mut records = corpora::read_counted(part, self.source, Arc::clone(&read));
         let mut row = 0;
         let mut reported = 0;
-        let (mut chunk, mut judged) = (take_chunk(&mut records)?, Vec::new());
+        let (mut chunk, mut judged) = (take_chunk(&mut records, self.shares)?, Vec::new());
         while !(chunk.is_empty() && judged.is_empty()) {
             super::check(cancel)?;
             let write_and_read = || {
@@ -75,7 +80,7 @@ impl<'a> Cleaner<'a> {
                     writers.write(row, record, self.bucket_number, self.source.priority, self.dedup, &mut stats)?;
                     row += 1;
                 }
-                take_chunk(&mut records)
+                take_chunk(&mut records, self.shares)
             };
             let (next, outgoing) =
                 rayon::join(write_and_read, || chunk.into_par_iter().with_max_len(AT_ONCE).map(|record| self.judge(record)).collect());
@@ -124,11 +129,14 @@ type Record = Result<Document, corpora::Error>;
 
 /// A disk that does not answer or a file that cannot be opened ends the stage: to go on would be to
 /// leave out a part of the corpus for good because of a passing fault.
-fn take_chunk(records: &mut (dyn Iterator<Item = Record> + Send)) -> Result<Vec<Record>> {
-    let shares = rayon::current_num_threads().clamp(1, LARGEST_CHUNK);
+fn take_chunk(records: &mut (dyn Iterator<Item = Record> + Send), shares: usize) -> Result<Vec<Record>> {
     let mut chunk = Vec::new();
     let mut bytes = 0;
-    while chunk.len() < CHUNK_RECORDS * shares && bytes < CHUNK_BYTES * shares {
+    let goes_on = |count: usize, bytes: usize| {
+        let is_short = count < LONG_RECORDS * shares && bytes < CHUNK_BYTES * LARGEST_CHUNK;
+        is_short || count < CHUNK_RECORDS * shares && bytes < CHUNK_BYTES * shares
+    };
+    while goes_on(chunk.len(), bytes) {
         let Some(record) = records.next() else { break };
         if let Err(error @ corpora::Error::Io { .. }) = record {
             return Err(Error::new(error).hint("make the file readable, then run the same command again"));
@@ -283,7 +291,7 @@ mod tests {
     fn a_disk_that_fails_ends_the_part_and_a_bad_record_does_not() {
         let failing = |record: fn() -> corpora::Error| {
             let mut records = std::iter::once_with(move || Err(record()));
-            take_chunk(&mut records).map(|chunk| chunk.len())
+            take_chunk(&mut records, 1).map(|chunk| chunk.len())
         };
         let unreadable = || corpora::Error::Io { operation: "read", path: "a.jsonl".into(), source: std::io::Error::other("gone") };
         let error = failing(unreadable).unwrap_err().to_string();

@@ -5,7 +5,7 @@
 //! come first and find nothing, for they are about letters with accents and other scripts. It is asked itself
 //! wherever this is not the whole truth.
 //!
-//! The table is `trigrams.bin`, which a test compares with lingua's models: for each trigram of `a` to `z`, in
+//! The table is `trigrams.bin` (made of lingua's models, which are Apache-2.0: NOTICE), which a test compares with lingua's models: for each trigram of `a` to `z`, in
 //! order, a 64-bit float for each language. Looked up in the models, which are 22 MB of automata, the trigrams of
 //! a first few documents cost as much as ten megabytes of text.
 
@@ -152,6 +152,13 @@ mod tests {
         assert!(!as_lingua("Too short to say."));
         assert!(as_lingua(&"The same words again and again. ".repeat(20)));
         assert!(as_lingua(&"abc ".repeat(40)));
+        // From 120 letters on lingua looks at trigrams alone.
+        for words in ["these are the words of it ", "und das ist nicht der ganze "] {
+            let letters: String = words.repeat(9);
+            let ends: Vec<usize> = letters.match_indices(char::is_alphabetic).map(|(at, letter)| at + letter.len()).collect();
+            let of = |count: usize| &letters[..ends[count - 1]];
+            assert!(!as_lingua(of(119)) && as_lingua(of(120)), "{words}");
+        }
     }
 
     #[test]
