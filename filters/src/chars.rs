@@ -1,7 +1,7 @@
 //! Character classes that the rules agree on: white space, symbol, letter, Hangul.
 
 use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{IsNormalized, is_nfc_quick};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::bytes::{char_at, places};
 
@@ -88,6 +88,25 @@ pub(crate) fn is_nfc(text: &str) -> bool {
     })
 }
 
+/// The text in the Unicode form NFC, of which most stays as it is: only where characters may change are they
+/// composed, together with the one before them.
+pub(crate) fn nfc(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for at in places(text.as_bytes(), may_change) {
+        if at < done || char_at(text, at).is_none_or(never_changes) {
+            continue;
+        }
+        let start = text[done..at].char_indices().next_back().map_or(at, |(before, _)| done + before);
+        out.push_str(&text[done..start]);
+        let rest = &text[at..];
+        done = at + rest.find(never_changes).unwrap_or(rest.len());
+        out.extend(text[start..done].nfc());
+    }
+    out.push_str(&text[done..]);
+    out
+}
+
 /// Whether the first byte of a character leaves it possible that NFC changes it. Syllables that begin with
 /// other bytes are frequent.
 fn may_change(byte: u8) -> bool {
@@ -105,6 +124,28 @@ fn never_changes(c: char) -> bool {
 /// A Hangul syllable or a compatibility jamo (`ㅋ`, `ㅠ`), the fillers excluded.
 pub(crate) fn is_hangul(c: char) -> bool {
     matches!(c, '\u{AC00}'..='\u{D7A3}' | '\u{3131}'..='\u{3163}' | '\u{3165}'..='\u{318E}')
+}
+
+/// Bytes of a Hangul syllable in UTF-8.
+pub(crate) const SYLLABLE: usize = 3;
+
+/// Bytes of the Hangul syllables with which these bytes of a text begin.
+pub(crate) fn syllables(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    while bytes.get(length..).is_some_and(starts_with_syllable) {
+        length += SYLLABLE;
+    }
+    length
+}
+
+/// Whether these bytes of a text begin with a Hangul syllable.
+pub(crate) fn starts_with_syllable(bytes: &[u8]) -> bool {
+    match bytes {
+        [0xEB | 0xEC, ..] => true,
+        [0xEA, second, ..] => *second >= 0xB0,
+        [0xED, second, third, ..] => *second < 0x9E || (*second == 0x9E && *third <= 0xA3),
+        _ => false,
+    }
 }
 
 /// Non-ASCII symbols as inclusive ranges, sorted.
@@ -149,6 +190,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn syllables_are_told_by_their_bytes() {
+        for c in '\0'..=char::MAX {
+            assert_eq!(starts_with_syllable(c.encode_utf8(&mut [0; 4]).as_bytes()), matches!(c, '가'..='힣'), "{c:?}");
+        }
+        assert!(!starts_with_syllable(b""));
+        assert_eq!(["", "a가", "가힣", "가힣\u{D7A4}", "ㅏ", "나a나"].map(|text| syllables(text.as_bytes())), [0, 0, 6, 6, 0, 3]);
+    }
+
+    #[test]
     fn sentences_end_with_159_characters() {
         assert_eq!(('\0'..=char::MAX).filter(|&c| is_terminal(c)).count(), 159);
         assert!(".!?。！？．።।".chars().all(is_terminal));
@@ -173,6 +223,7 @@ mod tests {
         #[test]
         fn runs_are_told_as_the_whole_text_is(text in "[a가각é漢“한\u{301}\u{323}\u{1161}\u{11ab}\u{338}Ω\u{2126}क\u{93c}]{0,12}|.{0,20}") {
             proptest::prop_assert_eq!(is_nfc(&text), is_nfc_quick(text.chars()) == IsNormalized::Yes);
+            proptest::prop_assert_eq!(nfc(&text), text.nfc().collect::<String>());
         }
     }
 

@@ -3,7 +3,8 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
-use crate::chars::{is_hangul, is_space};
+use crate::bytes::char_at;
+use crate::chars::{SYLLABLE, is_hangul, is_space, starts_with_syllable};
 use crate::metrics::ratio;
 use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order, in_range};
@@ -79,11 +80,7 @@ impl Filter for HangulRatio {
     }
 
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
-        let (mut hangul, mut visible) = (0, 0);
-        for c in document.text.chars() {
-            visible += usize::from(!is_space(c));
-            hangul += usize::from(is_hangul(c));
-        }
+        let [hangul, visible] = count(&document.text);
         let share = ratio(hangul, visible);
         metrics.insert("hangul-ratio", share);
         let rule = "hangul/hangul-ratio";
@@ -93,6 +90,25 @@ impl Filter for HangulRatio {
             _ => Verdict::Keep,
         }
     }
+}
+
+/// Hangul and all that is no white space, in characters.
+fn count(text: &str) -> [usize; 2] {
+    let bytes = text.as_bytes();
+    let (mut at, mut hangul, mut visible) = (0, 0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        if starts_with_syllable(&bytes[at..]) {
+            (hangul, visible, at) = (hangul + 1, visible + 1, at + SYLLABLE);
+        } else if byte.is_ascii() {
+            (visible, at) = (visible + usize::from(!is_space(char::from(byte))), at + 1);
+        } else {
+            let Some(c) = char_at(text, at) else { break };
+            hangul += usize::from(is_hangul(c));
+            visible += usize::from(!is_space(c));
+            at += c.len_utf8();
+        }
+    }
+    [hangul, visible]
 }
 
 #[cfg(test)]
@@ -112,5 +128,13 @@ mod tests {
         assert_eq!(ratio_of("ㅋㅋ 漢字"), 0.5);
         assert_eq!(ratio_of("中文和にほん"), 0.0);
         assert_eq!(ratio_of(" \n"), 0.0);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn counts_are_those_of_the_characters(text in "[가힣ㅋ漢é😀\u{3000}\u{1c} \na-]{0,60}|.{0,40}") {
+            let expected = [text.chars().filter(|c| is_hangul(*c)).count(), text.chars().filter(|c| !is_space(*c)).count()];
+            proptest::prop_assert_eq!(count(&text), expected);
+        }
     }
 }

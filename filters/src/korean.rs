@@ -2,11 +2,13 @@
 //!
 //! Four steps, each a file: [`runs`] cuts an eojeol where the kind of character changes, [`suffix`]
 //! knows particles and endings and after which final consonant (받침) each may stand, [`lexicon`] the
-//! words that only look as if they ended so, and [`split`] takes suffixes off from the right.
+//! words that only look as if they ended so, and [`split`] takes suffixes off from the right. [`known`] remembers
+//! what came of it.
 //!
 //! Contracted forms are given as a morphological analyser gives them on the surface: `했다` is
 //! `했` (하), `했` (었), `다`, so that pieces may overlap and limits fitted to its words hold.
 
+mod known;
 mod lexicon;
 mod runs;
 mod split;

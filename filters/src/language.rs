@@ -234,8 +234,8 @@ fn rank(text: &str) -> Vec<(&'static str, f64)> {
 
 /// lingua's confidence in each of the languages [`BY_LETTERS`].
 fn by_letters(sample: &str) -> [f64; BY_LETTERS.len()] {
-    if let Some(certain) = trigrams::certain(sample) {
-        return std::array::from_fn(|language| if language == certain { 1.0 } else { 0.0 });
+    if let Some(confidences) = trigrams::confidences(sample) {
+        return confidences;
     }
     let found = DETECTOR.compute_language_confidence_values(sample);
     BY_LETTERS.map(|(_, model)| found.iter().find(|(known, _)| *known == model).map_or(0.0, |(_, value)| *value))

@@ -18,13 +18,23 @@ fn ngram_key(words: &[Word]) -> u64 {
 /// The most frequent n-grams of a text, for one n after another.
 pub(crate) struct Tops<'a> {
     words: &'a [Word],
-    /// Where an n-gram begins that may occur twice, of the largest n so far: longer ones begin nowhere else.
-    repeating: Vec<u32>,
+    /// Where the shortest n-grams begin that occur twice, and how often these do: longer ones begin nowhere
+    /// else, and are not more frequent. None before the first call.
+    repeating: Option<Vec<Counted>>,
+    /// How often the most frequent n-gram of the latest n occurs.
+    most: u32,
 }
+
+/// A word where an n-gram begins, and a count of this.
+type Counted = (u32, u32);
+
+/// Of a longer n-gram the most frequent one is looked for among those that begin as one does that is at least this
+/// part as frequent as the most frequent of the shorter ones. If there is none, among all.
+const PART: u32 = 4;
 
 impl<'a> Tops<'a> {
     pub(crate) fn new(words: &'a [Word]) -> Self {
-        Self { words, repeating: (0..words.len() as u32).collect() }
+        Self { words, repeating: None, most: 0 }
     }
 
     /// Characters covered by the most frequent n-gram: its length, words joined by single spaces,
@@ -34,35 +44,51 @@ impl<'a> Tops<'a> {
         if n == 0 || self.words.len() < n {
             return None;
         }
-        let last = self.words.len() - n;
-        self.repeating.truncate(self.repeating.partition_point(|at| *at as usize <= last));
-        table.start_pass(self.repeating.iter().map(|at| ngram_key(&self.words[*at as usize..*at as usize + n])));
-        // (first word, count) in the order of first appearance; what occurs once is the first n-gram
-        let mut counts: Vec<(u32, u32)> = vec![(0, 1)];
-        let mut kept = 0;
-        for number in 0..self.repeating.len() {
-            let (at, key) = (self.repeating[number], table.pass[number]);
+        let last = (self.words.len() - n) as u32;
+        let (first, most) = if let Some(shorter) = &self.repeating {
+            let as_frequent = |least: u32| shorter.iter().filter(move |(at, count)| *count >= least && *at <= last).map(|(at, _)| *at);
+            let least = (self.most / PART).max(2);
+            let frequent = most_frequent(&self.count(n, as_frequent(least), table).0);
+            if frequent.1 >= least || least == 2 { frequent } else { most_frequent(&self.count(n, as_frequent(2), table).0) }
+        } else {
+            let (counts, mut met) = self.count(n, 0..last + 1, table);
+            met.retain_mut(|(_, number)| {
+                *number = counts[*number as usize].1;
+                *number >= 2
+            });
+            self.repeating = Some(met);
+            most_frequent(&counts)
+        };
+        self.most = most;
+        let first = first as usize;
+        let chars: usize = self.words[first..first + n].iter().map(|word| word.chars as usize).sum();
+        Some((chars + n - 1) * most as usize)
+    }
+
+    /// The n-grams that begin at these words and may occur twice, as (first word, count) in the order of first
+    /// appearance, behind the first of all; and where they begin, each with its number among them.
+    fn count(&self, n: usize, starts: impl Iterator<Item = u32> + Clone, table: &mut Table) -> (Vec<Counted>, Vec<Counted>) {
+        table.start_pass(starts.clone().map(|at| ngram_key(&self.words[at as usize..at as usize + n])));
+        let (mut counts, mut met) = (vec![(0, 1)], Vec::new());
+        for (number, at) in starts.enumerate() {
+            let key = table.pass[number];
             if !table.may_repeat(key) {
                 continue;
             }
-            self.repeating[kept] = at;
-            kept += 1;
-            match table.get_or_insert(key, counts.len() as u32) {
+            let entry = table.get_or_insert(key, counts.len() as u32);
+            match entry {
                 Some(entry) => counts[entry as usize].1 += 1,
                 None => counts.push((at, 1)),
             }
+            met.push((at, entry.unwrap_or(counts.len() as u32 - 1)));
         }
-        self.repeating.truncate(kept);
-        let mut best = (0, 0);
-        for &(first, count) in &counts {
-            if count > best.1 {
-                best = (first, count);
-            }
-        }
-        let first = best.0 as usize;
-        let chars: usize = self.words[first..first + n].iter().map(|word| word.chars as usize).sum();
-        Some((chars + n - 1) * best.1 as usize)
+        (counts, met)
     }
+}
+
+/// The first among the most frequent.
+fn most_frequent(counts: &[Counted]) -> Counted {
+    counts.iter().fold((0, 0), |best, &counted| if counted.1 > best.1 { counted } else { best })
 }
 
 /// The words of a text joined without spaces, in which every duplicate n-gram is found.
@@ -202,6 +228,11 @@ mod tests {
         // ab, ba are new; then "ab" again (2 characters, jump), "ab" again
         assert_eq!(duplicates("a b a b a b", 2), 4);
         assert_eq!(tops.chars(7, &mut table), None);
+        // one pair is frequent, and of three words only others are there twice
+        let text = (0..20).map(|at| format!("a b {at} ")).collect::<String>() + "x y z x y z";
+        let words = Words::new(&text);
+        let mut tops = Tops::new(&words);
+        assert_eq!([2, 3, 4].map(|n| tops.chars(n, &mut table)), [Some(3 * 20), Some(5 * 2), Some("a b 0 a".len())]);
         assert_eq!(duplicates("", 5), 0);
         // joined without a space the two halves are one string
         assert_eq!(duplicates("ab c a bc", 2), 3);
@@ -210,7 +241,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn counts_equal_the_definition(text in "([ab]{1,2}|가|나다|정보검색학회)( ([ab]{1,2}|가|나다|정보|검색|정보검색학회)){0,40}") {
+        fn counts_equal_the_definition(
+            text in "([ab]{1,2}|가|나다|정보검색학회)( ([ab]{1,2}|가|나다|정보|검색|정보검색학회)){0,40}|(a b )?a( (b a|b a|c|d|e)){0,60}",
+            repeats in 1_usize..4,
+        ) {
+            let text = [text.as_str(); 3][..repeats].join(" 가 ");
             let words = Words::new(&text);
             let strings: Vec<&str> = text.split(' ').collect();
             let mut table = Table::default();

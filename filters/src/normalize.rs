@@ -10,9 +10,8 @@ mod tags;
 
 use corpora::Document;
 use serde::{Deserialize, Serialize};
-use unicode_normalization::UnicodeNormalization;
 
-use crate::chars::{is_nfc, is_space};
+use crate::chars::{is_nfc, is_space, nfc};
 use crate::spec::{Options, SpecError};
 use crate::{Filter, Metrics, Reason, Verdict};
 
@@ -285,7 +284,7 @@ fn compose(text: &str) -> Option<String> {
     if is_nfc(text) {
         return None;
     }
-    let nfc: String = text.nfc().collect();
+    let nfc = nfc(text);
     (nfc != text).then_some(nfc)
 }
 

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bytes::{char_at, places};
-use crate::chars::{is_alnum, is_letter, is_space, is_symbol};
+use crate::chars::{SYLLABLE, is_alnum, is_letter, is_space, is_symbol, starts_with_syllable};
 use crate::{Part, Segmentation};
 
 /// One word; what that is, the [`Segmentation`] says. Between white space it is a maximal run of
@@ -108,8 +108,7 @@ impl Words {
         while let Some(&byte) = bytes.get(at) {
             let (class, length) = match byte {
                 0..0x80 => (ASCII[usize::from(byte)], 1),
-                // Every character that begins so is a syllable.
-                0xEB | 0xEC => (LETTER | CONTENT, 3),
+                _ if starts_with_syllable(&bytes[at..]) => (LETTER | CONTENT, SYLLABLE),
                 _ => char_at(measured, at).map_or((0, 1), |c| (class_of(c), c.len_utf8())),
             };
             if class & SPACE == 0 {
@@ -280,7 +279,6 @@ mod tests {
         for c in '\0'..=char::MAX {
             let first = c.encode_utf8(&mut [0; 4]).as_bytes()[0];
             assert!(!is_line_break(c) || first < b' ' || first == 0xC2 || first == 0xE2, "{c:?}");
-            assert!(!matches!(first, 0xEB | 0xEC) || (class_of(c) == LETTER | CONTENT && c.len_utf8() == 3), "{c:?}");
         }
     }
 

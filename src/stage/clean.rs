@@ -21,9 +21,15 @@ use crate::layout;
 use crate::record::{Contamination, FINDINGS, Kept, PartStats, Rejected};
 use crate::report::Progress;
 
-/// A chunk ends at this many records or bytes of text, whichever comes first.
+/// A chunk ends at this many records or bytes of text for each thread, whichever comes first: what was read is still
+/// in a cache when it is judged and written.
 const CHUNK_RECORDS: usize = 1024;
-const CHUNK_BYTES: usize = 8 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
+/// Most threads for which a chunk grows: with more, several parts are in work.
+const LARGEST_CHUNK: usize = 8;
+/// Documents that a thread judges before another may take the rest from it: few, as some are a hundred times as long
+/// as others, and all threads wait for the last of a chunk.
+const AT_ONCE: usize = 4;
 
 /// What cleaning a part needs to know; the same for every part of a source.
 pub(crate) struct Cleaner<'a> {
@@ -71,7 +77,8 @@ impl<'a> Cleaner<'a> {
                 }
                 take_chunk(&mut records)
             };
-            let (next, outgoing) = rayon::join(write_and_read, || chunk.into_par_iter().map(|record| self.judge(record)).collect());
+            let (next, outgoing) =
+                rayon::join(write_and_read, || chunk.into_par_iter().with_max_len(AT_ONCE).map(|record| self.judge(record)).collect());
             (chunk, judged) = (next?, outgoing);
             // A file is read a little beyond the part; the bar must not pass the part's size.
             let shown = read.load(Ordering::Relaxed).min(part.bytes);
@@ -118,9 +125,10 @@ type Record = Result<Document, corpora::Error>;
 /// A disk that does not answer or a file that cannot be opened ends the stage: to go on would be to
 /// leave out a part of the corpus for good because of a passing fault.
 fn take_chunk(records: &mut (dyn Iterator<Item = Record> + Send)) -> Result<Vec<Record>> {
+    let shares = rayon::current_num_threads().clamp(1, LARGEST_CHUNK);
     let mut chunk = Vec::new();
     let mut bytes = 0;
-    while chunk.len() < CHUNK_RECORDS && bytes < CHUNK_BYTES {
+    while chunk.len() < CHUNK_RECORDS * shares && bytes < CHUNK_BYTES * shares {
         let Some(record) = records.next() else { break };
         if let Err(error @ corpora::Error::Io { .. }) = record {
             return Err(Error::new(error).hint("make the file readable, then run the same command again"));

@@ -5,6 +5,8 @@
 //! each that is through. A finished sequence leaves, and the next one that waits takes its place
 //! (Yu et al. 2022). Nothing is padded: the rows of a step are the new tokens alone.
 
+#[cfg(feature = "cuda")]
+mod card;
 mod config;
 mod sampling;
 mod score;
@@ -56,6 +58,9 @@ pub struct Generator {
     cache: KvCache,
     /// Whether the CPU's kernels for few rows are used.
     paged: bool,
+    /// What makes the steps on a card.
+    #[cfg(feature = "cuda")]
+    decoder: Option<crate::kernels::gpu::Decoder>,
     waiting: VecDeque<Sequence>,
     live: Vec<Sequence>,
     ids: BTreeSet<u64>,
@@ -67,9 +72,22 @@ impl Generator {
         config.validate()?;
         model.check_text()?;
         let model = model.frozen();
-        let cache = KvCache::new(&model, config.blocks(&model)?);
+        #[cfg_attr(not(feature = "cuda"), allow(unused_mut))]
+        let mut cache = KvCache::new(&model, config.blocks(&model)?);
         let paged = model.on_cpu();
-        Ok(Self { model, config, cache, paged, waiting: VecDeque::new(), live: Vec::new(), ids: BTreeSet::new() })
+        #[cfg(feature = "cuda")]
+        let decoder = card::decoder(&model, &mut cache, &config);
+        Ok(Self {
+            model,
+            config,
+            cache,
+            paged,
+            #[cfg(feature = "cuda")]
+            decoder,
+            waiting: VecDeque::new(),
+            live: Vec::new(),
+            ids: BTreeSet::new(),
+        })
     }
 
     /// Tokens, prompt and continuation together, that a sequence can have.
@@ -104,6 +122,12 @@ impl Generator {
     /// sequences began, and the sequences that ended by them.
     pub fn step(&mut self) -> Result<(Vec<Token>, Vec<Completion>)> {
         self.admit();
+        #[cfg(feature = "cuda")]
+        if let Some(decoder) = self.decoder.take() {
+            let made = self.step_on_card(&decoder);
+            self.decoder = Some(decoder);
+            return made;
+        }
         let mut rows = Vec::new();
         let mut hidden = Vec::new();
         for group in self.groups() {

@@ -3,6 +3,8 @@
 mod adapter;
 mod cache;
 mod config;
+#[cfg(feature = "cuda")]
+mod decoder;
 mod extend;
 mod init;
 pub(crate) mod inputs;

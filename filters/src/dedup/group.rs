@@ -76,7 +76,7 @@ impl<'a> Groups<'a> {
     fn blocks(&self, texts: &[Rank<'_>], found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
         let Some(config) = &self.config.simhash else { return Ok(()) };
         let signature = |rank: &Rank<'_>| Ok(self.set.record(rank.at)?.simhash().unwrap_or_default());
-        let alike = |a: &u64, b: &u64| ((a ^ b).count_ones() <= config.max_distance).then(|| simhash::similarity(*a, *b));
+        let alike = |a: &u64, b: &u64| (simhash::distance(*a, *b) <= config.max_distance).then(|| simhash::similarity(*a, *b));
         link(texts, Kind::Simhash, SIMHASH_REPRESENTATIVES, signature, alike, found)
     }
 }

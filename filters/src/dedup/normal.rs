@@ -2,15 +2,13 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::bytes::{char_at, places};
-use crate::chars::is_nfc;
+use crate::chars::{is_nfc, nfc};
 
 /// NFC, then lower case character by character, then every run of Unicode white space as one space
 /// and none at the ends. Digits and punctuation stay: dates and amounts are content.
 pub(super) fn normal(text: &str) -> String {
-    let composed: Cow<'_, str> = if is_nfc(text) { text.into() } else { text.nfc().collect::<String>().into() };
+    let composed: Cow<'_, str> = if is_nfc(text) { text.into() } else { nfc(text).into() };
     let mut folded = Folded { out: String::with_capacity(composed.len()), space: false };
     let mut done = 0;
     for at in places(composed.as_bytes(), may_change) {
@@ -80,6 +78,8 @@ fn is_uncased(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use unicode_normalization::UnicodeNormalization;
+
     use super::*;
 
     #[test]

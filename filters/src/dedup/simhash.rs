@@ -1,37 +1,123 @@
 //! SimHash over character shingles: 64 bits that differ in few places between similar texts.
 
+use siphasher::sip::SipHasher24;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::shingle::Shingles;
-use super::{Shingle, SimHashConfig};
+use super::SimHashConfig;
 
 /// The fingerprint of a normalised text; none if it is shorter than a shingle.
 ///
-/// The hashing is the `simhash` crate's, the shingles are ours: by itself the crate splits at white
-/// space, which in Korean makes one feature of a noun and its particle and loses word order. Every
-/// different shingle counts once: otherwise a rule of hyphens or the frame of a table, a hundred
-/// times `------`, sets most bits alone and unrelated pages meet.
+/// A bit is set where more hashes of shingles have it than lack it, the hash being that of the
+/// `simhash` crate (SipHash-2-4 of a string), which the tests ask. The shingles are ours: the crate
+/// splits at white space, which in Korean makes one feature of a noun and its particle and loses word
+/// order. Every different shingle counts once: otherwise a rule of hyphens or the frame of a table, a
+/// hundred times `------`, sets most bits alone and unrelated pages meet.
 pub(super) fn sign(config: &SimHashConfig, normal: &str) -> Option<u64> {
-    // Hash above, place below: eight bytes a shingle, and sorting brings equal ones together. Two
-    // shingles of one 32-bit hash count as one, which no fingerprint notices. Places are 32 bits,
-    // so that of a text beyond 4 GiB the start counts.
-    let mut places: Vec<u64> = Shingles::new(normal, Shingle::Char, config.ngram)
-        .map_while(|shingle| {
-            let place = u32::try_from(shingle.as_ptr().addr() - normal.as_ptr().addr()).ok()?;
-            Some(xxh3_64(shingle.as_bytes()) << 32 | u64::from(place))
-        })
-        .collect();
-    if places.is_empty() {
-        return None;
+    let starts = || normal.char_indices().map(|(at, _)| at);
+    let ends = starts().skip(config.ngram).chain([normal.len()]);
+    let most = (normal.chars().count() + 1).checked_sub(config.ngram).filter(|most| *most > 0)?;
+    let mut met = Met::new(most);
+    let mut votes = Votes::new();
+    let mut terminated = Vec::new();
+    for (start, end) in starts().zip(ends) {
+        let shingle = &normal.as_bytes()[start..end];
+        // Two shingles of one 32-bit hash count as one, which no fingerprint notices.
+        if met.insert(xxh3_64(shingle) as u32) {
+            terminated.clear();
+            terminated.extend_from_slice(shingle);
+            terminated.push(0xFF); // as the standard library ends a string that is hashed
+            votes.add(SipHasher24::new().hash(&terminated));
+        }
     }
-    places.sort_unstable();
-    places.dedup_by_key(|place| *place >> 32);
-    let shingle = |place: u64| {
-        let rest = normal.get(place as u32 as usize..).unwrap_or_default();
-        let end = rest.char_indices().nth(config.ngram).map_or(rest.len(), |(end, _)| end);
-        &rest[..end]
-    };
-    Some(simhash::simhash_stream(places.into_iter().map(shingle)))
+    Some(votes.majority())
+}
+
+/// Numbers that were met, by linear probing.
+struct Met {
+    slots: Vec<u32>,
+    /// The number that marks a free slot was met.
+    zero: bool,
+}
+
+impl Met {
+    /// Room for so many different numbers.
+    fn new(most: usize) -> Self {
+        Self { slots: vec![0; (most.max(4) * 2).next_power_of_two()], zero: false }
+    }
+
+    /// True for a number that was not met before.
+    fn insert(&mut self, number: u32) -> bool {
+        if number == 0 {
+            return !std::mem::replace(&mut self.zero, true);
+        }
+        let mask = self.slots.len() - 1;
+        let mut slot = number as usize & mask;
+        while self.slots[slot] != 0 {
+            if self.slots[slot] == number {
+                return false;
+            }
+            slot = (slot + 1) & mask;
+        }
+        self.slots[slot] = number;
+        true
+    }
+}
+
+/// How many hashes have each of their 64 bits.
+struct Votes {
+    /// Of the latest hashes, eight counters of a byte in each number.
+    few: [u64; 8],
+    latest: u8,
+    /// Of those before.
+    many: [u32; 64],
+    hashes: u32,
+}
+
+/// The bits of a byte, each in a byte of its own.
+const SPREAD: [u64; 256] = {
+    let mut spread = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            spread[byte] |= (byte as u64 >> bit & 1) << (8 * bit);
+            bit += 1;
+        }
+        byte += 1;
+    }
+    spread
+};
+
+impl Votes {
+    fn new() -> Self {
+        Self { few: [0; 8], latest: 0, many: [0; 64], hashes: 0 }
+    }
+
+    fn add(&mut self, hash: u64) {
+        for (counters, byte) in self.few.iter_mut().zip(hash.to_le_bytes()) {
+            *counters += SPREAD[usize::from(byte)];
+        }
+        self.latest += 1;
+        if self.latest == u8::MAX {
+            self.carry();
+        }
+    }
+
+    /// Moves the small counters, before they are full, into the large ones.
+    fn carry(&mut self) {
+        for (count, few) in self.many.iter_mut().zip(self.few.iter().flat_map(|counters| counters.to_le_bytes())) {
+            *count += u32::from(few);
+        }
+        self.hashes += u32::from(self.latest);
+        (self.few, self.latest) = ([0; 8], 0);
+    }
+
+    /// The bits that more than half of the hashes have.
+    fn majority(mut self) -> u64 {
+        self.carry();
+        let bit = |(at, count): (usize, &u32)| u64::from(u64::from(*count) * 2 > u64::from(self.hashes)) << at;
+        self.many.iter().enumerate().map(bit).sum()
+    }
 }
 
 /// Masks of two blocks out of max-distance + 2 equal ones, over all pairs.
@@ -48,13 +134,20 @@ pub(super) fn masks(max_distance: u32) -> Vec<u64> {
     (0..blocks).flat_map(|i| (i + 1..blocks).map(move |j| block(i) | block(j))).collect()
 }
 
+/// Bits in which two fingerprints differ.
+pub(super) fn distance(a: u64, b: u64) -> u32 {
+    simhash::hamming_distance(a, b)
+}
+
 /// Share of equal bits.
 pub(super) fn similarity(a: u64, b: u64) -> f32 {
-    1.0 - simhash::hamming_distance(a, b) as f32 / 64.0
+    simhash::hash_similarity(a, b) as f32
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Shingle;
+    use super::super::shingle::Shingles;
     use super::*;
 
     #[test]
@@ -92,5 +185,26 @@ mod tests {
         assert_eq!(sign(&ngram, "abababab"), Some(simhash::simhash_stream(["bababa", "ababab"].into_iter())));
         assert_eq!(sign(&ngram, "abababab"), sign(&ngram, &"ab".repeat(1000)));
         assert_eq!(similarity(0b1011, 0), 1.0 - 3.0 / 64.0);
+    }
+
+    /// A set of shingles that the standard library keeps, hashed by the `simhash` crate.
+    fn slow(config: &SimHashConfig, normal: &str) -> Option<u64> {
+        let shingles: Vec<&str> = Shingles::new(normal, Shingle::Char, config.ngram).collect();
+        let different: std::collections::BTreeSet<&str> = shingles.iter().copied().collect();
+        (!different.is_empty()).then(|| simhash::simhash_stream(different.into_iter()))
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn equals_the_crate_on_a_set(text in "[ab ]{0,40}|[가나다라 a-f]{0,2000}|\\PC{0,60}", ngram in 1_usize..9) {
+            let config = SimHashConfig { ngram, max_distance: 3 };
+            proptest::prop_assert_eq!(sign(&config, &text), slow(&config, &text));
+        }
+    }
+
+    #[test]
+    fn the_free_slot_is_a_number_too() {
+        let mut met = Met::new(2);
+        assert_eq!([0, 7, 0, 15, 7, 23, 15].map(|number| met.insert(number)), [true, true, false, true, false, true, false]);
     }
 }

@@ -1,6 +1,6 @@
 //! A text cut where the kind of character changes.
 
-use crate::chars::{is_letter, is_space};
+use crate::chars::{is_letter, is_space, starts_with_syllable, syllables};
 
 /// Kinds of characters that stay together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,20 @@ const fn other_kind(c: char) -> Kind {
 pub(super) fn each(text: &str, from: usize, to: usize, mut found: impl FnMut(Kind, usize, usize)) {
     let mut start = from;
     let mut before = Kind::Space;
-    while let Some(c) = text[start..to].chars().next() {
-        let first = kind(c);
+    while start < to {
         let rest = &text[start..to];
+        // Most runs are of syllables, and most others a space between two of these.
+        let (plain, length) = match syllables(rest.as_bytes()) {
+            0 => (Kind::Space, one_space(rest.as_bytes())),
+            length => (Kind::Hangul, length),
+        };
+        if length > 0 {
+            found(plain, start, start + length);
+            (start, before) = (start + length, plain);
+            continue;
+        }
+        let Some(c) = rest.chars().next() else { break };
+        let first = kind(c);
         let (kind, length) = match first {
             Kind::Letters if rest.starts_with("http") => (first, address(rest).unwrap_or_else(|| run(rest, first))),
             Kind::Sign if before == Kind::Space && matches!(c, '#' | '@') => match tag(rest) {
@@ -92,12 +103,15 @@ pub(super) fn each(text: &str, from: usize, to: usize, mut found: impl FnMut(Kin
     }
 }
 
+/// 1 where the run of white space at the beginning is a space and nothing else.
+fn one_space(bytes: &[u8]) -> usize {
+    let alone = |next: &[u8]| starts_with_syllable(next) || next.first().is_some_and(u8::is_ascii_graphic);
+    usize::from(bytes.split_first().is_some_and(|(first, next)| *first == b' ' && alone(next)))
+}
+
 /// Bytes of the run of this kind at the beginning; names (`main.rs`) and numbers (`1,000.5`, `2023-03-01`)
 /// go on behind a sign that stands between two of their characters.
 fn run(rest: &str, first: Kind) -> usize {
-    if first == Kind::Hangul {
-        return rest.find(|c| !matches!(c, '가'..='힣')).unwrap_or(rest.len());
-    }
     for (at, c) in rest.char_indices() {
         let inside = || rest.as_bytes().get(at + 1);
         let joins = match (first, c) {
@@ -148,5 +162,6 @@ mod tests {
         assert_eq!(shown("#include #1 a#b @"), ["#include", " ", "#", "1", " ", "a", "#", "b", " ", "@"]);
         assert_eq!(shown("ㅋㅋㅋ((**`std::v`"), ["ㅋㅋㅋ", "(", "(", "**`", "std", "::", "v", "`"]);
         assert_eq!(shown("1..2"), ["1", "..", "2"]);
+        assert_eq!(shown("가  나 \u{3000}다 \n라 é마 "), ["가", "  ", "나", " \u{3000}", "다", " \n", "라", " ", "é", "마", " "]);
     }
 }

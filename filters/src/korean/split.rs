@@ -1,52 +1,63 @@
 //! Suffixes taken off each eojeol from the right.
 
+use super::known::{Key, Known};
 use super::lexicon::{is_verbal, is_whole};
 use super::runs::{self, Kind};
 use super::suffix::{self, LONGEST};
-use super::syllable::{B, L, M, N, SS, last, number, of, open};
+use super::syllable::{B, L, M, N, SS, last, number_of_bytes, of, open};
 use super::{Part, Piece};
+use crate::chars::SYLLABLE;
 
 /// Most syllables of a run that are looked at; a longer one is one piece.
 const MAX_SYLLABLES: usize = 24;
-/// Bytes of a Hangul syllable in UTF-8.
-const WIDTH: usize = 3;
 
 /// Calls `found` with the pieces between two places of the text, white space left out.
 pub(crate) fn split(text: &str, from: usize, to: usize, found: &mut impl FnMut(Piece)) {
-    let mut before = None;
-    runs::each(text, from, to, |kind, start, end| {
-        match kind {
-            Kind::Hangul => {
-                let digits_follow = text[end..to].starts_with(|c: char| c.is_ascii_digit());
-                hangul(text, start, end, before.is_some_and(Kind::bears_suffix), digits_follow, found);
+    Known::with(|known| {
+        let mut before = None;
+        runs::each(text, from, to, |kind, start, end| {
+            match kind {
+                Kind::Hangul => {
+                    let digits_follow = text.as_bytes()[end..to].first().is_some_and(u8::is_ascii_digit);
+                    hangul(text, start, end, before.is_some_and(Kind::bears_suffix), digits_follow, known, found);
+                }
+                Kind::Space => {}
+                _ => found(Piece { start, end, part: Part::Other }),
             }
-            Kind::Space => {}
-            _ => found(Piece { start, end, part: Part::Other }),
-        }
-        before = Some(kind);
+            before = Some(kind);
+        });
     });
 }
 
 /// Splits a run of syllables. `attached`: letters or a bracket stand before it, so that all of it
 /// may be suffix.
-fn hangul(text: &str, start: usize, end: usize, attached: bool, digits_follow: bool, found: &mut impl FnMut(Piece)) {
+fn hangul(text: &str, start: usize, end: usize, attached: bool, digits_follow: bool, known: &mut Known, found: &mut impl FnMut(Piece)) {
     let mut buffer = [0; MAX_SYLLABLES];
-    let length = (end - start) / WIDTH;
-    let piece = |from: usize, to: usize, part| Piece { start: start + from * WIDTH, end: start + to * WIDTH, part };
+    let length = (end - start) / SYLLABLE;
+    let piece = |from: usize, to: usize, part| Piece { start: start + from * SYLLABLE, end: start + to * SYLLABLE, part };
     if length > MAX_SYLLABLES {
         found(piece(0, length, Part::Stem));
         return;
     }
-    for (slot, c) in buffer.iter_mut().zip(text[start..end].chars()) {
-        *slot = number(c).unwrap_or(0);
+    let (syllables, _) = text.as_bytes()[start..end].as_chunks::<SYLLABLE>();
+    for (slot, bytes) in buffer.iter_mut().zip(syllables) {
+        *slot = number_of_bytes(*bytes);
     }
-    let mut tail = Tail::new(&buffer[..length], attached);
+    let word = &buffer[..length];
+    let key = Key::new(word, attached, digits_follow);
+    if let Some(pieces) = key.and_then(|key| known.get(key)) {
+        pieces.iter().for_each(|&(from, to, part)| found(piece(from.into(), to.into(), part)));
+        return;
+    }
+    let mut tail = Tail::new(word, attached);
     tail.take_prefix_of_number(digits_follow);
     tail.take_suffixes();
     tail.take_stem();
-    for &(from, to, part) in tail.pieces[..tail.count].iter().rev() {
-        found(piece(from.into(), to.into(), part));
+    let pieces = tail.pieces[..tail.count].iter().rev().copied();
+    if let Some(key) = key {
+        known.insert(key, pieces.clone());
     }
+    pieces.for_each(|(from, to, part)| found(piece(from.into(), to.into(), part)));
 }
 
 /// What is left of a run, and the pieces taken off its right end so far.

@@ -5,10 +5,10 @@ const FIRST: u32 = 0xAC00;
 /// How many syllables there are.
 pub(super) const COUNT: u32 = 11_172;
 
-/// The number of a syllable; none for other characters.
-pub(super) fn number(c: char) -> Option<u16> {
-    let code = u32::from(c).wrapping_sub(FIRST);
-    (code < COUNT).then_some(code as u16)
+/// The number of the syllable that these bytes of UTF-8 are.
+pub(super) fn number_of_bytes([first, second, third]: [u8; 3]) -> u16 {
+    let code = u32::from(first & 0xF) << 12 | u32::from(second & 0x3F) << 6 | u32::from(third & 0x3F);
+    code.wrapping_sub(FIRST) as u16
 }
 
 /// Finals (받침) by their number.

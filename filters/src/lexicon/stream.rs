@@ -4,6 +4,8 @@ use std::str::Chars;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::chars::{SYLLABLE, syllables};
+
 /// What stood before a character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -37,11 +39,17 @@ impl Stream {
         let mut gap = Gap::Hard;
         let mut signs = 0;
         let mut rest = text.chars();
-        while let Some(c) = rest.next() {
+        loop {
+            // Most of a Korean text needs no look at each character.
+            let (run, behind) = rest.as_str().split_at(syllables(rest.as_str().as_bytes()));
+            if !run.is_empty() {
+                stream.push_run(run, gap);
+                (gap, signs, rest) = (Gap::None, 0, behind.chars());
+            }
+            let Some(c) = rest.next() else { break };
             let c = plain(c);
             let letter = match c {
-                '가'..='힣' | 'ㅏ'..='ㅣ' => Some(c),
-                'a'..='z' => Some(c),
+                'ㅏ'..='ㅣ' | 'a'..='z' => Some(c),
                 ' ' if gap == Gap::None => {
                     (gap, signs) = (Gap::Space, 1);
                     continue;
@@ -85,6 +93,18 @@ impl Stream {
     fn push(&mut self, letter: char, gap: Gap) {
         self.letters.push((self.text.len() as u32, gap));
         self.text.push(letter);
+    }
+
+    /// Adds syllables that stand together behind a gap.
+    fn push_run(&mut self, syllables: &str, gap: Gap) {
+        let start = self.text.len() as u32;
+        let starts = (start..).step_by(SYLLABLE).take(syllables.len() / SYLLABLE);
+        let first = self.letters.len();
+        self.letters.extend(starts.map(|start| (start, Gap::None)));
+        if let Some((_, before)) = self.letters.get_mut(first) {
+            *before = gap;
+        }
+        self.text.push_str(syllables);
     }
 
     /// A digit or sign that stands for a letter between two of Latin: `sh1t`, `a$$`.

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::Sampling;
 use crate::error::{Error, Result};
+#[cfg(feature = "cuda")]
+use crate::kernels::gpu::Choice;
 use crate::model::Slots;
 use crate::rng::Rng;
 
@@ -113,12 +115,26 @@ impl Sequence {
 
     /// Draws the next token from the logits of the last one.
     pub(super) fn draw(&self, logits: &[f32], seed: u64) -> Result<(u32, f32)> {
-        let at = self.ids.len();
-        let uniform = || Rng::new(seed, &format!("generate {} {at}", self.request.id)).uniform();
-        self.request.sampling.draw(logits, &self.seen, uniform).ok_or_else(|| Error::Request {
-            id: self.request.id,
-            detail: format!("the model's logits after {at} tokens are not finite numbers"),
-        })
+        self.request.sampling.draw(logits, &self.seen, || self.uniform(seed)).ok_or_else(|| self.not_finite())
+    }
+
+    /// The same for a card, which draws the same from the same logits. It knows of no penalty.
+    #[cfg(feature = "cuda")]
+    pub(super) fn choice(&self, seed: u64) -> Choice {
+        let Sampling { temperature, top_p, min_p, top_k, .. } = self.request.sampling;
+        let uniform = if temperature > 0.0 { self.uniform(seed) } else { 0.0 };
+        Choice { temperature, top_p, min_p, uniform, top_k }
+    }
+
+    /// What the next draw is made by.
+    fn uniform(&self, seed: u64) -> f64 {
+        Rng::new(seed, &format!("generate {} {}", self.request.id, self.ids.len())).uniform()
+    }
+
+    /// That there is nothing to be drawn from.
+    pub(super) fn not_finite(&self) -> Error {
+        let detail = format!("the model's logits after {} tokens are not finite numbers", self.ids.len());
+        Error::Request { id: self.request.id, detail }
     }
 
     pub(super) fn push(&mut self, id: u32, log_prob: f32) {

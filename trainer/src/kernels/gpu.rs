@@ -6,9 +6,11 @@
 
 mod attention;
 mod boxes;
+mod decode;
 mod embedding;
 mod engine;
 mod gemm;
+mod graph;
 mod group;
 mod half;
 mod linear;
@@ -22,6 +24,9 @@ mod swiglu;
 mod tape;
 
 pub(crate) use attention::attention;
+#[cfg(test)]
+pub(crate) use decode::draw;
+pub(crate) use decode::{Choice, Decoder, Drawn, Fresh, LayerParts, Limits, Parts};
 pub(crate) use embedding::embed;
 pub(crate) use engine::{end_profile, fault, start_profile};
 pub(crate) use group::{add_up, join, on_streams_of};

@@ -17,33 +17,58 @@ pub(crate) struct Batch {
     pub(super) spans: [(usize, usize); SIZE],
     pub(super) found: [Packed; SIZE],
     sets: [u32; SIZE],
+    /// Which pieces the cache did not know, and how many.
+    unknowns: [u8; SIZE],
+    unknown: usize,
 }
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { len: 0, keys: [0; SIZE], spans: [(0, 0); SIZE], found: [Packed::NONE; SIZE], sets: [0; SIZE] }
+        let found = [Packed::NONE; SIZE];
+        Self { len: 0, keys: [0; SIZE], spans: [(0, 0); SIZE], found, sets: [0; SIZE], unknowns: [0; SIZE], unknown: 0 }
     }
 
     /// Adds a piece; true says that the batch is full.
     #[inline]
     pub(super) fn push(&mut self, key: u128, start: usize, end: usize) -> bool {
+        self.offer(key, start, end, true)
+    }
+
+    /// The same where it is only known now whether the piece ends there; the next one takes its place if not.
+    #[inline]
+    pub(super) fn offer(&mut self, key: u128, start: usize, end: usize, ends: bool) -> bool {
         let at = self.len % SIZE;
         self.keys[at] = key;
         self.spans[at] = (start, end);
-        self.sets[at] = Cache::set_of(key);
-        self.len = at + 1;
+        self.len = at + usize::from(ends);
         self.len == SIZE
     }
 
-    /// Asks the cache for all pieces.
+    /// Asks the cache for all pieces, and takes those that it does not know down as unknown.
     #[inline]
     pub(super) fn look_up(&mut self, cache: &Cache) {
+        let asked = self.keys.iter().zip(&mut self.sets).take(self.len);
         // Reads of nothing but the sets overlap best, many at a time; the comparisons then find them near.
-        let near = self.sets[..self.len].iter().fold(0, |near, &set| near ^ cache.touch(set));
+        let near = asked.fold(0, |near, (&key, set)| {
+            *set = Cache::set_of(key);
+            near ^ cache.touch(*set)
+        });
         std::hint::black_box(near);
         let asked = self.keys.iter().zip(&self.sets).zip(&mut self.found);
-        for ((&key, &set), found) in asked.take(self.len) {
-            *found = cache.in_set(set, key);
-        }
+        asked.take(self.len).for_each(|((&key, &set), found)| *found = cache.in_set(set, key));
+        self.unknown = 0;
+        (0..self.len).for_each(|at| self.note_unknown(at));
+    }
+
+    /// Takes a piece down if it is unknown; without a branch, since that cannot be guessed.
+    #[inline]
+    fn note_unknown(&mut self, at: usize) {
+        self.unknowns[self.unknown % SIZE] = at as u8;
+        self.unknown += usize::from(self.found[at % SIZE] == Packed::NONE);
+    }
+
+    /// Keys of the pieces that are unknown.
+    pub(super) fn unknown_keys(&self) -> impl Iterator<Item = u128> {
+        self.unknowns.iter().take(self.unknown).map(|&at| self.keys[usize::from(at) % SIZE])
     }
 }

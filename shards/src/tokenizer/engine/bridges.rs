@@ -73,10 +73,7 @@ impl Bridges {
             return false;
         }
         let whole = if HANGUL.contains(&a) && HANGUL.contains(&b) { &self.hangul } else { &self.other };
-        if whole.has((WHOLE, a), (WHOLE, b)) {
-            return false;
-        }
-        !self.parts_bridge(a, b)
+        !(whole.has((WHOLE, a), (WHOLE, b)) | self.parts_bridge(a, b))
     }
 
     /// Whether some token may lie between two characters and hold only a part of the left one, which

@@ -1,4 +1,4 @@
-//! What was encoded lately: pieces of up to 15 bytes that became up to 5 ids.
+//! What was encoded lately: pieces of up to 15 bytes that became up to 6 ids.
 //!
 //! The size is fixed. A piece is its own key, so a hit compares no memory elsewhere, and a set of two
 //! entries is one cache line.
@@ -8,11 +8,13 @@ use super::hash::hash_key;
 /// Longest piece that is remembered.
 pub(crate) const LONGEST: usize = 15;
 /// Most ids that are remembered.
-pub(crate) const MOST: usize = 5;
+const MOST: usize = 6;
+/// Ids that hardly any piece has more of.
+const FEW: usize = 3;
 /// Sets of two entries: 2 MB.
 const SETS: usize = 1 << 15;
 
-/// The ids of a piece: their count in the low byte, then 24 bits each. Zero is no entry.
+/// The ids of a piece: their count in the low 4 bits, then 20 bits each. Zero is no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Packed(u128);
 
@@ -20,21 +22,24 @@ impl Packed {
     /// No entry.
     pub(crate) const NONE: Self = Self(0);
 
-    /// Packs ids below 2^24; none if there are too many.
+    /// Packs ids; none if there are too many, or one is 2^20 or more.
     pub(crate) fn new(ids: &[u32]) -> Option<Self> {
-        let bits = || ids.iter().rev().fold(0, |bits, &id| bits << 24 | u128::from(id));
-        (ids.len() <= MOST).then(|| Self(bits() << 8 | ids.len() as u128))
+        let bits = || ids.iter().rev().fold(0, |bits, &id| bits << 20 | u128::from(id));
+        (ids.len() <= MOST && ids.iter().all(|id| id >> 20 == 0)).then(|| Self(bits() << 4 | ids.len() as u128))
     }
 
     /// Appends the ids.
     #[inline]
     pub(crate) fn push_to(self, out: &mut Vec<u32>) {
-        let mut bits = self.0 >> 8;
-        out.push(bits as u32 & 0xff_ffff);
-        for _ in 1..self.0 as u8 {
-            bits >>= 24;
-            out.push(bits as u32 & 0xff_ffff);
+        let id = |at: usize| (self.0 >> (4 + 20 * at)) as u32 & 0xf_ffff;
+        // A few are written and those beyond the count taken back: how many there are cannot be guessed.
+        let count = self.0 as usize & 15;
+        let length = out.len() + count;
+        out.extend_from_slice(&[id(0), id(1), id(2)]);
+        if count > FEW {
+            out.extend_from_slice(&[id(3), id(4), id(5)]);
         }
+        out.truncate(length);
     }
 }
 
@@ -54,17 +59,32 @@ pub(crate) fn key(text: &[u8], start: usize, end: usize) -> u128 {
             }
         },
     };
-    (all & ((1 << (8 * length)) - 1)) | (length as u128) << 120
+    (all & MASKS[length % 16]) | (length as u128) << 120
 }
+
+/// By length, the bits of as many bytes.
+const MASKS: [u128; 16] = {
+    let (mut masks, mut length) = ([0; 16], 1);
+    while length < 16 {
+        masks[length] = masks[length - 1] << 8 | 0xff;
+        length += 1;
+    }
+    masks
+};
 
 /// A set-associative cache.
 pub(crate) struct Cache {
-    sets: Vec<[(u128, Packed); 2]>,
+    sets: Vec<Set>,
 }
+
+/// Two entries, the newer one first: one cache line.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Set([(u128, Packed); 2]);
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        Self { sets: vec![[(0, Packed::NONE); 2]; SETS] }
+        Self { sets: vec![Set([(0, Packed::NONE); 2]); SETS] }
     }
 
     /// The set that a key belongs to.
@@ -76,15 +96,15 @@ impl Cache {
     /// Reads a set, so that the next to read it need not wait.
     #[inline]
     pub(crate) fn touch(&self, set: u32) -> u64 {
-        self.sets[set as usize % SETS][0].0 as u64
+        self.sets[set as usize % SETS].0[0].0 as u64
     }
 
     /// The ids of a piece, or none; without a branch, so that many can be asked for at once.
     #[inline]
     pub(crate) fn in_set(&self, set: u32, key: u128) -> Packed {
-        let [first, second] = &self.sets[set as usize % SETS];
-        let second = if second.0 == key { second.1 } else { Packed::NONE };
-        if first.0 == key { first.1 } else { second }
+        let Set([first, second]) = &self.sets[set as usize % SETS];
+        let of = |entry: &(u128, Packed)| entry.1.0 & u128::from(entry.0 == key).wrapping_neg();
+        Packed(of(first) | of(second))
     }
 
     /// The ids of a piece, or none.
@@ -95,7 +115,7 @@ impl Cache {
 
     /// Remembers the ids of a piece; the older entry of its set goes.
     pub(crate) fn put(&mut self, key: u128, ids: Packed) {
-        let set = &mut self.sets[Self::set_of(key) as usize % SETS];
+        let Set(set) = &mut self.sets[Self::set_of(key) as usize % SETS];
         set[1] = set[0];
         set[0] = (key, ids);
     }
@@ -107,12 +127,12 @@ mod tests {
 
     #[test]
     fn packs_what_it_gives_back() {
-        for ids in [&[7][..], &[0], &[0, 0xff_ffff, 3], &[1, 2, 3, 4, 5]] {
+        for ids in [&[7][..], &[0], &[0, 0xf_ffff, 3], &[1, 2, 3, 4], &[1, 2, 3, 4, 5, 6]] {
             let mut out = vec![9];
             Packed::new(ids).unwrap().push_to(&mut out);
             assert_eq!(out[1..], *ids);
         }
-        assert_eq!(Packed::new(&[1; 6]), None);
+        assert_eq!(Packed::new(&[1; 7]), None);
     }
 
     #[test]

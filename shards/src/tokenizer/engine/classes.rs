@@ -17,6 +17,8 @@ pub(crate) const SPACE: u8 = 1 << 2;
 pub(crate) const UPPER: u8 = 1 << 3;
 /// `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`.
 pub(crate) const LOWER: u8 = 1 << 4;
+/// `[\p{P}\p{S}]`.
+pub(crate) const SIGN: u8 = 1 << 5;
 /// `[\r\n]`.
 pub(crate) const BREAK: u8 = 1 << 6;
 /// May be changed by NFC, or may change what stands before it.
@@ -122,6 +124,7 @@ pub(super) mod tests {
             (r"[\s]", SPACE),
             (r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", UPPER),
             (r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", LOWER),
+            (r"[\p{P}\p{S}]", SIGN),
             (r"[\r\n]", BREAK),
         ];
         sets.iter().for_each(|(set, flag)| mark(&text, set, *flag, &mut classes));

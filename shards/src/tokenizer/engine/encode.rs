@@ -55,9 +55,12 @@ impl Engine {
     fn words(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
         let mut at = 0;
         while at < text.len() {
-            let end = self.scanner.end(text, at);
-            self.word(state, text, at, end, out);
-            at = end;
+            let stop = self.scanner.stop(text, at);
+            while at < stop {
+                let end = self.scanner.end(&text[..stop], at);
+                self.word(state, text, at, end, out);
+                at = end;
+            }
         }
         self.flush(state, text, out);
     }
@@ -86,7 +89,8 @@ impl Engine {
 
     /// Whether a text is one pre-token.
     pub(crate) fn is_word(&self, text: &str) -> bool {
-        !text.is_empty() && self.scanner.end(text.as_bytes(), 0) == text.len()
+        let text = text.as_bytes();
+        !text.is_empty() && self.scanner.stop(text, 0) == text.len() && self.scanner.end(text, 0) == text.len()
     }
 
     /// Appends the ids of a pre-token.
@@ -118,10 +122,12 @@ impl Engine {
         let mut at = start + length;
         while at < end {
             let (right, length) = char_at(text, at);
-            if self.bridges.can_cut(left, right) {
-                self.piece(state, text, piece, at, false, out);
-                piece = at;
+            // Whether to cut cannot be guessed, so that both cases take the same steps.
+            let cut = self.bridges.can_cut(left, right);
+            if state.batch.offer(piece_key(text, piece, at), piece, at, cut) {
+                self.flush(state, text, out);
             }
+            piece = if cut { at } else { piece };
             left = right;
             at += length;
         }
@@ -131,8 +137,7 @@ impl Engine {
     #[inline]
     fn piece(&self, state: &mut State, text: &[u8], start: usize, end: usize, whole: bool, out: &mut Vec<u32>) {
         let mark = if whole { self.whole_mark } else { 0 };
-        let key = if end - start <= cache::LONGEST { cache::key(text, start, end) | mark } else { mark };
-        if state.batch.push(key, start, end) {
+        if state.batch.push(piece_key(text, start, end) | mark, start, end) {
             self.flush(state, text, out);
         }
     }
@@ -141,6 +146,12 @@ impl Engine {
     pub(super) fn whole_mark(has_irregular: bool) -> u128 {
         if has_irregular { WHOLE } else { 0 }
     }
+}
+
+/// The key of a piece, zero for one that is too long to have one.
+#[inline]
+fn piece_key(text: &[u8], start: usize, end: usize) -> u128 {
+    if end - start <= cache::LONGEST { cache::key(text, start, end) } else { 0 }
 }
 
 impl PieceModel for Engine {

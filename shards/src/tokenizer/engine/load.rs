@@ -8,7 +8,7 @@ use super::Unsupported;
 use super::added::Added;
 use super::nfc::nfc;
 use super::pairs::{MAX_ID, MAX_MERGES};
-use super::pattern::{self, Rules};
+use super::pattern::{self, Rules, Stops};
 use crate::tokenizer::byte_level;
 
 /// A tokenizer.json of the kind that the engine knows.
@@ -66,25 +66,44 @@ fn normalizer(part: &Value) -> Result<bool> {
     }
 }
 
-fn pre_tokenizer(part: &Value) -> Result<Rules> {
-    let (split, bytes) = match part["pretokenizers"].as_array().map(Vec::as_slice) {
-        Some([split, bytes]) => (Some(split), bytes),
-        Some([only]) => (None, only),
-        Some(_) => return no("a sequence of more than two pre-tokenizers"),
-        None => (None, part),
+pub(super) fn pre_tokenizer(part: &Value) -> Result<Rules> {
+    let parts = part["pretokenizers"].as_array().map_or(std::slice::from_ref(part), Vec::as_slice);
+    let Some((bytes, splits)) = parts.split_last() else {
+        return no("a sequence of no pre-tokenizers");
     };
     if !is(bytes, "ByteLevel") || bytes["add_prefix_space"] != false {
         return no(format!("pre-tokenizer {}", bytes["type"]));
     }
-    let by_itself = bytes["use_regex"] != false;
-    let Some(split) = split else {
-        return if by_itself { Ok(pattern::GPT2) } else { no("no splitting pattern") };
+    let (stops, splits) = match splits {
+        [digits, rest @ ..] if is(digits, "Digits") && digits["individual_digits"] == true => (Stops::Digit, rest),
+        [digits, rest @ ..] if is(digits, "Digits") => (Stops::Digits, rest),
+        _ => (Stops::None, splits),
     };
-    if by_itself || !is(split, "Split") || split["behavior"] != "Isolated" || split["invert"] != false {
-        return no("a pre-tokenizer other than an isolated split and bytes");
+    let rules = match (splits, bytes["use_regex"] != false) {
+        ([], true) => pattern::GPT2,
+        ([], false) => return no("no splitting pattern"),
+        (_, true) => return no("a pre-tokenizer other than isolated splits and bytes"),
+        (_, false) => {
+            let patterns = splits.iter().map(|split| regex(split, splits.len() == 1)).collect::<Result<Vec<&str>>>()?;
+            pattern::find(&patterns).ok_or_else(|| Unsupported(format!("splitting pattern {:?}", patterns.join("\" then \""))))?
+        }
+    };
+    match (stops, rules.stops) {
+        (Stops::None, _) => Ok(rules),
+        (_, Stops::None) => Ok(Rules { stops, ..rules }),
+        _ => no("digits split twice"),
     }
-    let regex = split["pattern"]["Regex"].as_str().unwrap_or_default();
-    pattern::find(regex).ok_or_else(|| Unsupported(format!("splitting pattern {regex:?}")))
+}
+
+/// The regular expression of a split that keeps all of the text. Where the only one takes every character, removing
+/// what is left between its matches removes nothing.
+fn regex(split: &Value, only: bool) -> Result<&str> {
+    let isolated = split["behavior"] == "Isolated" && split["invert"] == false;
+    let matches = only && split["behavior"] == "Removed" && split["invert"] == true;
+    if !is(split, "Split") || !(isolated || matches) {
+        return no("a pre-tokenizer other than isolated splits and bytes");
+    }
+    Ok(split["pattern"]["Regex"].as_str().unwrap_or_default())
 }
 
 fn bytes_of(token: &str) -> Option<Vec<u8>> {

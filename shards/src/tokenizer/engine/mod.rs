@@ -3,7 +3,7 @@
 //!
 //! 1. [`load`] reads a tokenizer.json, or says why the library has to encode with it.
 //! 2. [`added`] finds added tokens in a text, [`nfc`] normalizes what is between them.
-//! 3. [`scan`] splits that into pre-tokens by one of the patterns of [`pattern`].
+//! 3. [`scan`] splits that into pre-tokens by one of the patterns of [`pattern`]; [`stops`] and [`runs`] help.
 //! 4. [`bridges`] says where a pre-token with Hangul or other wide characters may be cut.
 //! 5. [`pieces`] looks pieces up, [`cache`] and [`long_cache`] remember them, [`tokens`] knows those that are tokens, and [`merge`]
 //!    encodes the rest by the merges in [`pairs`].
@@ -27,8 +27,10 @@ mod nfc;
 mod pairs;
 mod pattern;
 mod pieces;
+mod runs;
 mod scan;
 mod state;
+mod stops;
 mod tokens;
 mod utf8;
 

@@ -47,9 +47,17 @@ fn is_unstable(text: &[u8], at: usize) -> bool {
 /// Where the next unstable character begins; `at` is a boundary.
 fn next_unstable(text: &[u8], mut at: usize) -> Option<usize> {
     let classes = &*CLASSES;
+    let mut slowly = at;
     while let Some(&first) = text.get(at) {
+        if at >= slowly {
+            if calm(&text[at..]) {
+                at += CHUNK;
+                continue;
+            }
+            slowly = at + CHUNK;
+        }
         match first {
-            0..FIRST => at += plain(&text[at..]),
+            0..FIRST => at += 1,
             _ if is_syllable(text, at) => at += 3,
             _ => {
                 let (code, length) = char_at(text, at);
@@ -63,11 +71,23 @@ fn next_unstable(text: &[u8], mut at: usize) -> Option<usize> {
     None
 }
 
-/// Bytes that may be passed over at once, where the first may.
+/// Bytes that are looked at together.
+const CHUNK: usize = 32;
+
+/// Whether no unstable character begins in the next bytes, as far as their values alone tell: in plain text, Han and Hangul.
 #[inline]
-fn plain(text: &[u8]) -> usize {
-    let whole = text.first_chunk::<32>().is_some_and(|chunk| chunk.iter().fold(0, |most, &byte| byte.max(most)) < FIRST);
-    if whole { 32 } else { 1 }
+fn calm(text: &[u8]) -> bool {
+    let Some(bytes) = text.first_chunk::<{ CHUNK + 1 }>() else {
+        return false;
+    };
+    let stable = |at: usize| {
+        let (byte, next) = (bytes[at], bytes[at + 1]);
+        (byte < FIRST)
+            | (byte.wrapping_sub(0xe4) < 6)
+            | (byte & 0xfe == 0xec) & ((byte == 0xec) | (next < 0x9e))
+            | (byte & 0xfe == 0xea) & ((byte == 0xeb) | (next >= 0xb0))
+    };
+    (0..CHUNK).fold(true, |all, at| all & stable(at))
 }
 
 #[cfg(test)]
@@ -90,9 +110,23 @@ mod tests {
     }
 
     #[test]
-    fn hangul_syllables_are_stable() {
+    fn what_is_passed_over_is_stable() {
         assert!((0xac00..=0xd7a3).all(|code| CLASSES.of(code) & UNSTABLE == 0));
         assert!((0..0x300).all(|code| CLASSES.of(code) & UNSTABLE == 0));
+        assert!((0x4000..0xa000).all(|code| CLASSES.of(code) & UNSTABLE == 0));
+    }
+
+    /// Every place of a chunk, and of the byte that ends it, for each kind of character.
+    #[test]
+    fn one_unstable_character_among_plain_ones() {
+        for plain in ["a", "é", "가", "힝", "漢", "ㅋ", "…", "😀"] {
+            for odd in ["\u{301}", "\u{1161}", "\u{11a8}", "\u{d7cb}", "\u{f900}", "\u{a66f}", "\u{3099}", "\u{1d165}", "\u{2126}"] {
+                for before in 0..40 {
+                    let text = plain.repeat(before) + odd + &plain.repeat(40);
+                    assert_eq!(nfc(&text).unwrap_or_else(|| text.clone()), library(&text), "{text:?}");
+                }
+            }
+        }
     }
 
     proptest! {

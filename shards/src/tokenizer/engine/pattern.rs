@@ -14,6 +14,8 @@ pub(crate) enum Words {
     WithMarks,
     /// Upper case before lower case: `[^\r\n\p{L}\p{N}]?[\p{Lu}…\p{M}]*[\p{Ll}…\p{M}]+` and so on.
     ByCase,
+    /// After a sign of ASCII or white space: ``[!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+``
+    AfterSign,
 }
 
 /// Where an English contraction (`'s`, `'ll`) is split off or joined.
@@ -29,6 +31,19 @@ pub(crate) enum Contractions {
     None,
 }
 
+/// What a text is split at before the pattern sees the pieces one by one, as texts of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stops {
+    /// Nothing.
+    None,
+    /// Each digit is a piece, as the pre-tokenizer `Digits` has it.
+    Digit,
+    /// Each run of digits is one.
+    Digits,
+    /// Up to three digits are one, and so is a run of Han and kana: `\p{N}{1,3}`, then `[一-龥぀-ゟ゠-ヿ]+`.
+    DigitsAndKana,
+}
+
 /// A splitting pattern, as the choices in which the known ones differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rules {
@@ -40,16 +55,18 @@ pub(crate) struct Rules {
     pub(crate) tail: &'static [u8],
     /// `\s*[\r\n]+` before the other rules on white space.
     pub(crate) breaks: bool,
+    pub(crate) stops: Stops,
 }
 
 /// GPT-2's pattern, which `ByteLevel` with `use_regex` applies.
 pub(crate) const GPT2: Rules =
-    Rules { words: Words::AfterSpace, contractions: Contractions::Lower, digits: usize::MAX, tail: b"", breaks: false };
+    Rules { words: Words::AfterSpace, contractions: Contractions::Lower, digits: usize::MAX, tail: b"", breaks: false, stops: Stops::None };
 
-const QWEN2: Rules = Rules { words: Words::AfterMark, contractions: Contractions::AnyCase, digits: 1, tail: b"\r\n", breaks: true };
+const QWEN2: Rules =
+    Rules { words: Words::AfterMark, contractions: Contractions::AnyCase, digits: 1, tail: b"\r\n", breaks: true, stops: Stops::None };
 const LLAMA3: Rules = Rules { digits: 3, ..QWEN2 };
 const QWEN3_5: Rules = Rules { words: Words::WithMarks, ..QWEN2 };
-const O200K: Rules = Rules { words: Words::ByCase, contractions: Contractions::Suffix, digits: 3, tail: b"\r\n/", breaks: true };
+const O200K: Rules = Rules { words: Words::ByCase, contractions: Contractions::Suffix, digits: 3, tail: b"\r\n/", ..QWEN2 };
 const TEKKEN: Rules = Rules { contractions: Contractions::None, digits: 1, ..O200K };
 
 /// Every known pattern as its files spell it.
@@ -72,7 +89,20 @@ pub(crate) const KNOWN: [(&str, Rules); 6] = [
     ),
 ];
 
-/// The rules of a pattern as a file spells it.
-pub(crate) fn find(pattern: &str) -> Option<Rules> {
-    KNOWN.iter().find(|(known, _)| *known == pattern).map(|(_, rules)| *rules)
+/// The patterns of DeepSeek V3, applied one after the other.
+pub(crate) const DEEPSEEK: [&str; 3] = [
+    r"\p{N}{1,3}",
+    "[一-龥\u{3040}-ゟ゠-ヿ]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+",
+];
+
+/// The rules of patterns as a file spells them.
+pub(crate) fn find(patterns: &[&str]) -> Option<Rules> {
+    match patterns {
+        [one] => KNOWN.iter().find(|(known, _)| known == one).map(|(_, rules)| *rules),
+        _ if patterns == DEEPSEEK => {
+            Some(Rules { words: Words::AfterSign, contractions: Contractions::None, digits: 3, stops: Stops::DigitsAndKana, ..QWEN2 })
+        }
+        _ => None,
+    }
 }

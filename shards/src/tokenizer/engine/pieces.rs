@@ -18,8 +18,7 @@ pub(super) trait PieceModel {
     #[inline(never)]
     fn flush(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
         state.batch.look_up(&state.cache);
-        let unknown = (0..state.batch.len).filter(|&at| state.batch.found[at] == Packed::NONE);
-        std::hint::black_box(unknown.fold(0, |near, at| near ^ self.touch(state.batch.keys[at] & !WHOLE)));
+        std::hint::black_box(state.batch.unknown_keys().fold(0, |near, key| near ^ self.touch(key & !WHOLE)));
         for at in 0..std::mem::take(&mut state.batch.len) {
             let found = state.batch.found[at];
             if found != Packed::NONE {

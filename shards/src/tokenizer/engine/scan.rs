@@ -3,13 +3,14 @@
 //! A regular expression takes the first alternative that matches at a place, and each alternative
 //! gives back what it took too much. What that comes to is written out in each function.
 
-use super::classes::{BREAK, CLASSES, Classes, LETTER, LOWER, NUMBER, SPACE, UPPER};
+use super::classes::{BREAK, CLASSES, Classes, LETTER, LOWER, NUMBER, SIGN, SPACE, UPPER};
 use super::pattern::{Contractions, Rules, Words};
+use super::runs::{ascii_run, syllables};
 use super::utf8::{char_at, is_syllable, start_of_last};
 
 /// Finds pre-tokens by one pattern.
 pub(crate) struct Scanner {
-    rules: Rules,
+    pub(super) rules: Rules,
     classes: &'static Classes,
 }
 
@@ -23,14 +24,17 @@ impl Scanner {
         let text = text.as_bytes();
         let mut at = 0;
         while at < text.len() {
-            let end = self.end(text, at);
-            sink(&text[at..end])?;
-            at = end;
+            let stop = self.stop(text, at);
+            while at < stop {
+                let end = self.end(&text[..stop], at);
+                sink(&text[at..end])?;
+                at = end;
+            }
         }
         Ok(())
     }
 
-    /// Where the pre-token that begins at `at` ends; `at` is before the end of `text`.
+    /// Where the pre-token that begins at `at` ends; `at` is before the end of `text`, which goes on to the next stop.
     #[inline]
     pub(crate) fn end(&self, text: &[u8], at: usize) -> usize {
         let rules = self.rules;
@@ -47,6 +51,7 @@ impl Scanner {
             Words::AfterMark => self.word(text, at, class, length, LETTER, class & (BREAK | LETTER | NUMBER) == 0),
             Words::WithMarks => self.word_with_marks(text, at, class, length),
             Words::ByCase => self.word_by_case(text, at, class, length),
+            Words::AfterSign => return self.sign_or_word(text, at),
         };
         if let Some(end) = word {
             return end;
@@ -70,7 +75,7 @@ impl Scanner {
     }
 
     #[inline(always)]
-    fn class(&self, text: &[u8], at: usize) -> (u8, usize) {
+    pub(super) fn class(&self, text: &[u8], at: usize) -> (u8, usize) {
         match text.get(at) {
             None => (0, 0),
             Some(&byte) if byte < 128 => (self.classes.of_ascii(byte), 1),
@@ -85,8 +90,9 @@ impl Scanner {
     #[inline]
     fn run(&self, text: &[u8], mut at: usize, wanted: u8) -> usize {
         loop {
+            at = ascii_run(text, at, wanted);
             while is_syllable(text, at) {
-                at += 3;
+                at += syllables(text, at);
             }
             let (class, length) = self.class(text, at);
             if class & wanted == 0 {
@@ -156,7 +162,46 @@ impl Scanner {
         (upper > start).then(|| self.run(text, upper, LOWER))
     }
 
-    fn digits(&self, text: &[u8], mut at: usize) -> usize {
+    /// A pattern that leaves some characters out, such as control characters: up to where it matches again, they are
+    /// a pre-token.
+    fn sign_or_word(&self, text: &[u8], at: usize) -> usize {
+        self.match_of_signs(text, at).unwrap_or_else(|| {
+            let next = at + char_at(text, at).1;
+            self.piece(text, next, |at| self.match_of_signs(text, at).is_none())
+        })
+    }
+
+    fn match_of_signs(&self, text: &[u8], at: usize) -> Option<usize> {
+        let (class, length) = self.class(text, at);
+        let start = at + length;
+        if text[at].is_ascii_punctuation() {
+            let letters = text[start..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            if letters > 0 {
+                return Some(start + letters);
+            }
+        }
+        let run = |from| self.run(text, from, UPPER | LOWER);
+        if class & LETTER != 0 {
+            return Some(run(start));
+        }
+        if class & (BREAK | SIGN) == 0 {
+            let end = run(start);
+            // A mark is taken for the first character or for a part of the word itself.
+            if end > start || class & (UPPER | LOWER) != 0 {
+                return Some(end);
+            }
+        }
+        if class & SIGN != 0 {
+            return Some(self.marks(text, start));
+        }
+        let (next, next_length) = self.class(text, at + 1);
+        if text[at] == b' ' && next & SIGN != 0 {
+            return Some(self.marks(text, at + 1 + next_length));
+        }
+        (class & SPACE != 0).then(|| self.space(text, at))
+    }
+
+    pub(super) fn digits(&self, text: &[u8], mut at: usize) -> usize {
         for _ in 0..self.rules.digits {
             let (class, length) = self.class(text, at);
             if class & NUMBER == 0 {
@@ -167,11 +212,14 @@ impl Scanner {
         at
     }
 
-    /// Whether `[^\s\p{L}\p{N}]`, or `[^\s\p{L}\p{M}\p{N}]`, takes the character.
+    /// Whether `[^\s\p{L}\p{N}]`, `[^\s\p{L}\p{M}\p{N}]` or `[\p{P}\p{S}]` takes the character.
     #[inline]
     fn is_mark(&self, class: u8) -> bool {
-        let other = if self.rules.words == Words::WithMarks { UPPER | LOWER } else { LETTER };
-        class & (SPACE | NUMBER | other) == 0
+        match self.rules.words {
+            Words::AfterSign => class & SIGN != 0,
+            Words::WithMarks => class & (SPACE | NUMBER | UPPER | LOWER) == 0,
+            _ => class & (SPACE | NUMBER | LETTER) == 0,
+        }
     }
 
     /// The rest of a run of marks, and what may follow it.

@@ -40,13 +40,14 @@ pub(crate) fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80
 }
 
-/// Whether a Hangul syllable begins at `at`: U+AC00 to U+D77F, which the first two bytes tell.
+/// Whether a Hangul syllable begins at `at`.
 #[inline]
 pub(crate) fn is_syllable(text: &[u8], at: usize) -> bool {
-    match text.get(at) {
-        Some(0xeb | 0xec) => true,
-        Some(0xea) => text.get(at + 1).is_some_and(|&second| second >= 0xb0),
-        Some(0xed) => text.get(at + 1).is_some_and(|&second| second < 0x9e),
-        _ => false,
-    }
+    matches!(text.get(at..), Some(&[first, second, ..]) if begins_syllable(first, second))
+}
+
+/// Whether two bytes of UTF-8 begin a Hangul syllable, U+AC00 to U+D77F.
+#[inline]
+pub(crate) fn begins_syllable(first: u8, second: u8) -> bool {
+    u16::from_be_bytes([first, second]).wrapping_sub(0xeab0) <= 0xed9d - 0xeab0
 }

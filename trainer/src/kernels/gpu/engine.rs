@@ -121,7 +121,8 @@ pub(super) struct Engine {
     architecture: String,
     /// Whether the card is of the generation whose own instructions `cuda/hopper/` uses.
     pub(super) hopper: bool,
-    functions: BTreeMap<(Source, &'static str), sys::CUfunction>,
+    /// Kernels by name, with the dynamic shared memory that they may have.
+    functions: BTreeMap<(Source, &'static str), (sys::CUfunction, u32)>,
     modules: BTreeMap<Source, sys::CUmodule>,
     /// Opened when the first product is asked for.
     blas: Option<Blas>,
@@ -222,7 +223,7 @@ impl Queue {
 }
 
 /// Adds what was tried to the driver's answer.
-fn tried<E: std::fmt::Debug>(what: &str) -> impl Fn(E) -> String + '_ {
+pub(super) fn tried<E: std::fmt::Debug>(what: &str) -> impl Fn(E) -> String + '_ {
     move |error| format!("{what}: {error:?}")
 }
 
@@ -321,6 +322,31 @@ impl Engine {
         if grid.0 == 0 || grid.1 == 0 || grid.2 == 0 {
             return Ok(());
         }
+        self.start(source, name, (grid, threads, shared), args, false)
+    }
+
+    /// The same for a kernel that waits by itself for the one before (`await_before` in `cuda/decode/step.cuh`): where the card can,
+    /// its blocks come to their places while that one still runs.
+    pub(super) fn launch_early(
+        &mut self,
+        source: Source,
+        name: &'static str,
+        grid: (u32, u32, u32),
+        threads: u32,
+        shared: u32,
+        args: &[Arg],
+    ) -> Work {
+        self.start(source, name, (grid, threads, shared), args, self.hopper)
+    }
+
+    fn start(
+        &mut self,
+        source: Source,
+        name: &'static str,
+        (grid, threads, shared): ((u32, u32, u32), u32, u32),
+        args: &[Arg],
+        early: bool,
+    ) -> Work {
         let function = self.function(source, name, shared)?;
         let mut pointers: Vec<*mut c_void> = args
             .iter()
@@ -335,9 +361,26 @@ impl Engine {
         self.marked(
             || name.to_owned(),
             |engine| {
+                let mut attribute = sys::CUlaunchAttribute {
+                    id: sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
+                    pad: [0; 4],
+                    value: sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
+                };
+                let config = sys::CUlaunchConfig {
+                    gridDimX: grid.0,
+                    gridDimY: grid.1,
+                    gridDimZ: grid.2,
+                    blockDimX: threads,
+                    blockDimY: 1,
+                    blockDimZ: 1,
+                    sharedMemBytes: shared,
+                    hStream: engine.stream,
+                    attrs: ptr::from_mut(&mut attribute),
+                    numAttrs: u32::from(early),
+                };
                 // SAFETY: function and stream are of this context; the pointers are to `args`, which the
-                // driver copies before it returns; the rest is the contract above.
-                unsafe { result::launch_kernel(function, grid, (threads, 1, 1), shared, engine.stream, &mut pointers) }.map_err(tried(name))
+                // driver copies before it returns, as it does the configuration; the rest is the contract above.
+                unsafe { sys::cuLaunchKernelEx(&config, function, pointers.as_mut_ptr(), ptr::null_mut()) }.result().map_err(tried(name))
             },
         )
     }
@@ -348,9 +391,29 @@ impl Engine {
         unsafe { result::memset_d8_async(address, 0, bytes, self.stream) }.map_err(tried("fill a buffer with zeros"))
     }
 
+    /// Writes to a buffer, in order with the kernels.
+    pub(super) fn upload(&self, address: u64, words: &[i32]) -> Work {
+        // SAFETY: the caller's buffer has room for the words; the driver has read memory that is not pinned when it returns.
+        unsafe { result::memcpy_htod_async(address, words, self.stream) }.map_err(tried("write to a buffer"))
+    }
+
+    /// Copies from buffer to buffer.
+    pub(super) fn copy(&self, from: u64, to: u64, bytes: usize) -> Work {
+        // SAFETY: the caller gives buffers of at least this size.
+        unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream) }.map_err(tried("copy a buffer"))
+    }
+
+    /// Whether kernels are measured one by one.
+    pub(super) fn is_profiled(&self) -> bool {
+        self.profile.is_some()
+    }
+
     fn function(&mut self, source: Source, name: &'static str, shared: u32) -> Result<sys::CUfunction, String> {
-        if let Some(function) = self.functions.get(&(source, name)) {
-            return Ok(*function);
+        let known = self.functions.get(&(source, name)).copied();
+        if let Some((function, allowed)) = known
+            && shared <= allowed
+        {
+            return Ok(function);
         }
         let module = match self.modules.get(&source) {
             Some(module) => *module,
@@ -365,12 +428,13 @@ impl Engine {
         let named = CString::new(name).map_err(tried(name))?;
         // SAFETY: the module stays loaded for the life of the program.
         let function = unsafe { result::module::get_function(module, named) }.map_err(tried(name))?;
+        let allowed = shared.max(SHARED_DEFAULT);
         if shared > 0 {
             let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             // SAFETY: the function was just found.
-            unsafe { result::function::set_function_attribute(function, most, shared.max(SHARED_DEFAULT) as i32) }.map_err(tried(name))?;
+            unsafe { result::function::set_function_attribute(function, most, allowed as i32) }.map_err(tried(name))?;
         }
-        self.functions.insert((source, name), function);
+        self.functions.insert((source, name), (function, if shared > 0 { allowed } else { 0 }));
         Ok(function)
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::engine::{Arg, Queue};
+use super::engine::{Arg, Engine, Queue, Work};
 use super::source::Source;
 use super::tape::{Input, empty, integers, tensor};
 use crate::quant::nf4::Nf4;
@@ -38,17 +38,29 @@ impl Nf4Matrix {
         Self { shape, codes: words(codes), absmax: words(absmax), nested: floats(nested_absmax), map: floats(map), offset }
     }
 
-    /// The matrix in bfloat16.
-    pub(super) fn whole(&self, queue: &mut Queue) -> CubeTensor {
+    /// Rows and columns.
+    pub(super) fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+
+    /// Codes, absolute maxima, what those are multiplied by, and the levels they stand for.
+    pub(super) fn parts(&self) -> [CubeTensor; 4] {
         let [codes, absmax] = [&self.codes, &self.absmax].map(|words| integers(words.clone()));
         let [nested, map] = [&self.nested, &self.map].map(|floats| Input::of(floats.clone()).data);
+        [codes, absmax, nested, map]
+    }
+
+    /// What is added to the levels of the absolute maxima.
+    pub(super) fn offset(&self) -> f32 {
+        self.offset
+    }
+
+    /// The matrix in bfloat16.
+    pub(super) fn whole(&self, queue: &mut Queue) -> CubeTensor {
+        let [codes, absmax, nested, map] = self.parts();
         let whole = empty(&codes, self.shape, DType::BF16);
-        let (offset, chunks) = (self.offset, self.shape[0] * self.shape[1] / 8);
-        queue.add([&codes, &absmax, &nested, &map, &whole], move |engine, at| {
-            let grid = (chunks.div_ceil(256) as u32, 1, 1);
-            let args = [&at.map(Arg::Address)[..], &[Arg::Float(offset), Arg::Long(chunks as i64)]].concat();
-            engine.launch(Source::Layer, "nf4", grid, 256, 0, &args)
-        });
+        let (offset, count) = (self.offset, self.shape[0] * self.shape[1]);
+        queue.add([&codes, &absmax, &nested, &map, &whole], move |engine, [parts @ .., whole]| unpack(engine, parts, offset, whole, count));
         whole
     }
 
@@ -64,4 +76,11 @@ impl Nf4Matrix {
     pub(crate) fn device(&self) -> Device {
         self.codes.device()
     }
+}
+
+/// Makes so many numbers of a matrix whole.
+pub(super) fn unpack(engine: &mut Engine, parts: [u64; 4], offset: f32, to: u64, count: usize) -> Work {
+    let chunks = count / 8;
+    let args = [&parts.map(Arg::Address)[..], &[Arg::Address(to), Arg::Float(offset), Arg::Long(chunks as i64)]].concat();
+    engine.launch(Source::Layer, "nf4", (chunks.div_ceil(256) as u32, 1, 1), 256, 0, &args)
 }

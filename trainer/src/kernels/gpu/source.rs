@@ -3,6 +3,7 @@
 use super::attention::hopper;
 
 const COMMON: &str = include_str!("cuda/common.cuh");
+const STEP: &str = include_str!("cuda/decode/step.cuh");
 
 /// A text that is compiled as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,14 @@ pub(super) enum Source {
     Loss,
     /// AdamW and the gradient norm.
     Optimizer,
+    /// A layer's parts in a step of decoding, beside its products.
+    DecodeLayer { head: usize },
+    /// Attention over the cache, for heads of this size of which so many share a head of keys and values.
+    DecodeAttention { head: usize, group: usize },
+    /// Products of few rows.
+    FewRows,
+    /// From logits to tokens.
+    Draw,
 }
 
 impl Source {
@@ -34,13 +43,18 @@ impl Source {
             Self::Layer => &[include_str!("cuda/layer.cu")],
             Self::Loss => &[include_str!("cuda/loss.cu")],
             Self::Optimizer => &[include_str!("cuda/optimizer.cu")],
+            Self::DecodeLayer { .. } => &[STEP, include_str!("cuda/decode/layer.cu")],
+            Self::DecodeAttention { .. } => &[STEP, include_str!("cuda/decode/attention.cu")],
+            Self::FewRows => &[include_str!("cuda/decode/few.cu")],
+            Self::Draw => &[STEP, include_str!("cuda/decode/draw.cu")],
         };
         [&[COMMON][..], own].concat().concat()
     }
 
     pub(super) fn defines(self) -> Vec<String> {
         match self {
-            Self::Attention { head } => vec![format!("-DHEAD={head}")],
+            Self::Attention { head } | Self::DecodeLayer { head } => vec![format!("-DHEAD={head}")],
+            Self::DecodeAttention { head, group } => vec![format!("-DHEAD={head}"), format!("-DGROUP={group}")],
             Self::HopperAttention { head } => hopper::defines(head),
             _ => Vec::new(),
         }

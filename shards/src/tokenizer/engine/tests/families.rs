@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl};
 
-use super::super::pattern::KNOWN;
+use super::super::pattern::{DEEPSEEK, KNOWN};
 use super::super::{Engine, Unsupported};
 use super::Both;
 use super::texts::{NASTY, long_spans, text};
@@ -35,14 +35,34 @@ fn file(pre_tokenizer: &Value, normalizer: &Value) -> Value {
     file
 }
 
+fn bytes() -> Value {
+    json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false})
+}
+
+/// Pre-tokenizers whose later parts see the pieces of earlier ones: StarCoder's and Command R's, one that keeps runs of
+/// digits, one before a pattern of its own, and DeepSeek V3's.
+pub(super) const SEQUENCES: [fn() -> Vec<Value>; 4] = [
+    || vec![digits(true), json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})],
+    || vec![digits(false), json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})],
+    || vec![digits(true), isolated(KNOWN[1].0), bytes()],
+    || DEEPSEEK.iter().map(|pattern| isolated(pattern)).chain([bytes()]).collect(),
+];
+
+fn digits(individual: bool) -> Value {
+    json!({"type": "Digits", "individual_digits": individual})
+}
+
+fn isolated(pattern: &str) -> Value {
+    json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
+}
+
 fn pre_tokenizers() -> Vec<Value> {
-    let split = |pattern: &str| {
-        json!({"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false},
-            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false}]})
-    };
+    let split = |pattern: &str| json!({"type": "Sequence", "pretokenizers": [isolated(pattern), bytes()]});
     let gpt2 = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    KNOWN.iter().map(|(pattern, _)| split(pattern)).chain([gpt2]).collect()
+    let kept = json!({"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": KNOWN[2].0}, "behavior": "Removed", "invert": true}, bytes()]});
+    let sequences = SEQUENCES.iter().map(|parts| json!({"type": "Sequence", "pretokenizers": parts()}));
+    KNOWN.iter().map(|(pattern, _)| split(pattern)).chain([gpt2, kept]).chain(sequences).collect()
 }
 
 /// Each family as it is, with NFC, and with merges ignored for whole pre-tokens that are tokens.
@@ -99,6 +119,20 @@ fn what_is_not_covered_says_why() {
     assert_eq!(reason(&|file| file["pre_tokenizer"] = json!({"type": "Whitespace"})), "pre-tokenizer \"Whitespace\"");
     let pattern = |file: &mut Value| file["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = json!("a+");
     assert_eq!(reason(&pattern), "splitting pattern \"a+\"");
+    let kept = |file: &mut Value| file["pre_tokenizer"]["pretokenizers"][0]["behavior"] = json!("Removed");
+    assert_eq!(reason(&kept), "a pre-tokenizer other than isolated splits and bytes");
+    let swapped = |file: &mut Value| {
+        let mut parts = SEQUENCES[3]();
+        parts.swap(0, 1);
+        file["pre_tokenizer"]["pretokenizers"] = json!(parts);
+    };
+    assert!(reason(&swapped).starts_with("splitting pattern \"["));
+    let twice = |file: &mut Value| {
+        let mut parts = SEQUENCES[3]();
+        parts.insert(0, digits(true));
+        file["pre_tokenizer"]["pretokenizers"] = json!(parts);
+    };
+    assert_eq!(reason(&twice), "digits split twice");
     assert!(
         reason(&|file| {
             file["model"]["vocab"].as_object_mut().unwrap().remove("a");

@@ -1,13 +1,18 @@
 //! Pre-tokens against the regular expressions themselves.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
-use tokenizers::SplitDelimiterBehavior;
+use serde_json::{Value, json};
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::pattern::Pattern;
+use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::super::classes::CLASSES;
-use super::super::pattern::KNOWN;
+use super::super::load;
+use super::super::pattern::{KNOWN, Rules};
 use super::super::scan::Scanner;
+use super::families::SEQUENCES;
 use super::texts::{NASTY, text};
 
 fn regex(pattern: &str) -> Split {
@@ -31,13 +36,40 @@ fn check(split: &Split, scanner: &Scanner, text: &str) -> Result<(), String> {
 }
 
 fn all() -> impl Iterator<Item = (Split, Scanner)> {
-    KNOWN.iter().map(|(pattern, rules)| (regex(pattern), Scanner::new(*rules)))
+    static ALL: LazyLock<Vec<(Split, Rules)>> = LazyLock::new(|| KNOWN.iter().map(|(pattern, rules)| (regex(pattern), *rules)).collect());
+    ALL.iter().map(|(split, rules)| (split.clone(), Scanner::new(*rules)))
+}
+
+/// Pre-tokenizers of several parts, as the library runs them.
+fn sequences() -> Vec<(PreTokenizerWrapper, Scanner)> {
+    let of = |parts: &fn() -> Vec<Value>| {
+        let file = json!({"type": "Sequence", "pretokenizers": parts()});
+        (serde_json::from_value(file.clone()).unwrap(), Scanner::new(load::pre_tokenizer(&file).unwrap()))
+    };
+    SEQUENCES.iter().map(of).collect()
+}
+
+fn check_sequence(library: &PreTokenizerWrapper, scanner: &Scanner, text: &str) -> Result<(), String> {
+    let mut split = PreTokenizedString::from(text);
+    library.pre_tokenize(&mut split).unwrap();
+    let expected: Vec<&str> =
+        split.get_splits(OffsetReferential::Original, OffsetType::Byte).into_iter().map(|(_, (start, end), _)| &text[start..end]).collect();
+    let mut found = Vec::new();
+    let mut keep = |word: &[u8]| {
+        found.push(String::from_utf8_lossy(word).into_owned());
+        Ok::<(), ()>(())
+    };
+    scanner.each_word(text, &mut keep).unwrap();
+    if found == expected { Ok(()) } else { Err(format!("{library:?} of {text:?}: {found:?}, not {expected:?}")) }
 }
 
 #[test]
 fn nasty_texts() {
     for (split, scanner) in all() {
         NASTY.iter().for_each(|text| check(&split, &scanner, text).unwrap());
+    }
+    for (library, scanner) in sequences() {
+        NASTY.iter().for_each(|text| check_sequence(&library, &scanner, text).unwrap());
     }
 }
 
@@ -54,13 +86,13 @@ fn all_triples_of_classes() {
         }
     }
     assert!((20..60).contains(&characters.len()), "{}", characters.len());
-    for (split, scanner) in all() {
-        for &a in &characters {
-            for &b in &characters {
-                for &c in &characters {
-                    let text = String::from_iter([a, b, c]);
-                    check(&split, &scanner, &text).unwrap();
-                }
+    let sequences = sequences();
+    for &a in &characters {
+        for &b in &characters {
+            for &c in &characters {
+                let text = String::from_iter([a, b, c]);
+                all().for_each(|(split, scanner)| check(&split, &scanner, &text).unwrap());
+                sequences.iter().for_each(|(library, scanner)| check_sequence(library, scanner, &text).unwrap());
             }
         }
     }
@@ -87,6 +119,9 @@ proptest! {
             if let Err(difference) = check(&split, &scanner, &text) {
                 return Err(TestCaseError::fail(difference));
             }
+        }
+        for (library, scanner) in sequences() {
+            check_sequence(&library, &scanner, &text).map_err(TestCaseError::fail)?;
         }
     }
 }

@@ -53,3 +53,12 @@ __device__ __forceinline__ float max_block(float x, float* scratch) {
     __syncthreads();
     return scratch[32];
 }
+
+// Waits for the kernel before, where this one was started early (`launch_early` in engine.rs), after letting the next one come.
+// Nothing that an earlier kernel writes is read before.
+__device__ __forceinline__ void await_before() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;");
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
