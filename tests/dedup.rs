@@ -112,7 +112,7 @@ fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
     assert!(why.contains("in passages that stand elsewhere too") && why.contains(&law[..30]), "{why}");
     let of = cut.iter().find(|line| line["id"] == **cut_page).unwrap()["elsewhere"][0]["of"].as_str().unwrap().to_owned();
     assert!(why.contains(&format!("words stand in {of} too (part ")), "{why}");
-    let sample = done(corpus.path(), &["sample", "out/old", "--reason", "substrings", "-k", "9"]).stdout;
+    let sample = done(corpus.path(), &["sample", "out/old", "--reason", "dedup/substrings", "-k", "9"]).stdout;
     assert!(
         sample.starts_with("shortened by dedup/substrings: 3 of 3 documents") && sample.contains(&format!("stand in {of} too")),
         "{sample}"
