@@ -271,7 +271,7 @@ fn a_decoder_that_gives_up_says_so_once() {
     let recipe = "output = 'out'\nmax-bad-rows = 100\n[[sources]]\nname = 's'\nbucket = 'b'\nfiles = 'data'\nformat = 'parquet'\n\
                   keep-meta = ['meta', 'messages', 'answers']\n[tokenizer]\nbytes = true\n";
     std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
-    let outcome = call(folder.path(), &["build", "recipe.toml", "--no-progress"]);
+    let outcome = call(folder.path(), &["build", "recipe.toml"]);
     is_civil(&outcome);
     assert!(complaints(folder.path()).contains("the decoder gave up"), "{} {}", outcome.stderr, complaints(folder.path()));
 }
