@@ -1,5 +1,7 @@
 //! `data`: what a training sees, asked of a run's files.
 
+mod documents;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -15,6 +17,7 @@ use crate::report::Ui;
 pub(crate) fn run(command: &DataCommand, ui: &Ui) -> Result<()> {
     match command {
         DataCommand::Order { run, step } => order(run, *step, ui),
+        DataCommand::Documents { run, out, format, dropped } => documents::documents(run, out, *format, *dropped, ui),
     }
 }
 

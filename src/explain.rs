@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::layout;
-use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed};
+use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed, stands_in};
 use crate::report::Ui;
 
 /// `malmoi explain [FILTER]`.
@@ -76,6 +76,10 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
             if let Some(passages) = &passages {
                 ui.data(format!("  lost       {} words of {} bytes in passages that stand elsewhere too", passages.words, passages.bytes));
                 cuts(&text, &passages.cut, ui);
+                for elsewhere in &passages.elsewhere {
+                    let passage = text.get(elsewhere.start as usize..elsewhere.end as usize).unwrap_or_default();
+                    ui.data(format!("  found      {}: {}", stands_in(elsewhere, id), super::inspect::excerpt(passage, 60)));
+                }
             }
             place(part, kept.row, &kept.source, &kept.bucket, ui);
             metrics(&kept.metrics, ui);

@@ -218,12 +218,12 @@ fn text(path: &Path, name: &str, records: usize, ui: &Ui) -> Result<()> {
 }
 
 fn table(path: &Path, records: usize, ui: &Ui) -> Result<()> {
-    let frame = corpora::table::read(path)?;
-    ui.data(format!("{} rows, {} columns", frame.height(), frame.width()));
-    ui.data(frame.head(Some(records)));
+    let (rows, frame) = corpora::table::head(path, records)?;
+    ui.data(format!("{rows} rows, {} columns", frame.width()));
+    ui.data(&frame);
     ui.event(
         "table",
-        &json!({ "rows": frame.height(), "columns": frame.get_column_names().iter().map(|name| name.to_string()).collect::<Vec<_>>() }),
+        &json!({ "rows": rows, "columns": frame.get_column_names().iter().map(|name| name.to_string()).collect::<Vec<_>>() }),
     );
     Ok(())
 }

@@ -80,6 +80,14 @@ impl Snapshot {
         files.filter(|file| !is_there(&self.folder, file)).map(|(file, _)| file.as_str()).collect()
     }
 
+    /// The fingerprint that `unit` was last finished with, if its files are still there.
+    pub(crate) fn finished(&self, unit: &str) -> Option<&str> {
+        self.entries
+            .get(unit)
+            .filter(|entry| !entry.fingerprint.is_empty() && present(&self.folder, entry))
+            .map(|entry| entry.fingerprint.as_str())
+    }
+
     /// Whether `unit` was finished with this fingerprint and its files are still there.
     pub(crate) fn is_current(&self, unit: &str, fingerprint: &str) -> bool {
         current(&self.entries, &self.folder, unit, fingerprint)

@@ -57,6 +57,12 @@ use report::Ui;
 static CANCEL: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !corpora::panic_is_caught() {
+            told(panic);
+        }
+    }));
     let cli = Cli::parse();
     let ui = Ui::new(&cli.common);
     match dispatch(&cli, &ui) {

@@ -147,4 +147,12 @@ pub(crate) use filters::dedup::Duplicate;
 pub(crate) use filters::dedup::Trimmed;
 
 /// A line of `substrings/`, as written by the deduplication.
-pub(crate) use filters::dedup::Passages;
+pub(crate) use filters::dedup::{Elsewhere, Passages};
+
+/// `45 words stand in law-7 too (part korean-000 of out/old)`.
+pub(crate) fn stands_in(elsewhere: &Elsewhere, id: &str) -> String {
+    let Elsewhere { words, of, of_part, of_run, .. } = elsewhere;
+    let run = of_run.as_ref().map(|run| format!(" of {run}")).unwrap_or_default();
+    let too = if of == id { "earlier in the same document" } else { "too" };
+    format!("{words} words stand in {of} {too} (part {of_part}{run})")
+}

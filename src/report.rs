@@ -6,6 +6,7 @@ mod collect;
 mod columns;
 mod curve;
 mod html;
+mod passages;
 mod progress;
 mod ui;
 

@@ -1,4 +1,4 @@
-//! `sample`: a few random documents for each reason to drop one, and of those that stayed.
+//! `sample`: a few random documents for each reason to drop one or a piece of it, and of those that stayed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,26 +11,34 @@ use serde_json::{Value, json};
 use crate::cli::SampleArgs;
 use crate::error::{Error, Result};
 use crate::inspect::{ID, excerpt};
-use crate::record::{Duplicate, Kept, Rejected};
+use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed, stands_in};
 use crate::report::{Ui, grouped};
 use crate::table::{Pick, each_row};
 use crate::{layout, recipe};
 
 /// Characters of a text that a terminal shows.
 const SHOWN: usize = 240;
+/// Characters of a passage.
+const PASSAGE: usize = 80;
 
-/// What documents are sorted by: those that stayed by bucket, the others by what dropped them.
+/// What documents are sorted by: those that stayed whole by bucket, the others by what shortened or dropped them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Group {
     Kept(String),
+    Shortened(String),
     Dropped(String),
 }
+
+/// What shortens documents.
+const LINES: &str = "dedup/lines";
+const SUBSTRINGS: &str = "dedup/substrings";
 
 impl Group {
     fn name(&self) -> String {
         match self {
             Self::Kept(bucket) => format!("kept ({bucket})"),
+            Self::Shortened(rule) => format!("shortened by {rule}"),
             Self::Dropped(rule) => rule.clone(),
         }
     }
@@ -38,6 +46,7 @@ impl Group {
     fn wanted(&self, args: &SampleArgs) -> bool {
         match self {
             Self::Kept(_) => !args.dropped && args.reason.is_none(),
+            Self::Shortened(rule) => !args.dropped && args.reason.as_deref().is_none_or(|reason| matches(rule, reason)),
             Self::Dropped(rule) => !args.kept && args.reason.as_deref().is_none_or(|reason| matches(rule, reason)),
         }
     }
@@ -67,9 +76,13 @@ pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
             continue;
         }
         let duplicates = duplicates(folder, part)?;
+        let shortened = shortened(folder, part)?;
         each_row(folder, part, &[], &mut |row| {
             let group = match (row.outcome, row.rule, duplicates.get(&row.row)) {
-                ("kept", _, None) => Group::Kept(bucket.to_owned()),
+                ("kept", _, None) => match shortened.get(&row.row) {
+                    Some(lost) => Group::Shortened(lost.rule().to_owned()),
+                    None => Group::Kept(bucket.to_owned()),
+                },
                 ("kept", _, Some(duplicate)) => Group::Dropped(format!("dedup/{}", duplicate.kind)),
                 (_, Some(rule), _) => Group::Dropped(rule.to_owned()),
                 (outcome, ..) => Group::Dropped(outcome.to_owned()),
@@ -84,11 +97,12 @@ pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
     if let Some(reason) = &args.reason
         && !groups.keys().any(|group| group.wanted(args))
     {
-        let reasons: Vec<&str> =
-            groups.keys().filter_map(|group| if let Group::Dropped(rule) = group { Some(rule.as_str()) } else { None }).collect();
-        return Err(
-            Error::new(format!("nothing was dropped by `{reason}`")).hint(format!("what dropped documents: {}", reasons.join(", ")))
-        );
+        let reasons: Vec<&str> = groups
+            .keys()
+            .filter_map(|group| if let Group::Dropped(rule) | Group::Shortened(rule) = group { Some(rule.as_str()) } else { None })
+            .collect();
+        return Err(Error::new(format!("nothing was dropped by `{reason}`"))
+            .hint(format!("what dropped or shortened documents: {}", reasons.join(", "))));
     }
     groups.retain(|group, _| group.wanted(args));
     if !folder.join(layout::DEDUP).exists() && !args.dropped && args.reason.is_none() {
@@ -106,12 +120,55 @@ fn matches(rule: &str, reason: &str) -> bool {
 
 /// Duplicates of a part by row; none before deduplication.
 fn duplicates(folder: &Path, part: &Part) -> Result<BTreeMap<u64, Duplicate>> {
-    let path = folder.join(layout::duplicates(&part.name));
+    by_row(&folder.join(layout::duplicates(&part.name)), |duplicate: &Duplicate| duplicate.row)
+}
+
+/// A ledger of deduplication by row; empty where there is none.
+fn by_row<T: DeserializeOwned>(path: &Path, row: impl Fn(&T) -> u64) -> Result<BTreeMap<u64, T>> {
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
-    let lines = JsonlReader::<Duplicate>::open(&path)?;
-    Ok(lines.map(|line| line.map(|line| (line.row, line))).collect::<Result<_, _>>()?)
+    Ok(JsonlReader::<T>::open(path)?.map(|line| line.map(|line| (row(&line), line))).collect::<Result<_, _>>()?)
+}
+
+/// What a document lost to others that have it too.
+#[derive(Default)]
+struct Lost {
+    trimmed: Option<Trimmed>,
+    passages: Option<Passages>,
+}
+
+/// Shortened documents of a part by row.
+fn shortened(folder: &Path, part: &Part) -> Result<BTreeMap<u64, Lost>> {
+    let mut all: BTreeMap<u64, Lost> = BTreeMap::new();
+    for (row, trimmed) in by_row(&folder.join(layout::trimmed(&part.name)), |trimmed: &Trimmed| trimmed.row)? {
+        all.entry(row).or_default().trimmed = Some(trimmed);
+    }
+    for (row, passages) in by_row(&folder.join(layout::passages(&part.name)), |passages: &Passages| passages.row)? {
+        all.entry(row).or_default().passages = Some(passages);
+    }
+    Ok(all)
+}
+
+impl Lost {
+    fn rule(&self) -> &'static str {
+        if self.passages.is_some() { SUBSTRINGS } else { LINES }
+    }
+
+    /// How much, the longest passage of it, and where that one stands.
+    fn told(&self, kept: &Kept) -> String {
+        let lines = self.trimmed.as_ref().map(|trimmed| format!("lost {} lines of {} bytes", trimmed.lines, grouped(trimmed.bytes)));
+        let passages = self.passages.as_ref().map(|passages| {
+            let whole = self.trimmed.as_ref().and_then(|trimmed| trimmed.apply(&kept.text));
+            let text = whole.as_ref().unwrap_or(&kept.text);
+            let longest = passages.elsewhere.iter().rev().max_by_key(|elsewhere| elsewhere.words).map(|elsewhere| {
+                let passage = text.get(elsewhere.start as usize..elsewhere.end as usize).unwrap_or_default();
+                format!("; {}: {}", stands_in(elsewhere, &kept.id), excerpt(passage, PASSAGE))
+            });
+            format!("lost {} words of {} bytes{}", passages.words, grouped(passages.bytes), longest.unwrap_or_default())
+        });
+        lines.into_iter().chain(passages).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Reads the chosen records; whole ones go out as they are found, lines for people group by group.
@@ -130,6 +187,7 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
             continue;
         }
         let duplicates = duplicates(folder, part)?;
+        let shortened = shortened(folder, part)?;
         let mut found = |row: u64, why: Option<String>, head: String, text: &str, record: serde_json::Result<Value>| {
             let Some(group) = here.get(&row) else { return };
             ui.event("sample", &json!({ "group": group, "part": part.name, "why": why, "document": record.unwrap_or_default() }));
@@ -141,7 +199,8 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
             if is_wanted(kept.row) {
                 let why = duplicates
                     .get(&kept.row)
-                    .map(|duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of));
+                    .map(|duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of))
+                    .or_else(|| shortened.get(&kept.row).map(|lost| lost.told(&kept)));
                 found(
                     kept.row,
                     why,

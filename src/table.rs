@@ -41,8 +41,9 @@ pub(crate) fn each_row(folder: &Path, part: &Part, metrics: &[&str], each: &mut 
     }
     let columns: Vec<String> = metrics.iter().map(|metric| format!("metrics.{metric}")).collect();
     let wanted: Vec<&str> = FIXED.into_iter().chain(columns.iter().map(String::as_str)).collect();
-    let mut frame = corpora::table::read_columns(&path, &wanted)?;
-    rows(frame.rechunk_mut(), &columns, each).map_err(|error| Error::new(format!("{}: {error}", path.display())))?
+    corpora::table::each_group(&path, &wanted, &mut |mut frame| {
+        rows(frame.rechunk_mut(), &columns, each).map_err(|error| Error::new(format!("{}: {error}", path.display())))?
+    })
 }
 
 fn rows(frame: &DataFrame, metrics: &[String], each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> PolarsResult<Result<()>> {

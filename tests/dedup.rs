@@ -110,6 +110,16 @@ fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
     let cut_page = ids.iter().find(|id| **id != "page-0").unwrap();
     let why = done(corpus.path(), &["explain", "--doc", cut_page, "--run", "out/old"]).stdout;
     assert!(why.contains("in passages that stand elsewhere too") && why.contains(&law[..30]), "{why}");
+    let of = cut.iter().find(|line| line["id"] == **cut_page).unwrap()["elsewhere"][0]["of"].as_str().unwrap().to_owned();
+    assert!(why.contains(&format!("words stand in {of} too (part ")), "{why}");
+    let sample = done(corpus.path(), &["sample", "out/old", "--reason", "dedup/substrings", "-k", "9"]).stdout;
+    assert!(
+        sample.starts_with("shortened by dedup/substrings: 3 of 3 documents") && sample.contains(&format!("stand in {of} too")),
+        "{sample}"
+    );
+    assert!(!done(corpus.path(), &["sample", "out/old", "--dropped"]).stdout.contains("shortened by"));
+    assert_eq!(stats["duplicates"]["passages"].as_array().unwrap().len(), 3);
+    assert_eq!(stats["duplicates"]["passages"][0]["of"], of);
 
     // Threads and the cut into parts decide nothing; what is current is not made again.
     done(corpus.path(), &["build", "old.toml", "--jobs", "4", "--set", "output=out/four", "--set", "dedup.memory=1048576"]);
@@ -138,6 +148,97 @@ fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
     done(corpus.path(), &["build", "old.toml", "--set", "dedup={}"]);
     assert!(!run.join("substrings").exists());
     assert!(done(corpus.path(), &["audit", "out/old"]).stdout.contains(" 0 faults"));
+}
+
+#[test]
+fn documents_go_out_as_they_are_trained_on() {
+    let corpus = corpus();
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", LINES).replace("[dedup]", "[[filters]]\nlength = { min-chars = 40 }\n[dedup]"));
+    done(corpus.path(), &["build", "old.toml"]);
+    let run = corpus.out("old");
+    let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(run.join("stats.json")).unwrap()).unwrap();
+    done(corpus.path(), &["data", "documents", "out/old", "kept", "--format", "jsonl"]);
+    let kept = all_lines(&corpus.path().join("kept"));
+    assert_eq!(
+        kept.len() as u64,
+        stats["sources"].as_array().unwrap().iter().map(|source| source["kept"]["documents"].as_u64().unwrap()).sum::<u64>()
+    );
+    // What `lines` took is gone from all but the best page, which ends as it did.
+    assert_eq!(kept.iter().filter(|line| line["text"].as_str().unwrap().contains("저작권법")).count(), 1);
+    assert!(kept.iter().all(|line| line["outcome"] == "kept" && line["metrics"]["chars"].as_f64().unwrap() >= 40.0));
+    let of = |id: &str| kept.iter().find(|line| line["id"] == id).unwrap();
+    assert_eq!((&of("old-7")["cluster"], &of("old-8")["cluster"]), (&json!(2), &json!(1)));
+    assert_eq!(of("old-5")["text"].as_str().unwrap().trim(), korean(5).trim());
+
+    done(corpus.path(), &["data", "documents", "out/old", "gone", "--format", "jsonl", "--dropped"]);
+    let gone = all_lines(&corpus.path().join("gone"));
+    let told = |id: &str| {
+        gone.iter().find(|line| line["id"] == id).map(|line| (line["outcome"].clone(), line["rule"].clone(), line["of"].clone()))
+    };
+    assert_eq!(told("old-again"), Some((json!("duplicate"), json!("dedup/url"), json!("old-7"))));
+    assert_eq!(told("old-frame"), Some((json!("duplicate"), json!("dedup/emptied"), json!(null))));
+    assert_eq!(kept.len() + gone.len(), 42 + 12);
+
+    // The same in Parquet, and again the same bytes.
+    for folder in ["a", "b"] {
+        done(corpus.path(), &["data", "documents", "out/old", folder, "--jobs", if folder == "a" { "1" } else { "3" }]);
+    }
+    let mut names: Vec<_> = std::fs::read_dir(corpus.path().join("a")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for name in &names {
+        let [one, other] = ["a", "b"].map(|folder| corpus.path().join(folder).join(name));
+        assert!(std::fs::read(&one).unwrap() == std::fs::read(other).unwrap());
+        let frame = corpora::table::read(&one).unwrap();
+        assert_eq!(frame.column("metrics.chars").unwrap().null_count(), 0);
+        let (ids, bodies) = (frame.column("id").unwrap().str().unwrap(), frame.column("text").unwrap().str().unwrap());
+        texts.extend((0..frame.height()).map(|at| (ids.get(at).unwrap().to_owned(), bodies.get(at).unwrap().to_owned())));
+    }
+    let lines: Vec<(String, String)> =
+        kept.iter().map(|line| (line["id"].as_str().unwrap().to_owned(), line["text"].as_str().unwrap().to_owned())).collect();
+    assert_eq!(texts, lines);
+
+    let outcome = call(corpus.path(), &["data", "documents", "out/old", "a"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("a is not empty"), "{}", outcome.stderr);
+    std::fs::remove_file(run.join("duplicates/summary.json")).unwrap();
+    let outcome = call(corpus.path(), &["data", "documents", "out/old", "c"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("is not deduplicated"), "{}", outcome.stderr);
+}
+
+#[test]
+fn passages_of_an_old_run_are_cut_out_of_a_new_one() {
+    let corpus = corpus();
+    let page = |id: &str, text: String| format!("{}\n", json!({ "id": id, "text": text }));
+    let (law, other) = (korean(70), korean(71));
+    std::fs::write(
+        corpus.path().join("old.jsonl"),
+        page("law", format!("{law}\n\n{other}")) + &page("quote", format!("{}\n\n{law}", korean(1))),
+    )
+    .unwrap();
+    std::fs::write(corpus.path().join("new.jsonl"), page("post", format!("{}\n\n{other}\n\n{}", korean(2), korean(3)))).unwrap();
+    let dedup = "substrings = { min-words = 12 }";
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", dedup));
+    corpus.recipe("new.toml", &recipe("new", "new.jsonl", &format!("{dedup}\nagainst = ['out/old']")));
+    done(corpus.path(), &["build", "old.toml"]);
+    // What is left of the old run is not known while its deduplication is not finished.
+    std::fs::rename(corpus.out("old").join("recipe.lock"), corpus.path().join("lock")).unwrap();
+    let outcome = call(corpus.path(), &["plan", "new.toml"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("is not deduplicated") && outcome.stderr.contains("hint: "), "{}", outcome.stderr);
+    std::fs::rename(corpus.path().join("lock"), corpus.out("old").join("recipe.lock")).unwrap();
+    done(corpus.path(), &["build", "new.toml"]);
+    let cut = all_lines(&corpus.out("new").join("substrings"));
+    assert_eq!(cut.len(), 1, "{cut:?}");
+    let elsewhere = &cut[0]["elsewhere"][0];
+    assert_eq!((&cut[0]["id"], &elsewhere["of"], &elsewhere["words"]), (&json!("post"), &json!("law"), &cut[0]["words"]));
+    assert!(elsewhere["of-run"].as_str().unwrap().ends_with("out/old"));
+    let why = done(corpus.path(), &["explain", "--doc", "post", "--run", "out/new"]).stdout;
+    assert!(why.contains("words stand in law too (part ko-") && why.contains("out/old"), "{why}");
+    let audit = done(corpus.path(), &["audit", "out/new", "--deep"]).stdout;
+    assert!(audit.contains(" 0 faults"), "{audit}");
+    assert!(done(corpus.path(), &["build", "new.toml"]).stderr.contains("dedup: current"));
+    // Another deduplication of the old run is another result here.
+    done(corpus.path(), &["build", "old.toml", "--set", "dedup={ substrings = { min-words = 9 } }"]);
+    assert!(done(corpus.path(), &["build", "new.toml"]).stderr.contains("dedup: 1 done"));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use crate::corpus::{Corpus, RECIPE};
-use crate::fuzz_targets::{Seed, TARGETS, Target};
+use crate::fuzz_models::MODELS;
 use crate::malmoi::call;
+use crate::targets::{Seed, TARGETS, Target};
 
 /// Bytes that are boundaries of something: of numbers, lengths, texts.
 const EDGES: [&[u8]; 12] = [
@@ -84,7 +85,14 @@ fn seeds(target: &Target) -> Vec<Vec<u8>> {
 }
 
 fn fuzz(times: usize) {
-    for target in TARGETS {
+    // As the program does: what decoders of others say of damaged bytes is in the errors.
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !corpora::panic_is_caught() {
+            told(panic);
+        }
+    }));
+    for target in TARGETS.into_iter().chain(MODELS) {
         let folder = tempfile::tempdir().unwrap();
         let seeds = seeds(&target);
         let mut random = Random(11);

@@ -7,20 +7,35 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::corpus::{jsonl, korean};
-use crate::malmoi::{Outcome, all_lines, outcome};
+use crate::malmoi::{Outcome, all_lines, call, outcome};
 
-/// Address space in KiB: the program, its threads and the files that it maps fit into it, a gigabyte of
-/// input does not.
+/// Memory in KiB: the program and its threads fit into it, a gigabyte of input does not.
 const ROOM: u32 = 1 << 20;
+
+/// What of a process has to fit into [`ROOM`].
+enum Room {
+    /// Its address space, with the files that it maps.
+    Addresses,
+    /// What it allocates; files that are mapped can be as large as they like.
+    Allocations,
+}
 
 /// Builds a corpus of one source over `data` in that room.
 fn build(folder: &Path, format: &str) -> Outcome {
+    build_in(&Room::Addresses, folder, format)
+}
+
+fn build_in(room: &Room, folder: &Path, format: &str) -> Outcome {
     let recipe = format!(
         "output = 'out'\nmax-bad-rows = 1000000\n[[sources]]\nname = 's'\nbucket = 'b'\nfiles = 'data'\nformat = '{format}'\n\
          [tokenizer]\nbytes = true\n"
     );
     std::fs::write(folder.join("recipe.toml"), recipe).unwrap();
-    let script = format!("ulimit -v {ROOM}; exec \"$@\"");
+    let option = match room {
+        Room::Addresses => "-v",
+        Room::Allocations => "-d",
+    };
+    let script = format!("ulimit {option} {ROOM}; exec \"$@\"");
     let mut shell = Command::new("sh");
     shell.current_dir(folder).args(["-c", &script, "sh", env!("CARGO_BIN_EXE_malmoi")]);
     outcome(shell.args(["build", "recipe.toml", "--no-progress", "--jobs", "2"]).output().unwrap())
@@ -121,7 +136,8 @@ fn tiny(count: usize) {
         writeln!(file, "{{\"text\":\"글{number}\"}}").unwrap();
     }
     drop(file.into_inner().unwrap());
-    let outcome = build(folder.path(), "jsonl");
+    // Signatures are mapped, and those of ten million documents are a gigabyte by themselves.
+    let outcome = build_in(&Room::Allocations, folder.path(), "jsonl");
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/stats.json")).unwrap()).unwrap();
     assert_eq!(stats["sources"][0]["kept"]["documents"], count);
@@ -240,4 +256,22 @@ fn paths_that_lead_elsewhere_are_not_followed() {
     let ids = ids(folder.path());
     assert!(ids.contains(&"feed".to_owned()) && ids.contains(&"dash".to_owned()), "{ids:?} {}", outcome.stderr);
     assert!(!ids.contains(&"secret".to_owned()), "{ids:?}");
+}
+
+/// Decoders that we did not write panic at some bytes; that is an error of these bytes and nothing else.
+#[test]
+fn a_decoder_that_gives_up_says_so_once() {
+    let folder = folder();
+    let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("corpora/testdata/tables/nested.parquet")).unwrap();
+    // A struct whose children differ in length.
+    for (at, bit) in [(1001, 32), (1267, 8), (9240, 4)] {
+        bytes[at] ^= bit;
+    }
+    std::fs::write(folder.path().join("data/a.parquet"), bytes).unwrap();
+    let recipe = "output = 'out'\nmax-bad-rows = 100\n[[sources]]\nname = 's'\nbucket = 'b'\nfiles = 'data'\nformat = 'parquet'\n\
+                  keep-meta = ['meta', 'messages', 'answers']\n[tokenizer]\nbytes = true\n";
+    std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+    let outcome = call(folder.path(), &["build", "recipe.toml"]);
+    is_civil(&outcome);
+    assert!(complaints(folder.path()).contains("the decoder gave up"), "{} {}", outcome.stderr, complaints(folder.path()));
 }

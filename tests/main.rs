@@ -12,9 +12,9 @@ mod errors;
 mod eval;
 mod feedback;
 mod formats;
-#[path = "../fuzz/src/targets.rs"]
-#[allow(clippy::expect_used, unreachable_pub, reason = "of another crate")]
-mod fuzz_targets;
+#[path = "../fuzz/src/models.rs"]
+#[allow(unreachable_pub, reason = "of another crate")]
+mod fuzz_models;
 mod fuzzing;
 mod generate;
 mod hostile;
@@ -29,5 +29,8 @@ mod rl;
 mod run;
 mod sft;
 mod stages;
+#[path = "../fuzz/src/targets.rs"]
+#[allow(clippy::expect_used, unreachable_pub, reason = "of another crate")]
+mod targets;
 mod tokenizer;
 mod training;

@@ -77,6 +77,6 @@ pub use mojibake::repair_mojibake;
 pub use part::{Identity, Part, Range, Slice};
 pub use plan::plan;
 pub use preference::{Judged, PreferenceFields};
-pub use read::{read, read_counted};
+pub use read::{panic_is_caught, read, read_counted};
 pub use source::{EncodingErrors, Format, Source, Split};
 pub use wikitext::wiki_text;

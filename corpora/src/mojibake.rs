@@ -6,7 +6,8 @@
 //!
 //! - CP949: the whole run is pairs that are Hangul or symbols of KS X 1001. It is strong with two
 //!   syllables or more; strong runs need four syllables in the text together, and a sixth of all of
-//!   them must be among the most frequent of the language. Then weak runs (`´Â` for 는) follow.
+//!   them must be among the most frequent of the language. Then weak runs (`´Â` for 는) follow, and from eight
+//!   syllables on whole lines, with what is no run of its own (`¤Ð¤Ð` is ㅠㅠ, and the 똠 of UHC is `Œc`).
 //! - UTF-8: each sequence scores from 0 to 1.5, by how unlikely its characters are where they stand
 //!   and how likely the character is that they encode. A run is repaired from 1.0 on, and from
 //!   0.3 on where the text has 2.0 or more of repaired runs. Two runs of 0.6 are not enough: that

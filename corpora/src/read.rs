@@ -5,6 +5,7 @@ mod cells;
 mod columns;
 mod csv;
 mod decode;
+mod guard;
 mod html;
 mod input;
 mod jsonl;
@@ -27,6 +28,7 @@ use crate::stream;
 
 use self::decode::Decoding;
 pub(crate) use self::decode::is_utf_16;
+pub use self::guard::panic_is_caught;
 pub(crate) use arrow::Table as ArrowTable;
 pub(crate) use parquet::Table;
 

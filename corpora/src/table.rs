@@ -2,12 +2,15 @@
 //! metric that was computed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{Column, DataFrame, DataType, ParquetCompression, ParquetReader, ParquetWriter, PlSmallStr, Schema, SerReader};
+use polars::prelude::{
+    Column, DataFrame, DataType, ParquetCompression, ParquetReader, ParquetWriter, PlSmallStr, PolarsError, Schema, SerReader,
+};
 
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
@@ -66,14 +69,52 @@ pub struct StatsRow<'a> {
     pub metrics: &'a BTreeMap<String, f64>,
 }
 
+/// Writes a Parquet file, one row group at a time, that takes its name when it is finished. The same groups give the
+/// same bytes.
+pub struct TableWriter {
+    path: PathBuf,
+    file: Shared,
+    writer: BatchedWriter<Shared>,
+}
+
+impl TableWriter {
+    /// Starts a table with these columns.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn create(path: &Path, schema: &Schema) -> Result<Self> {
+        let file = Shared(Arc::new(Mutex::new(Some(AtomicFile::create(path)?))));
+        let writer = ParquetWriter::new(file.clone()).with_compression(ParquetCompression::Zstd(None)).set_parallel(false).batched(schema);
+        let writer = writer.map_err(|error| Error::write(path, error.to_string()))?;
+        Ok(Self { path: path.to_path_buf(), file, writer })
+    }
+
+    /// Writes a row group.
+    ///
+    /// # Errors
+    /// If it has other columns, or cannot be written.
+    pub fn write(&mut self, group: &DataFrame) -> Result<()> {
+        self.writer.write_batch(group).map_err(|error| Error::write(&self.path, error.to_string()))
+    }
+
+    /// Writes the footer, and gives the file its name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self) -> Result<()> {
+        self.writer.finish().map_err(|error| Error::write(&self.path, error.to_string()))?;
+        let file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        file.map_or(Ok(()), AtomicFile::finish)
+    }
+}
+
 /// Writes a part's table, one row group at a time.
 ///
 /// Columns: row, id, source, bucket, outcome, rule, value, threshold, bytes, chars, lang, then one
 /// for each metric, sorted by name. The same rows give the same bytes.
 pub struct StatsWriter {
     path: PathBuf,
-    file: Shared,
-    writer: BatchedWriter<Shared>,
+    writer: TableWriter,
     rows: Rows,
 }
 
@@ -88,11 +129,7 @@ impl StatsWriter {
             return Err(Error::write(path, format!("a metric cannot be named `{name}`, as a column already is")));
         }
         let rows = Rows::new(names.into_iter().map(str::to_owned).collect());
-        let file = Shared(Arc::new(Mutex::new(Some(AtomicFile::create(path)?))));
-        let writer =
-            ParquetWriter::new(file.clone()).with_compression(ParquetCompression::Zstd(None)).set_parallel(false).batched(&rows.schema());
-        let writer = writer.map_err(|error| Error::write(path, error.to_string()))?;
-        Ok(Self { path: path.to_path_buf(), file, writer, rows })
+        Ok(Self { path: path.to_path_buf(), writer: TableWriter::create(path, &rows.schema())?, rows })
     }
 
     /// Adds a row.
@@ -109,14 +146,12 @@ impl StatsWriter {
         if !self.rows.row.is_empty() {
             self.write_group()?;
         }
-        self.writer.finish().map_err(|error| Error::write(&self.path, error.to_string()))?;
-        let file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        file.map_or(Ok(()), AtomicFile::finish)
+        self.writer.finish()
     }
 
     fn write_group(&mut self) -> Result<()> {
-        let group = self.rows.take().and_then(|frame| self.writer.write_batch(&frame));
-        group.map_err(|error| Error::write(&self.path, error.to_string()))
+        let group = self.rows.take().map_err(|error| Error::write(&self.path, error.to_string()))?;
+        self.writer.write(&group)
     }
 }
 
@@ -228,18 +263,50 @@ impl Write for Shared {
 
 /// Reads a whole table of a part.
 pub fn read(path: &Path) -> Result<DataFrame> {
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    ParquetReader::new(file).finish().map_err(|error| Error::format(path, error.to_string()))
+    open(path)?.finish().map_err(|error| Error::format(path, error.to_string()))
 }
 
-/// Reads these columns of a table of a part; one that the table lacks is left out.
-pub fn read_columns(path: &Path, columns: &[&str]) -> Result<DataFrame> {
-    let fail = |error: polars::prelude::PolarsError| Error::format(path, error.to_string());
-    let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-    let mut reader = ParquetReader::new(file);
+/// The names of the columns of a table.
+pub fn columns(path: &Path) -> Result<Vec<String>> {
+    let schema = open(path)?.schema().map_err(|error| Error::format(path, error.to_string()))?;
+    Ok(schema.iter_names().map(|name| name.to_string()).collect())
+}
+
+/// The number of rows of a table, and the first of them.
+pub fn head(path: &Path, rows: usize) -> Result<(usize, DataFrame)> {
+    let fail = |error: PolarsError| Error::format(path, error.to_string());
+    let mut reader = open(path)?;
+    let all = reader.num_rows().map_err(fail)?;
+    Ok((all, reader.with_slice(Some((0, rows))).finish().map_err(fail)?))
+}
+
+/// Calls `each` with these columns of a table, or all where none is named, so many rows at a time as are written at
+/// a time: a part can have any number of rows. A column that the table lacks is left out.
+///
+/// # Errors
+/// A file that cannot be read, or what `each` says.
+pub fn each_group<E: From<Error>>(
+    path: &Path,
+    columns: &[&str],
+    each: &mut dyn FnMut(DataFrame) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let fail = |error: PolarsError| Error::format(path, error.to_string());
+    let mut reader = open(path)?;
+    let rows = reader.num_rows().map_err(fail)?;
     let there = reader.schema().map_err(fail)?;
-    let wanted = columns.iter().filter(|column| there.contains(column)).map(|column| (*column).to_owned()).collect();
-    reader.with_columns(Some(wanted)).finish().map_err(fail)
+    let wanted: Vec<String> = columns.iter().filter(|column| there.contains(column)).map(|column| (*column).to_owned()).collect();
+    let wanted = if columns.is_empty() { None } else { Some(wanted) };
+    let mut at = 0;
+    while at < rows {
+        let group = open(path)?.with_columns(wanted.clone()).with_slice(Some((at, GROUP_ROWS))).finish().map_err(fail)?;
+        at += GROUP_ROWS;
+        each(group)?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<ParquetReader<File>> {
+    Ok(ParquetReader::new(File::open(path).map_err(Error::io("open", path))?))
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub struct Target {
 /// Largest record that the readers may give out.
 const RECORD: u64 = 1 << 20;
 
-/// All of them.
-pub const TARGETS: [Target; 20] = [
+/// Those of texts and of tokens; `models.rs` has those of models.
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "jsonl",
         seeds: &[Text(
@@ -173,42 +173,6 @@ pub const TARGETS: [Target; 20] = [
         },
     },
     Target {
-        name: "gguf",
-        seeds: &[File("trainer/testdata/llama.gguf"), File("shards/testdata/vocabularies/gpt2.gguf")],
-        run: |folder, bytes| {
-            let path = written(folder, "a.gguf", bytes);
-            let _ = trainer::Pretrained::open(&path);
-            tokenizer(&path);
-        },
-    },
-    Target {
-        name: "safetensors",
-        seeds: &[File("trainer/testdata/llama/model.safetensors")],
-        run: |folder, bytes| {
-            written(folder, "config.json", include_bytes!("../../trainer/testdata/llama/config.json"));
-            written(folder, "model.safetensors", bytes);
-            let _ = trainer::Pretrained::open(folder);
-        },
-    },
-    Target {
-        name: "hf-config",
-        seeds: &[File("trainer/testdata/llama/config.json"), File("trainer/testdata/llama/config.v4.json")],
-        run: |folder, bytes| {
-            written(folder, "config.json", bytes);
-            written(folder, "model.safetensors", include_bytes!("../../trainer/testdata/llama/model.safetensors"));
-            let _ = trainer::Pretrained::open(folder);
-        },
-    },
-    Target {
-        name: "peft",
-        seeds: &[File("trainer/testdata/adapters/lora/adapter_config.json"), File("trainer/testdata/adapters/dora/adapter_config.json")],
-        run: |folder, bytes| {
-            written(folder, "adapter_config.json", bytes);
-            written(folder, "adapter_model.safetensors", include_bytes!("../../trainer/testdata/adapters/lora/adapter_model.safetensors"));
-            let _ = trainer::AdapterFile::open(folder);
-        },
-    },
-    Target {
         name: "chat-template",
         seeds: &[Text(
             "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m.content | trim }} [/INST]{% else %}{% generation %}{{ m.content[0:2] ~ eos_token }}{% endgeneration %}{% endif %}{% endfor %}{{ range(3) | join(',') }}",
@@ -240,7 +204,7 @@ fn table() -> serde_json::Value {
     json!({ "lang-field": "lang", "keep-meta": kept })
 }
 
-fn written(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+pub(crate) fn written(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, bytes).expect("the folder can be written to");
     path
@@ -271,7 +235,7 @@ fn records(folder: &Path, name: &str, format: &str, settings: serde_json::Value,
     }
 }
 
-fn tokenizer(path: &Path) {
+pub(crate) fn tokenizer(path: &Path) {
     let Ok(tokenizer) = shards::Tokenizer::load(path, None) else { return };
     let texts = ["안녕하세요, world! 1234\n\t<s>", ""];
     if let Ok(encoded) = tokenizer.encode_batch(&texts) {

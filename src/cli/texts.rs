@@ -31,7 +31,8 @@ pub(crate) struct SampleArgs {
     /// Only documents that were dropped, duplicates and unreadable records among them.
     #[arg(long)]
     pub(crate) dropped: bool,
-    /// Only what this dropped: a filter (gopher-repetition, dedup) or one rule of it (gopher-repetition/top-2-gram).
+    /// Only what this dropped or shortened: a filter (gopher-repetition, dedup) or one rule of it
+    /// (gopher-repetition/top-2-gram, dedup/substrings).
     #[arg(long, value_name = "REASON")]
     pub(crate) reason: Option<String>,
     /// Only documents of this bucket.

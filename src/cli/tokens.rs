@@ -14,6 +14,38 @@ pub(crate) enum DataCommand {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         step: u64,
     },
+    /// Write the documents of a run as files for other programs: those that stayed, without the lines and passages that they lost,
+    /// or with --dropped the others and why.
+    Documents {
+        /// The run folder.
+        run: PathBuf,
+        /// The folder to write to, a file for each part.
+        out: PathBuf,
+        /// What to write.
+        #[arg(long, value_name = "FORMAT", default_value = "parquet")]
+        format: DocumentFormat,
+        /// The documents that filters and deduplication dropped.
+        #[arg(long)]
+        dropped: bool,
+    },
+}
+
+/// Formats of documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    /// Parquet, compressed with zstd; messages and meta as JSON
+    Parquet,
+    /// JSON Lines in zstd
+    Jsonl,
+}
+
+impl DocumentFormat {
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Jsonl => "jsonl.zst",
+        }
+    }
 }
 
 /// The layouts of other trainers.

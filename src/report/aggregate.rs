@@ -1,5 +1,5 @@
-//! Histograms and ranges over the per-document tables of a run, by polars: one part at a time, so
-//! memory is one part whatever the corpus.
+//! Histograms and ranges over the per-document tables of a run, by polars: one row group at a time, so
+//! memory is one group whatever the corpus.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,6 +15,9 @@ pub(super) const LENGTH_EDGES: [u64; 25] = [
     0, 10, 18, 32, 56, 100, 178, 316, 562, 1_000, 1_778, 3_162, 5_623, 10_000, 17_783, 31_623, 56_234, 100_000, 177_828, 316_228, 562_341,
     1_000_000, 1_778_279, 3_162_278, 10_000_000,
 ];
+
+/// The columns that are looked at.
+const COLUMNS: [&str; 8] = ["id", "bucket", "outcome", "rule", "value", "threshold", "chars", "lang"];
 
 /// What the tables of a run add up to.
 #[derive(Debug, Default)]
@@ -32,8 +35,9 @@ pub(super) fn aggregate(folder: &Path, parts: &[Part]) -> Result<Aggregates> {
     let mut all = Aggregates::default();
     for part in parts {
         let path = folder.join(layout::table(&part.name));
-        let frame = corpora::table::read(&path)?;
-        add(&mut all, &frame).map_err(|error: PolarsError| Error::new(format!("{}: {error}", path.display())))?;
+        corpora::table::each_group(&path, &COLUMNS, &mut |frame| {
+            add(&mut all, &frame).map_err(|error: PolarsError| Error::new(format!("{}: {error}", path.display())))
+        })?;
     }
     Ok(all)
 }

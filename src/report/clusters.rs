@@ -8,6 +8,7 @@ use filters::dedup::{ClusterMember, Summary};
 
 use super::collect::{EXCERPT, optional};
 use super::html::{Amount, Cluster, Duplicates, Removed};
+use super::passages::passages;
 use crate::error::Result;
 use crate::layout;
 use crate::record::{Count, Kept};
@@ -53,7 +54,7 @@ pub(super) fn duplicates(folder: &Path, parts: &[Part], shards: &[PartShards]) -
         })
         .collect();
     let kinds = kinds.into_iter().map(|(kind, count)| (kind, Amount { documents: count.documents, bytes: count.bytes })).collect();
-    Ok(Some(Duplicates { kinds, clusters: summary.clusters, largest }))
+    Ok(Some(Duplicates { kinds, clusters: summary.clusters, largest, passages: passages(folder, parts)? }))
 }
 
 /// By part and row of a document, its source and the start of its text.

@@ -10,7 +10,11 @@ use filters::dedup::{self, DedupConfig, PartSignatures, SignatureReader, Summary
 use super::tokenize::Unique;
 use crate::error::{Error, Result};
 use crate::layout;
+use crate::lock::Snapshot;
 use crate::report::{Ui, Unit};
+
+/// The unit of this stage in the journal.
+const DEDUP: &str = "dedup";
 
 /// Finds duplicates over all parts; gives the summary and the files written.
 pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel: &AtomicBool, ui: &Ui) -> Result<(Summary, Vec<String>)> {
@@ -30,14 +34,18 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
     // Of an earlier recipe: documents would still lose these.
     remove(&substrings)?;
     if config.lines.is_some() {
-        let texts = |part: &str| plain(Unique::untrimmed(folder, part));
+        let texts = |part: &PartSignatures| plain(Unique::untrimmed(folder, &part.name));
         dedup::run_lines(&signatures, &texts, &shuffle, &lines, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::trimmed(&part.name)));
     } else {
         remove(&lines)?;
     }
     if config.substrings.is_some() {
-        let texts = |part: &str| plain(Unique::trimmed(folder, part));
+        let texts = |part: &PartSignatures| match &part.run {
+            // What is left of it.
+            Some(run) => plain(Unique::open(Path::new(run), &part.name)),
+            None => plain(Unique::trimmed(folder, &part.name)),
+        };
         dedup::run_substrings(&signatures, &texts, &shuffle, &substrings, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::passages(&part.name)));
     }
@@ -56,15 +64,25 @@ fn plain<'a>(documents: Result<Unique>) -> std::result::Result<TextIter<'a>, Str
     Ok(Box::new(plain.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.message))))
 }
 
-/// What the signatures of the runs of `against` hold, as hashes: a result depends on them.
-pub(crate) fn identities(config: &DedupConfig) -> Result<Vec<u64>> {
+/// What a result depends on of the runs of `against`, as hashes: what their signatures hold and, where passages are
+/// compared, what deduplication left of their texts.
+pub(crate) fn identities(config: &DedupConfig) -> Result<Vec<String>> {
     let open = |part: PartSignatures| match SignatureReader::open_lazily(&part.path) {
-        Ok(reader) if reader.is_of(config) => Ok(reader.identity()),
+        Ok(reader) if reader.is_of(config) => Ok(format!("{:016x}", reader.identity())),
         Ok(_) => Err(Error::new(format!("{}: the signatures were made with other settings than this recipe's", part.path.display()))
             .hint("a run and those of `dedup.against` need the same `minhash`, `simhash` and `prefer`")),
         Err(error) => Err(Error::new(error).hint("`dedup.against` names run folders; `malmoi build` makes their signatures")),
     };
-    against(config)?.into_iter().map(open).collect()
+    let mut identities: Vec<String> = against(config)?.into_iter().map(open).collect::<Result<_>>()?;
+    for run in config.against.iter().filter(|_| config.substrings.is_some()) {
+        let journal = Snapshot::read(Path::new(run))?;
+        let left = journal.finished(DEDUP).ok_or_else(|| {
+            Error::new(format!("{run} is not deduplicated, so what `dedup.substrings` is to be compared with is not known"))
+                .hint("`malmoi build` on its recipe does that")
+        })?;
+        identities.push(left.to_owned());
+    }
+    Ok(identities)
 }
 
 /// The parts of the runs of `against`.

@@ -2,8 +2,11 @@
 
 use encoding_rs::EUC_KR;
 
-use super::{Run, runs};
+use super::{Run, byte, runs};
 use crate::encoding::is_frequent_syllable;
+
+/// Syllables in strong runs from which on whole lines are read back.
+const SURE: usize = 8;
 
 /// A run that decodes as a whole.
 struct Candidate {
@@ -23,14 +26,50 @@ pub(super) fn repair(text: &str) -> Option<(String, usize)> {
         return None;
     }
     let (mut out, mut copied, mut characters) = (String::with_capacity(text.len()), 0, 0);
-    for candidate in &candidates {
-        out.push_str(&text[copied..candidate.start]);
-        out.push_str(&candidate.text);
-        copied = candidate.end;
-        characters += candidate.text.chars().count();
+    let mut candidates = candidates.iter().peekable();
+    for line in text.split_inclusive('\n') {
+        let end = copied + line.len();
+        let whole = if hangul >= SURE { whole_line(line) } else { None };
+        while let Some(candidate) = candidates.next_if(|candidate| candidate.start < end) {
+            if whole.is_none() {
+                out.push_str(&text[copied..candidate.start]);
+                out.push_str(&candidate.text);
+                copied = candidate.end;
+                characters += candidate.text.chars().count();
+            }
+        }
+        match whole {
+            Some(whole) => {
+                characters += whole.chars().filter(|c| !c.is_ascii()).count();
+                out.push_str(&whole);
+            }
+            None => out.push_str(&text[copied..end]),
+        }
+        copied = end;
     }
-    out.push_str(&text[copied..]);
     Some((out, characters))
+}
+
+/// A line of a text that surely is CP949: single letters (`¤Ð` is ㅠ), syllables whose second byte is an ASCII
+/// letter, hanja, and pairs that are UTF-8 as well. None if it has other characters or decodes to
+/// nothing Korean.
+fn whole_line(line: &str) -> Option<String> {
+    if line.is_ascii() {
+        return None;
+    }
+    let bytes: Vec<u8> = line.chars().map(byte).collect::<Option<_>>()?;
+    let text = EUC_KR.decode_without_bom_handling_and_without_replacement(&bytes)?.into_owned();
+    let (mut korean, mut hanja) = (0, 0);
+    for c in text.chars() {
+        match c {
+            _ if is_hangul(c) => korean += 1,
+            '\u{3131}'..='\u{318e}' => korean += 1,
+            '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => hanja += 1,
+            '\u{e000}'..='\u{f8ff}' => return None,
+            _ => {}
+        }
+    }
+    (korean > hanja).then_some(text)
 }
 
 fn candidate(run: &Run) -> Option<Candidate> {

@@ -31,6 +31,24 @@ fn korean_comes_back_from_both_accidents() {
     assert_eq!(repair_mojibake("ÇÑ±¹¾î"), Some(("한국어".to_owned(), 3)));
 }
 
+/// What is no evidence follows evidence.
+#[test]
+fn a_text_that_surely_is_cp949_comes_back_whole() {
+    for text in [
+        "릴리즈 노트를 읽는다.\n### 특징\n",
+        "레알 다크 판타지..덕통사고 당했다ㅠㅠ",
+        "똠방각하를 다시 보고 펲시콜라를 마셨다 ㅋㅋㅋ",
+        "대한민국 憲法을 읽고 또 읽었다 ☆★",
+    ] {
+        let broken = cp949_as_latin1(text);
+
+        assert_eq!(repaired(&broken), text);
+    }
+    // A line that is none stays.
+    let mixed = format!("{}\nÀ la crème brûlée, été\n", cp949_as_latin1("오늘은 날씨가 좋습니다"));
+    assert_eq!(repaired(&mixed), "오늘은 날씨가 좋습니다\nÀ la crème brûlée, été\n");
+}
+
 #[test]
 fn other_languages_come_back() {
     for text in ["Hôtel de Police, été", "“quoted” – it’s 5 €", "Здравствуйте", "日本語のテキスト", "🎉 fête"]

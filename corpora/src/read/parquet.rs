@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::table::Table;
 
-pub(super) use self::chunk::{MAX_ROWS, guarded};
+pub(super) use self::chunk::MAX_ROWS;
 
 use self::column::Values;
 use super::cells::Row;

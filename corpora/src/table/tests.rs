@@ -96,3 +96,30 @@ fn what_has_no_column_is_refused_and_an_unfinished_table_is_not_there() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     assert!(read(&path).err().unwrap().to_string().contains("a.parquet"));
 }
+
+#[test]
+fn groups_are_the_table_in_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let mut writer = StatsWriter::create(&path, &["a"]).unwrap();
+    let total = GROUP_ROWS * 2 + 7;
+    for number in 0..total {
+        let value = metrics(&[("a", number as f64)]);
+        writer.push(&row(number as u64, &number.to_string(), &value)).unwrap();
+    }
+    writer.finish().unwrap();
+    let (mut heights, mut next) = (Vec::new(), 0);
+    each_group(&path, &["a", "absent", "row"], &mut |group: DataFrame| -> Result<()> {
+        assert_eq!(group.width(), 2);
+        heights.push(group.height());
+        for (number, value) in group.column("row").unwrap().u64().unwrap().iter().zip(group.column("a").unwrap().f64().unwrap().iter()) {
+            assert_eq!((number, value), (Some(next), Some(next as f64)));
+            next += 1;
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((heights, next), (vec![GROUP_ROWS, GROUP_ROWS, 7], total as u64));
+    let (rows, first) = head(&path, 3).unwrap();
+    assert_eq!((rows, first.height(), first.width()), (total, 3, 12));
+}

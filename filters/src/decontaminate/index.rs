@@ -109,6 +109,12 @@ impl Index {
         &self.sets
     }
 
+    /// Ids of all items, in their order.
+    #[cfg(test)]
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.items.iter().map(|item| item.id.as_str()).collect()
+    }
+
     /// Set, item and field of a text.
     pub(super) fn names(&self, text: u32) -> (&str, &str, &str) {
         let text = &self.texts[text as usize];

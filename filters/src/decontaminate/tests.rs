@@ -212,3 +212,61 @@ fn findings_say_where() {
     assert_eq!(&document.text[finding.start..finding.end], "세종대왕이 창제한 글자의 이름은 무엇인가");
     assert_eq!(finding.excerpt, "세종대왕이 창제한 글자의 이름은 무엇인가");
 }
+
+/// The items that a spec reads of a folder with these files.
+fn items(files: &[(&str, &str)], spec: &str) -> Result<Vec<String>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let spec = spec.replace("DIR", folder.path().to_str().unwrap());
+    let config: DecontaminateConfig = toml::from_str(&spec).unwrap();
+    config.check().map_err(|error| error.to_string())?;
+    let mut index = Index::new(config.unit, config.ngram, config.min_words);
+    sets::read(&config.files, &mut index)?;
+    let paths = sets::paths(&config.files)?;
+    assert!(!paths.is_empty() && paths.iter().all(|path| std::path::Path::new(path).is_file()), "{paths:?}");
+    Ok(index.ids().into_iter().map(str::to_owned).collect())
+}
+
+#[test]
+fn published_forms_of_evaluation_sets_are_read() {
+    let korquad = r#"{"version": "x", "data": [{"title": "t", "paragraphs": [{"context": "글",
+        "qas": [{"id": "q-1", "question": "누가?", "answers": []}, {"id": "q-2", "question": "언제?", "answers": []}]}]}]}"#;
+    let klue = r#"[{"guid": "nli-0", "premise": "가", "hypothesis": "나"}, {"guid": "nli-1", "premise": "다", "hypothesis": "라"}]"#;
+    let spec = |entry: &str| format!("files = [{entry}]");
+    let read = |files: &[(&str, &str)], entry: &str| items(files, &spec(entry));
+    let quad = [("dev.json", korquad)];
+    assert_eq!(read(&quad, "{ path = 'DIR/dev.json', fields = ['question'] }").unwrap(), ["dev:q-1", "dev:q-2"]);
+    // A paragraph with its questions is one item; it has no id of its own.
+    assert_eq!(read(&quad, "{ path = 'DIR/dev.json', fields = ['context', 'question'] }").unwrap(), ["dev:dev.json#1"]);
+    assert_eq!(
+        read(&[("nli.json", klue)], "{ path = 'DIR', name = 'klue', fields = ['premise', 'hypothesis'] }").unwrap(),
+        ["klue:nli-0", "klue:nli-1"]
+    );
+    // JSON lines that are called JSON.
+    let lines = "{\"text\": \"가\", \"id\": 7}\n{\"text\": \"나\", \"id\": 8}\n";
+    assert_eq!(read(&[("a.json", lines)], "'DIR/a.json'").unwrap(), ["a:7", "a:8"]);
+    // A folder: every file that its name tells of, and no other.
+    let folder = [
+        ("law/test.csv", "text\n가\n"),
+        ("law/dev.csv", "text\n나\n"),
+        ("b.jsonl", "{\"id\": \"b\", \"text\": \"다\"}\n"),
+        ("README.md", "#"),
+        (".hidden.csv", "x\n1\n"),
+    ];
+    assert_eq!(read(&folder, "{ path = 'DIR', name = 's' }").unwrap().len(), 3);
+    for (files, entry, complaint) in [
+        (&folder[3..], "'DIR'", "no file in it is called as one of jsonl, json"),
+        (&folder[3..4], "'DIR/README.md'", "give a table with `path` and `format`"),
+        (&folder[..1], "{ path = 'DIR', fields = ['question'] }", "`fields` names the fields of an item"),
+        (&quad[..], "'DIR/dev.json'", "no object in it has `text`"),
+        (&[("a.json", "[{]")][..], "'DIR/a.json'", "not JSON"),
+        (&quad[..], "{ path = 'DIR/dev.json', format = 'xml' }", "`xml` is none of jsonl, json"),
+    ] {
+        let error = read(files, entry).unwrap_err();
+        assert!(error.contains(complaint), "{error}");
+    }
+}

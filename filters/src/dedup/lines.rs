@@ -25,7 +25,7 @@ use super::config::{DedupConfig, LinesConfig};
 use super::error::Result;
 use super::normal::normal;
 use super::set::{Address, PartSignatures, Rank, SignatureSet};
-use super::shuffle::{Shuffle, Texts, own, without};
+use super::shuffle::{Shuffle, Texts, sorted, without};
 use super::spill::{Entry, SpillWriter};
 use super::summary::Summary;
 
@@ -73,8 +73,8 @@ pub fn run_lines(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<()> {
     let Some(lines) = &config.lines else { return Ok(()) };
-    let set = own(parts, config)?;
-    let shuffle = Shuffle::new(&set, config, work_dir, cancel, progress, (2, 1))?;
+    let set = sorted(parts.iter().filter(|part| part.run.is_none()), config)?;
+    let shuffle = Shuffle::new(&set, config, work_dir, cancel, progress, (1, 1))?;
     [summary.trimmed, summary.lines, summary.line_bytes] = shuffle.install(|| {
         let scattered = shuffle.scatter("lines", |part, out| {
             shuffle.texts(part, texts, |index, record, text| {
@@ -92,9 +92,9 @@ pub fn run_lines(
                 Ok(())
             })
         })?;
-        let removed = shuffle.reduce("cut", &scattered, |entries, out| {
+        let removed = shuffle.reduce("cut", |partition, out| {
             let mut group = Group::default();
-            for entry in entries {
+            for entry in shuffle.merged(&scattered, partition)? {
                 let entry = entry?;
                 if group.content != Some(entry.content()) {
                     group.end_document(&set, lines, out)?;

@@ -69,7 +69,7 @@ pub use set::{PartSignatures, SignatureSet};
 pub use shuffle::{TextIter, Texts};
 pub use signature::{Signature, Signer};
 pub use signature_file::{SignatureReader, SignatureRecord, SignatureWriter};
-pub use substrings::{Passages, run_substrings};
+pub use substrings::{Elsewhere, Passages, run_substrings};
 pub use summary::{ClusterMember, ClusterSample, Duplicate, Summary};
 
 /// How many stage calls [`run`] has in work at once; each gets this fraction of the memory.

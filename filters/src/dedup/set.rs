@@ -92,6 +92,15 @@ impl SignatureSet {
         self.parts.len()
     }
 
+    /// Number of parts that are of no other run.
+    pub(super) fn own_parts(&self) -> u32 {
+        self.parts.iter().filter(|(part, _)| part.run.is_none()).count() as u32
+    }
+
+    pub(super) fn part(&self, part: usize) -> Option<&(PartSignatures, SignatureReader)> {
+        self.parts.get(part)
+    }
+
     pub(super) fn reader(&self, part: usize) -> Option<&SignatureReader> {
         self.parts.get(part).map(|(_, reader)| reader)
     }

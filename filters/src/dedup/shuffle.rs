@@ -18,7 +18,7 @@ use super::signature_file::SignatureRecord;
 use super::spill::{Entry, Spill, SpillWriter, merged};
 
 /// The texts of a part that are compared, with their rows, ascending.
-pub type Texts<'a> = dyn Fn(&str) -> std::result::Result<TextIter<'a>, String> + Sync + 'a;
+pub type Texts<'a> = dyn Fn(&PartSignatures) -> std::result::Result<TextIter<'a>, String> + Sync + 'a;
 
 /// See [`Texts`].
 pub type TextIter<'a> = Box<dyn Iterator<Item = std::result::Result<(u64, String), String>> + 'a>;
@@ -39,26 +39,26 @@ pub(super) struct Shuffle<'a> {
     done: AtomicU64,
 }
 
-/// The signatures of this run's parts, in the order of their names; those of other runs have no texts.
-pub(super) fn own(parts: &[PartSignatures], config: &DedupConfig) -> Result<SignatureSet> {
-    let mut parts: Vec<PartSignatures> = parts.iter().filter(|part| part.run.is_none()).cloned().collect();
-    parts.sort_by(|a, b| a.name.cmp(&b.name));
+/// The signatures of some parts in the order of their names, those of other runs last.
+pub(super) fn sorted<'p>(parts: impl Iterator<Item = &'p PartSignatures>, config: &DedupConfig) -> Result<SignatureSet> {
+    let mut parts: Vec<PartSignatures> = parts.cloned().collect();
+    parts.sort_by(|a, b| (&a.run, &a.name).cmp(&(&b.run, &b.name)));
     SignatureSet::open(&parts, config)
 }
 
 impl<'a> Shuffle<'a> {
-    /// `passes` over all parts and `reduces` over all partitions will be made.
+    /// `scatters` over all parts and `reduces` over all partitions will be made, and one pass over this run's parts.
     pub(super) fn new(
         set: &'a SignatureSet,
         config: &'a DedupConfig,
         work_dir: &'a Path,
         cancel: &'a AtomicBool,
         progress: &'a (dyn Fn(u64, u64) + Sync),
-        (passes, reduces): (u64, u64),
+        (scatters, reduces): (u64, u64),
     ) -> Result<Self> {
         fs::create_dir_all(work_dir).map_err(Error::io("create", work_dir))?;
         let partitions = set.documents().div_ceil(DOCUMENTS).clamp(1, MOST_PARTITIONS);
-        let steps = passes * set.parts() as u64 + reduces * partitions;
+        let steps = scatters * set.parts() as u64 + reduces * partitions + u64::from(set.own_parts());
         Ok(Self { set, config, partitions: partitions as u32, work_dir, cancel, progress, steps, done: AtomicU64::new(0) })
     }
 
@@ -81,30 +81,25 @@ impl<'a> Shuffle<'a> {
         opened(files.collect::<Result<Vec<_>>>()?)
     }
 
-    /// What `of_partition` pushes for the sorted places of each partition, sorted by part.
-    pub(super) fn reduce(
-        &self,
-        name: &str,
-        scattered: &[Spill],
-        of_partition: impl Fn(&mut dyn Iterator<Item = Result<Entry>>, &mut SpillWriter<'_>) -> Result<()> + Sync,
-    ) -> Result<Vec<Spill>> {
+    /// What `of_partition` pushes for each partition, sorted by part.
+    pub(super) fn reduce(&self, name: &str, of_partition: impl Fn(u32, &mut SpillWriter<'_>) -> Result<()> + Sync) -> Result<Vec<Spill>> {
         let files = (0..self.partitions).into_par_iter().map(|partition| {
             let path = |run: usize| self.work_dir.join(format!("{name}-{partition:06}-{run:04}.bin"));
             let mut out = SpillWriter::new(&path, self.set.parts() as u32, self.config.share(), |entry| entry.part);
-            of_partition(&mut self.merged(scattered, partition)?, &mut out)?;
+            of_partition(partition, &mut out)?;
             self.step();
             out.finish()
         });
         opened(files.collect::<Result<Vec<_>>>()?)
     }
 
-    /// Calls `of_part` with each part and the places that were reduced to it; gives the sums of three counts.
+    /// Calls `of_part` with each part of this run and the places that were reduced to it; gives the sums of three counts.
     pub(super) fn apply(
         &self,
         reduced: &[Spill],
         of_part: impl Fn(u32, &mut dyn Iterator<Item = Result<Entry>>) -> Result<[u64; 3]> + Sync,
     ) -> Result<[u64; 3]> {
-        let sums = (0..self.set.parts() as u32).into_par_iter().map(|part| {
+        let sums = (0..self.set.own_parts()).into_par_iter().map(|part| {
             let sums = of_part(part, &mut self.merged(reduced, part)?)?;
             self.step();
             Ok(sums)
@@ -124,11 +119,11 @@ impl<'a> Shuffle<'a> {
         texts: &Texts<'_>,
         mut each: impl FnMut(u32, &SignatureRecord<'_>, &str) -> Result<()>,
     ) -> Result<()> {
-        let name = self.set.name(part as usize);
-        let failed = |detail: String| Error::Input(format!("the documents of {name}: {detail}"));
-        let reader = self.set.reader(part as usize).ok_or_else(|| failed("no signatures".to_owned()))?;
+        let Some((part, reader)) = self.set.part(part as usize) else { return Err(Error::Input(format!("there is no part {part}"))) };
+        let of_run = part.run.as_ref().map(|run| format!(" of {run}")).unwrap_or_default();
+        let failed = |detail: String| Error::Input(format!("the documents of {}{of_run}: {detail}", part.name));
         let mut records = (0_u32..).zip(reader.iter());
-        for (count, text) in (0_u32..).zip(texts(name).map_err(failed)?) {
+        for (count, text) in (0_u32..).zip(texts(part).map_err(failed)?) {
             stop_if(self.cancel, count.wrapping_mul(64))?;
             let (row, text) = text.map_err(failed)?;
             loop {

@@ -10,13 +10,16 @@
 //!    it ([`words`]). Equal long runs have equal anchors, and about one word in `min-words / 4` is one.
 //!    Anchors that stand twice are sent back to their parts;
 //! 2. runs whose anchor stands twice are compared among each other by 96 bits of their hash; all but
-//!    the best are sent back;
+//!    the best are sent back, each with the document that has the best;
 //! 3. each document's runs are joined, snapped and written as one [`Passages`].
+//!
+//! Documents of other runs are better than all of this one; they lose nothing.
 //!
 //! Texts are read three times and never held together; memory is a share of `memory` for each thread
 //! and the words of one text.
 
 mod cut;
+mod places;
 mod words;
 
 use std::path::Path;
@@ -26,14 +29,15 @@ use corpora::JsonlWriter;
 use serde::{Deserialize, Serialize};
 
 use self::cut::{cut, joined};
+use self::places::{Place, Places, all_but_the_best, repeated};
 use self::words::Words;
 use super::bucket_number;
 use super::config::{DedupConfig, SubstringsConfig};
 use super::error::Result;
-use super::set::{PartSignatures, Rank, SignatureSet};
-use super::shuffle::{Shuffle, Texts, own, without};
+use super::set::{Address, PartSignatures, SignatureSet};
+use super::shuffle::{Shuffle, Texts, sorted, without};
 use super::signature_file::SignatureRecord;
-use super::spill::{Entry, SpillWriter};
+use super::spill::Entry;
 use super::summary::Summary;
 
 /// A document that lost passages: one line of `substrings/`.
@@ -51,6 +55,31 @@ pub struct Passages {
     /// Where they stood in its text (the one without its [`super::Trimmed`] lines): first byte and byte
     /// after the last one; ascending and apart.
     pub cut: Vec<(u32, u32)>,
+    /// What of it stands where; in the order of the text. Two can overlap.
+    #[serde(default)]
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// A passage, and the document that has it too: the best of all that have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Elsewhere {
+    /// Its first byte in the text that lost it.
+    pub start: u32,
+    /// The byte after its last one.
+    pub end: u32,
+    /// Its words.
+    pub words: u64,
+    /// Id of the document that has it too: the same one, where it repeats itself. Ids of a source can repeat;
+    /// part and row are exact.
+    pub of: String,
+    /// The part of that document.
+    pub of_part: String,
+    /// Its row in that part.
+    pub of_row: u64,
+    /// The run that it is of, if another one: one of `dedup.against`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_run: Option<String>,
 }
 
 impl Passages {
@@ -63,7 +92,8 @@ impl Passages {
 
 /// Finds the passages and writes `NAME.jsonl.zst` for each part to `out_dir`; adds to `summary`.
 ///
-/// As [`super::run_lines`], after which it comes: `texts` are without the lines that were removed.
+/// As [`super::run_lines`], after which it comes: `texts` are without the lines that were removed. It is
+/// asked for the texts of other runs too, which are there already; those lose nothing.
 ///
 /// # Errors
 /// As [`super::run_lines`].
@@ -79,9 +109,9 @@ pub fn run_substrings(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<()> {
     let Some(substrings) = &config.substrings else { return Ok(()) };
-    let set = own(parts, config)?;
+    let set = sorted(parts.iter(), config)?;
     let runs = Runs { substrings, across_buckets: config.across_buckets };
-    let shuffle = Shuffle::new(&set, config, work_dir, cancel, progress, (3, 2))?;
+    let shuffle = Shuffle::new(&set, config, work_dir, cancel, progress, (2, 2))?;
     [summary.excerpted, summary.words, summary.word_bytes] = shuffle.install(|| {
         let anchors = shuffle.scatter("anchors", |part, out| {
             shuffle.texts(part, texts, |index, record, text| {
@@ -89,19 +119,25 @@ pub fn run_substrings(
                 words.anchors().iter().try_for_each(|at| out.push(Entry::new(words.anchor_hash(*at, seed), part, index, *at, 0)))
             })
         })?;
-        let repeated = shuffle.reduce("repeated", &anchors, repeated)?;
+        let twice = shuffle.reduce("repeated", |partition, out| repeated(&set, &mut shuffle.merged(&anchors, partition)?, out))?;
         drop(anchors);
         let runs_met = shuffle.scatter("runs", |part, out| {
-            let mut places = Places::new(shuffle.merged(&repeated, part)?);
+            let mut places = Places::new(shuffle.merged(&twice, part)?);
+            if !places.are_left() {
+                return Ok(());
+            }
             shuffle.texts(part, texts, |index, record, text| {
                 let places = places.of(index)?;
                 let Some((words, seed)) = runs.of(record, text).filter(|_| !places.is_empty()) else { return Ok(()) };
-                let met = words.runs().filter(|(_, anchor)| places.binary_search(anchor).is_ok());
+                let met = words.runs().filter(|(_, anchor)| places.binary_search_by_key(anchor, |place| place.start).is_ok());
                 met.into_iter().try_for_each(|(at, _)| out.push(Entry::new(words.run_hash(at, seed), part, index, at, 0)))
             })
         })?;
-        drop(repeated);
-        let removed = shuffle.reduce("cut", &runs_met, |entries, out| all_but_the_best(&set, entries, out))?;
+        drop(twice);
+        let removed = shuffle.reduce("cut", |partition, out| {
+            let open = || shuffle.merged(&runs_met, partition);
+            all_but_the_best(&set, &mut open()?, &mut open()?, out)
+        })?;
         drop(runs_met);
         shuffle.apply(&removed, |part, entries| {
             let mut writer = JsonlWriter::create(&shuffle.ledger(part, out_dir)?)?;
@@ -111,13 +147,14 @@ pub fn run_substrings(
                 shuffle.texts(part, texts, |index, record, text| {
                     let places = places.of(index)?;
                     let Some((words, _)) = runs.of(record, text).filter(|_| !places.is_empty()) else { return Ok(()) };
-                    let (cut, words) = cut(text, &words, &joined(&places, words.run()), substrings.snap);
+                    let (cut, lost) = cut(text, &words, &joined(places.iter().map(|place| place.start), words.run()), substrings.snap);
                     if cut.is_empty() {
                         return Ok(());
                     }
                     let bytes = cut.iter().map(|(start, end)| u64::from(end - start)).sum();
-                    sums = [sums[0] + 1, sums[1] + words, sums[2] + bytes];
-                    Ok(writer.push(&Passages { row: record.row(), id: record.id()?.to_owned(), words, bytes, cut })?)
+                    sums = [sums[0] + 1, sums[1] + lost, sums[2] + bytes];
+                    let elsewhere = elsewhere(&set, &words, &places, &cut)?;
+                    Ok(writer.push(&Passages { row: record.row(), id: record.id()?.to_owned(), words: lost, bytes, cut, elsewhere })?)
                 })?;
             }
             writer.finish()?;
@@ -125,6 +162,35 @@ pub fn run_substrings(
         })
     })?;
     Ok(())
+}
+
+/// What of a document's passages stands where; nothing of what `cut` leaves alone.
+fn elsewhere(set: &SignatureSet, words: &Words, places: &[Place], cut: &[(u32, u32)]) -> Result<Vec<Elsewhere>> {
+    let mut passages: Vec<(usize, usize, Address)> = Vec::new();
+    for place in places {
+        let start = place.start as usize;
+        match passages.last_mut() {
+            Some((_, end, of)) if *of == place.of && *end + 1 == start + words.run() => *end += 1,
+            _ => passages.push((start, start + words.run(), place.of)),
+        }
+    }
+    let mut out = Vec::new();
+    for (first, end, of) in passages {
+        let (start, after) = (words.place(first).0 as u32, words.place(end - 1).1 as u32);
+        if cut.iter().any(|cut| cut.0 < after && start < cut.1) {
+            let record = set.record(of)?;
+            out.push(Elsewhere {
+                start,
+                end: after,
+                words: (end - first) as u64,
+                of: record.id()?.to_owned(),
+                of_part: set.name(of.part()).to_owned(),
+                of_row: record.row(),
+                of_run: set.run(of.part()).map(str::to_owned),
+            });
+        }
+    }
+    Ok(out)
 }
 
 /// How long a run is, and which can be equal.
@@ -143,74 +209,5 @@ impl Runs<'_> {
         let words = Words::of(text, run);
         let seed = if self.across_buckets { 0 } else { u64::from(bucket) };
         (words.len() >= run).then_some((words, seed))
-    }
-}
-
-/// Of sorted places those that share their content with another.
-fn repeated(entries: &mut dyn Iterator<Item = Result<Entry>>, out: &mut SpillWriter<'_>) -> Result<()> {
-    let mut first: Option<(Entry, bool)> = None;
-    for entry in entries {
-        let entry = entry?;
-        match &mut first {
-            Some((first, pushed)) if first.content() == entry.content() => {
-                if !std::mem::replace(pushed, true) {
-                    out.push(first.place())?;
-                }
-                out.push(entry.place())?;
-            }
-            _ => first = Some((entry, false)),
-        }
-    }
-    Ok(())
-}
-
-/// Of sorted places with the same content all but the first one of the best document.
-fn all_but_the_best(set: &SignatureSet, entries: &mut dyn Iterator<Item = Result<Entry>>, out: &mut SpillWriter<'_>) -> Result<()> {
-    let mut best: Option<(Entry, Option<Rank<'_>>)> = None;
-    for entry in entries {
-        let entry = entry?;
-        let Some((best, rank)) = best.as_mut().filter(|(best, _)| best.content() == entry.content()) else {
-            best = Some((entry, None)); // its rank is looked up once there is another
-            continue;
-        };
-        if best.at() != entry.at() {
-            let of_best = match *rank {
-                Some(rank) => rank,
-                None => set.rank(best.at())?,
-            };
-            let of_entry = set.rank(entry.at())?;
-            *rank = Some(of_best.min(of_entry));
-            if of_entry < of_best {
-                out.push(std::mem::replace(best, entry).place())?;
-                continue;
-            }
-        }
-        out.push(entry.place())?;
-    }
-    Ok(())
-}
-
-/// The places of a part, document by document.
-struct Places<I: Iterator<Item = Result<Entry>>>(std::iter::Peekable<I>);
-
-impl<I: Iterator<Item = Result<Entry>>> Places<I> {
-    fn new(entries: I) -> Self {
-        Self(entries.peekable())
-    }
-
-    fn are_left(&mut self) -> bool {
-        self.0.peek().is_some()
-    }
-
-    /// Those of a document, ascending; documents come in their order.
-    fn of(&mut self, index: u32) -> Result<Vec<u32>> {
-        let mut starts = Vec::new();
-        while let Some(entry) = self.0.next_if(|entry| entry.as_ref().map_or(true, |entry| entry.index <= index)) {
-            let entry = entry?;
-            if entry.index == index {
-                starts.push(entry.start);
-            }
-        }
-        Ok(starts)
     }
 }

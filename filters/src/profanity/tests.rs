@@ -70,6 +70,11 @@ fn tricks_are_seen_through() {
         "b!tch",
         "씨\u{200b}발",
         "씨\u{1107}\u{1161}\u{11af}",
+        "씨이이발",
+        "tlqkf 진짜",
+        "Tlqkf",
+        "염병하고 있네",
+        "개색기야",
         "씨발!",
         "\"씨발\"",
     ] {
@@ -171,6 +176,8 @@ fn harmless_words_stay() {
         "먼저 자지 그래",
         "몇 시 발 기차",
         "시발표",
+        "슈발리에 와인",
+        "염병이 돌았다",
     ] {
         let found = words.hits_of(text);
         assert!(found.is_empty(), "{text}: {found:?}");

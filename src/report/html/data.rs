@@ -155,6 +155,25 @@ pub(crate) struct Duplicates {
     pub(crate) clusters: u64,
     /// The largest of them, in any order.
     pub(crate) largest: Vec<Cluster>,
+    /// The longest passages that documents lost, the longest first.
+    pub(crate) passages: Vec<Passage>,
+}
+
+/// A passage that a document lost, since another document has it too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Passage {
+    /// Id of the document that lost it.
+    pub(crate) id: String,
+    /// Its source.
+    pub(crate) source: String,
+    pub(crate) words: u64,
+    /// Id of the document that has it.
+    pub(crate) of: String,
+    /// The part that this one is in, and its run if that is another.
+    pub(crate) place: String,
+    /// The start of the passage.
+    pub(crate) excerpt: String,
 }
 
 /// Documents of which one stays.

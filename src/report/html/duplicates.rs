@@ -1,4 +1,4 @@
-//! Duplicates: how many of each kind, and the largest clusters with the pairs to judge them by.
+//! Duplicates: how many of each kind, the largest clusters with the pairs to judge them by, and the longest passages.
 
 use super::bar::single;
 use super::data::{Cluster, Duplicates, Removed};
@@ -14,16 +14,18 @@ use super::view::{Section, View, fill};
 const CLUSTERS: usize = 8;
 const OPEN: usize = 3;
 const PAIRS: usize = 2;
+/// Characters of a passage.
+const PASSAGE: usize = 160;
 
 pub(super) fn section(view: &View<'_>) -> Section {
     let l = view.l;
     let body = view.data.duplicates.as_ref().map(|duplicates| {
         let total = duplicates.kinds.values().fold(Default::default(), |sum, amount| plus(sum, *amount));
         if total.documents == 0 {
-            return format!("<p>{}</p>\n", l.duplicates_none);
+            return format!("<p>{}</p>\n{}", l.duplicates_none, passages(view, duplicates));
         }
         let lead = fill(l.duplicates_lead, &[&view.documents(total.documents), &bytes(total.bytes), &count(duplicates.clusters)]);
-        format!("<p class=\"lead\">{lead}</p>\n{}{}", kinds(view, duplicates), clusters(view, duplicates))
+        format!("<p class=\"lead\">{lead}</p>\n{}{}{}", kinds(view, duplicates), clusters(view, duplicates), passages(view, duplicates))
     });
     Section { id: "duplicates", title: l.duplicates, body }
 }
@@ -80,6 +82,21 @@ fn clusters(view: &View<'_>, duplicates: &Duplicates) -> String {
         out.push_str("</details>\n");
     }
     out
+}
+
+fn passages(view: &View<'_>, duplicates: &Duplicates) -> String {
+    let l = view.l;
+    if duplicates.passages.is_empty() {
+        return String::new();
+    }
+    let columns = [Column::Head(l.col_lost_by), Column::Number(l.col_words), Column::Bar(l.col_stands_in), Column::Bar(l.col_passage)];
+    let mut table = Table::new(&columns);
+    for passage in &duplicates.passages {
+        let document = |id: &str, place: &str| format!("<code>{}</code> <span class=\"sub\">{}</span>", text::name(id), text::name(place));
+        let words = format!("<span class=\"preview\" dir=\"auto\">{}</span>", text::text(&passage.excerpt, PASSAGE));
+        table.row("", &[document(&passage.id, &passage.source), count(passage.words), document(&passage.of, &passage.place), words]);
+    }
+    format!("<h3>{}</h3>\n<p>{}</p>\n{}", l.longest_passages, l.passages_lead, table.html())
 }
 
 fn pair(view: &View<'_>, cluster: &Cluster, removed: &Removed) -> String {

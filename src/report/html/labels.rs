@@ -129,6 +129,12 @@ labels! {
     kind_substrings: "Nothing but repeated passages", "반복되는 구절뿐";
     largest_clusters: "The largest clusters", "가장 큰 묶음";
     similarity: "similarity", "유사도";
+    longest_passages: "The longest repeated passages", "가장 긴 반복 구절";
+    passages_lead: "A document lost the passage shown; the other one has it.", "앞 문서에서 구절을 뺐고, 뒤 문서에는 남아 있습니다.";
+    col_lost_by: "Lost by", "뺀 문서";
+    col_stands_in: "Stands in", "남은 문서";
+    col_passage: "Passage", "구절";
+    col_words: "Words", "단어";
     tag_kept: "kept", "보존";
     tag_removed: "removed", "제거";
     same_text: "The same text.", "같은 글입니다.";

@@ -30,8 +30,8 @@ mod training;
 mod view;
 
 pub(crate) use data::{
-    Amount, Cluster, ContaminatedSet, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Preference, Removed, ReportData,
-    SourceFunnel, StepPoint, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
+    Amount, Cluster, ContaminatedSet, DropReason, DropSample, Duplicates, EvalPoint, Generation, Lengths, Passage, Preference, Removed,
+    ReportData, SourceFunnel, StepPoint, Timing, TokenBucket, TokenPlan, TokenizerBucket, TokenizerFacts, Tokens, Training, Untrained,
 };
 
 /// The language of all labels.

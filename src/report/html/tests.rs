@@ -47,6 +47,7 @@ fn full(text: &str) -> ReportData {
                 kept_excerpt: s(),
                 removed: vec![Removed { id: s(), source: s(), kind: s(), similarity: Some(0.91), excerpt: format!("{text} b") }],
             }],
+            passages: vec![Passage { id: s(), source: s(), words: 61, of: s(), place: s(), excerpt: s() }],
         }),
         contamination: Some(vec![ContaminatedSet { set: s(), items: 9, searchable: 8, documents: 3, found: [(s(), 3)].into() }]),
         lengths: Some(Lengths { edges: vec![0, 10, 100], buckets: [(s(), vec![1, 50, 29])].into() }),

@@ -13,7 +13,7 @@ use polars_arrow::io::ipc::format::ipc::{DictionaryBatchRef, FooterRef, MessageH
 use polars_arrow::io::ipc::read::common::{read_dictionary, read_record_batch};
 use polars_arrow::io::ipc::read::{Dictionaries, deserialize_footer, read_stream_metadata};
 
-use super::super::parquet::guarded;
+use super::super::guard::guarded;
 use super::body;
 use super::message::{self, MAX_BYTES, MAX_MESSAGE, Measured, Message};
 use super::schema::{self, Column};

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use polars_arrow::array::Array;
@@ -11,6 +10,7 @@ use polars_buffer::Buffer;
 use polars_parquet::parquet::read::deserialize_metadata;
 use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata, PageReader, column_iter_to_arrays};
 
+use super::super::guard::guarded;
 use super::thrift::{self, FILE_METADATA, PAGE_HEADER};
 use crate::error::{Cause, Error, Position, Result};
 
@@ -166,14 +166,4 @@ fn read_range(file: &mut File, start: u64, length: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
     }
     Ok(bytes)
-}
-
-/// Runs a decoder that answers some malformed bytes with a panic (an index, an assertion, an
-/// addition in its own code) and makes that an error like the others: one bad file must not end
-/// a run. What the closure held is dropped with it, so nothing half-changed is seen afterwards.
-pub(in super::super) fn guarded<T>(decode: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("the decoder gave up: {}", said.unwrap_or("no reason given")))
-    })
 }

@@ -7,9 +7,9 @@ use super::words::Words;
 type Range = (usize, usize);
 
 /// The runs that begin at these words, ascending, joined where they touch.
-pub(super) fn joined(starts: &[u32], run: usize) -> Vec<Range> {
+pub(super) fn joined(starts: impl Iterator<Item = u32>, run: usize) -> Vec<Range> {
     let mut out: Vec<Range> = Vec::new();
-    for start in starts.iter().map(|start| *start as usize) {
+    for start in starts.map(|start| start as usize) {
         match out.last_mut() {
             Some(last) if last.1 >= start => last.1 = start + run,
             _ => out.push((start, start + run)),
@@ -79,8 +79,8 @@ mod tests {
 
     #[test]
     fn runs_that_touch_are_one() {
-        assert_eq!(joined(&[0, 1, 4, 9], 3), [(0, 7), (9, 12)]);
-        assert_eq!(joined(&[0, 3], 3), [(0, 6)]);
+        assert_eq!(joined([0, 1, 4, 9].into_iter(), 3), [(0, 7), (9, 12)]);
+        assert_eq!(joined([0, 3].into_iter(), 3), [(0, 6)]);
     }
 
     #[test]

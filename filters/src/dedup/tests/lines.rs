@@ -10,8 +10,8 @@ use super::*;
 fn trim(parts: &[Vec<Planted>], config: &DedupConfig, threads: usize) -> (Summary, BTreeMap<String, Trimmed>) {
     let folder = tempfile::tempdir().unwrap();
     let signed = sign(folder.path(), parts, config);
-    let texts = |part: &str| -> std::result::Result<TextIter<'_>, String> {
-        let number: usize = part.rsplit('-').next().unwrap().parse().unwrap();
+    let texts = |part: &PartSignatures| -> std::result::Result<TextIter<'_>, String> {
+        let number: usize = part.name.rsplit('-').next().unwrap().parse().unwrap();
         Ok(Box::new(parts[number].iter().enumerate().map(|(row, document)| Ok((row as u64 * 3, document.text.clone())))))
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
