@@ -30,7 +30,7 @@ bench: build ## Throughput of clean + dedup + tokenize, beside peers where they 
 verify-export: build ## Open exported models with transformers and llama.cpp, which are installed for it (5 GB)
 	sh trainer/testdata/verify
 
-verify-deploy: build ## Hold the files of `malmoi deploy` against hadolint, Kubernetes' schema and systemd
+verify-deploy: build ## Hold the files of `malmoi deploy` against hadolint, Kubernetes' schema and systemd, and start llama.cpp with them
 	sh tests/data/deploy/verify
 
 verify-resume: setup ## Kill a run at twenty places and continue it (minutes)

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::json;
 use shards::{Tokenizer, TokenizerSource};
 use trainer::{
-    CARDS, Card, Estimate, KNOWN_MODELS, LoraConfig, MEASURED_MFU, ModelConfig, POOL, Precision, Pretrained, Workload, known_model,
+    CARDS, Card, Estimate, KNOWN_MODELS, LoraConfig, MEASURED_MFU, ModelConfig, OptimizerStates, POOL, Precision, Pretrained,
+    WeightNumbers, Workload, known_model,
 };
 
 use crate::cli;
@@ -26,6 +27,10 @@ struct Job {
     accumulates: bool,
     tokens: Option<u64>,
     lora: Option<LoraConfig>,
+    /// Whether the model is compared with what it was.
+    reference: bool,
+    weights: WeightNumbers,
+    optimizer_states: OptimizerStates,
     /// Whether it learns from answers of its own.
     answers: bool,
 }
@@ -42,12 +47,15 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         activation_checkpointing: job.activation_checkpointing,
         accumulates: job.accumulates,
         lora: job.lora.as_ref(),
+        reference: job.reference,
+        weights: job.weights,
+        optimizer_states: job.optimizer_states,
     };
     if let Err(reason) = Precision::Bf16.check_shape(&job.model) {
         ui.warn(format!("this shape trains in 32-bit floats, several times slower and in more memory than is said here: {reason}"));
     }
     if job.answers {
-        ui.warn("this objective draws answers and learns from them: what is said here is of its updates alone. The keys and values of answers, a reference and reward models come to the memory, and the time that answers take is not known");
+        ui.warn("this objective draws answers and learns from them: what is said here is of its updates alone. The keys and values of answers and reward models come to the memory, and the time that answers take is not known");
     }
     let estimate = Estimate::new(&work).map_err(Error::new)?;
     let mfu = match (arguments.mfu, arguments.tflops) {
@@ -151,6 +159,8 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         return Err(Error::new("--lora-base is for adapters").hint("give --lora-rank too"));
     }
     let lora = arguments.lora_rank.map(|rank| LoraConfig { rank, base: arguments.lora_base.map(Into::into), ..LoraConfig::default() });
+    let weights = arguments.weights.map(WeightNumbers::from);
+    let optimizer_states = arguments.optimizer_states.map(OptimizerStates::from);
     let alone = |model, vocab| Job {
         name: source.clone(),
         model,
@@ -161,6 +171,9 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         accumulates: false,
         tokens: None,
         lora: lora.clone(),
+        reference: false,
+        weights: weights.unwrap_or_default(),
+        optimizer_states: optimizer_states.unwrap_or_default(),
         answers: false,
     };
     let is_model = path.is_dir() || path.extension().is_some_and(|extension| extension == "gguf");
@@ -210,6 +223,9 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         activation_checkpointing: arguments.activation_checkpointing || train.activation_checkpointing,
         tokens: train.tokens,
         lora: lora.or_else(|| train.lora.clone()),
+        reference: train.has_reference(),
+        weights: weights.unwrap_or(train.weights),
+        optimizer_states: optimizer_states.unwrap_or(train.optimizer_states),
         answers: train.objective.draws_answers(),
     })
 }

@@ -39,6 +39,7 @@ use form::{Chat, Example, Form};
 use gate::Gates;
 use history::{Entry, History};
 use item::{Item, Record};
+use monitor::Safety;
 use sets::Set;
 use store::Store;
 use task::{KmmluPrompt, Options, Task};
@@ -109,7 +110,7 @@ pub(crate) fn eval(arguments: &cli::Eval, device: &str, ui: &Ui) -> Result<()> {
     let records: Vec<&Record> = records.iter().collect();
     let prompts: Vec<&str> = tasks.iter().flat_map(|asked| asked.set.items.iter().map(|item| item.prompt.as_str())).collect();
     let efficiency = monitor::efficiency(&opened.tokenizer, &prompts)?;
-    let safety = monitor::safety(&records)?;
+    let safety = Safety::of_records(&records)?;
     measured.extend(show::monitor(efficiency, &safety, ui));
     let held_out = match arguments.held_out {
         true => monitor::held_out(&arguments.model, &opened.model, &opened.tokenizer, arguments.held_out_tokens)?,

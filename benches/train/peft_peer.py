@@ -48,7 +48,7 @@ def main():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    for _ in range(3):
+    for _ in range(10):
         step()
     torch.cuda.synchronize()
     start = time.perf_counter()

@@ -96,7 +96,7 @@ def main():
         optimizer.zero_grad(set_to_none=True)
 
     wait = torch.cuda.synchronize if a.device.startswith("cuda") else lambda: None
-    for _ in range(5):
+    for _ in range(10):
         step()
     wait()
     start = time.perf_counter()

@@ -40,6 +40,50 @@ pub(crate) struct Estimate {
     /// How the frozen matrices are kept [default: bf16].
     #[arg(long, value_enum, value_name = "FORM")]
     pub(crate) lora_base: Option<LoraBase>,
+    /// What trained weights are between steps [default: the recipe's, or f32].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) weights: Option<Weights>,
+    /// What the optimizer's moments are [default: the recipe's, or 32-bit].
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) optimizer_states: Option<States>,
+}
+
+/// What trained weights are between steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Weights {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16, rounded by chance.
+    Bf16,
+}
+
+impl From<Weights> for trainer::WeightNumbers {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::F32 => Self::F32,
+            Weights::Bf16 => Self::Bf16,
+        }
+    }
+}
+
+/// What the optimizer's moments are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum States {
+    /// 32-bit floats.
+    #[value(name = "32-bit")]
+    Full,
+    /// Codes in blocks with one scale.
+    #[value(name = "8-bit")]
+    EightBit,
+}
+
+impl From<States> for trainer::OptimizerStates {
+    fn from(states: States) -> Self {
+        match states {
+            States::Full => Self::Full,
+            States::EightBit => Self::EightBit,
+        }
+    }
 }
 
 /// How frozen matrices are kept.

@@ -14,6 +14,7 @@ mod check;
 mod korean;
 mod language;
 mod rules;
+mod sentences;
 mod text;
 
 use serde_json::{Map, Value};

@@ -77,10 +77,14 @@ pub(super) fn monitor([korean, other]: [Efficiency; 2], safety: &Safety, ui: &Ui
             measured.push((format!("tokenizer/{language}-characters-per-token"), value));
         }
     }
-    if safety.texts > 0 {
-        let share = 1.0 - safety.flagged.len() as f64 / safety.texts as f64;
-        ui.data(format!("safety: {share:.4} of {} generated texts have no word of the profanity filter", safety.texts));
-        measured.push(("safety/clean".to_owned(), share));
+    if let [Some(profanity), Some(spam)] = ["profanity", "spam"].map(|filter| safety.share(filter)) {
+        let clean = 1.0 - safety.flagged.len() as f64 / safety.texts as f64;
+        ui.data(format!(
+            "safety: {clean:.4} of {} generated texts have no word of the filters of harm; profanity in {profanity:.4}, spam in {spam:.4}",
+            safety.texts
+        ));
+        let shares = [("safety/clean", clean), ("safety/profanity", profanity), ("safety/spam", spam)];
+        measured.extend(shares.map(|(name, share)| (name.to_owned(), share)));
     }
     ui.event("monitor", &json!({ "korean": korean, "other": other, "safety": safety }));
     measured

@@ -232,7 +232,7 @@ impl Checkpoint {
     /// Puts the optimizer, new for this model, where it was.
     pub(crate) fn optimizer(&self, model: &Model, optimizer: &mut AdamW) -> Result<()> {
         let device = model.device();
-        let like: Vec<bool> = optimizer.moments().iter().map(|moments| matches!(moments, Moments::Coded(_))).collect();
+        let like: Vec<bool> = optimizer.moments().iter().map(Moments::is_coded).collect();
         let moments = self.read(OPTIMIZER, |file| {
             let of = |(parameter, coded): (&Parameter, bool)| {
                 let name = |moment: &str| format!("{}.{moment}", parameter.name());
@@ -242,7 +242,7 @@ impl Checkpoint {
                     Ok(Codes { codes, scales })
                 };
                 if coded {
-                    return Ok(Moments::Coded([coded_moment(MEAN)?, coded_moment(SQUARE)?]));
+                    return Ok(Moments::coded([coded_moment(MEAN)?, coded_moment(SQUARE)?], &device));
                 }
                 let mut moment = |moment: &str| -> Result<Tensor<2>> {
                     let values = file.take(&name(moment), parameter.shape())?;
@@ -305,6 +305,14 @@ fn moments<'a>(model: &Model, optimizer: &'a AdamW) -> Vec<Entry<'a>> {
                     let scales = Data::Floats(&coded.scales);
                     floats.push(Entry { name: format!("{}.{SCALES}", name(moment)), shape: vec![coded.scales.len()], data: scales });
                     codes.push(Entry { name: name(moment), shape: vec![coded.codes.len()], data: Data::Bytes(&coded.codes) });
+                }
+            }
+            #[cfg(feature = "cuda")]
+            Moments::OnCard(coded) => {
+                for (moment, coded) in [MEAN, SQUARE].into_iter().zip(coded) {
+                    let shape = vec![Codes::blocks(parameter.len())];
+                    floats.push(Entry { name: format!("{}.{SCALES}", name(moment)), shape, data: Data::CardScales(coded) });
+                    codes.push(Entry { name: name(moment), shape: vec![parameter.len()], data: Data::CardCodes(coded) });
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::{OptimizerStates, WeightNumbers};
 use crate::error::Result;
 use crate::lora::{Base, Full, LoraConfig};
 use crate::model::{ModelConfig, Precision};
@@ -33,7 +34,7 @@ pub const CARDS: [Card; 7] = [
 ];
 
 /// Model FLOPs utilization measured on an H100 with the shape of Qwen2.5-0.5B (`benches/train/RESULTS.md`).
-pub const MEASURED_MFU: f64 = 0.34;
+pub const MEASURED_MFU: f64 = 0.38;
 
 /// How much more memory a process was seen to hold than the sum of its parts, at least and at most:
 /// the pool keeps buffers of sizes that are not asked for again.
@@ -56,6 +57,12 @@ pub struct Workload<'a> {
     pub accumulates: bool,
     /// Adapters that are trained in place of all weights.
     pub lora: Option<&'a LoraConfig>,
+    /// Whether a copy of the model as it was is kept. With adapters it is the model without them, and no copy.
+    pub reference: bool,
+    /// Numbers of the weights between steps.
+    pub weights: WeightNumbers,
+    /// Numbers of the optimizer's moments.
+    pub optimizer_states: OptimizerStates,
 }
 
 /// One part of a card's memory.
@@ -81,14 +88,14 @@ pub struct Estimate {
     pub flops_per_token: u64,
     /// Those in products with parameters.
     pub flops_of_products: u64,
-    /// Memory by part, in bfloat16 over 32-bit weights.
+    /// Memory by part, with activations in bfloat16.
     pub memory: Vec<MemoryPart>,
 }
 
 impl Estimate {
     /// Adds everything up. The sizes are those of what `kernels/gpu` keeps.
     pub fn new(work: &Workload) -> Result<Self> {
-        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates, lora } = *work;
+        let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates, lora, .. } = *work;
         let parameters = model.num_params(vocab)?;
         let parts = Parts::of(work)?;
         let flops_of_products = match lora {
@@ -113,9 +120,10 @@ impl Estimate {
         let part = |name, bytes| MemoryPart { name, bytes };
         let memory = vec![
             part("frozen weights", parts.frozen_bytes),
-            part("weights", 4 * parts.trained),
+            part("weights", parts.weights),
             part("gradients", 4 * parts.trained),
-            part("moments", 8 * parts.trained),
+            part("moments", parts.moments),
+            part("reference", if work.reference && lora.is_none() { parts.weights } else { 0 }),
             part("weights in bfloat16", parts.copies),
             part("gradients of a piece", if accumulates { 4 * parts.trained } else { 0 }),
             part("activations", kept.saturating_mul(tokens)),
@@ -150,6 +158,10 @@ struct Parts {
     embedding: bool,
     /// Bytes of what is frozen.
     frozen_bytes: u64,
+    /// Bytes of what is trained.
+    weights: u64,
+    /// Bytes of its moments.
+    moments: u64,
     /// Bytes of bfloat16 copies of 32-bit weights.
     copies: u64,
     /// Numbers that the adapters of a layer keep of a token.
@@ -162,15 +174,26 @@ impl Parts {
         let parameters = model.num_params(vocab)?;
         let table = (vocab * model.hidden) as u64;
         let tables = if model.tied_embeddings { table } else { 2 * table };
+        let size = |shape: &[usize]| shape.iter().product::<usize>() as u64;
+        // Adapters stay 32-bit.
+        let is_narrow = |name: &str, shape: &[usize]| work.weights == WeightNumbers::Bf16 && shape.len() == 2 && !name.contains(".lora_");
+        let kept = |tensors: &[(String, Vec<usize>)]| {
+            let weights = tensors.iter().map(|(name, shape)| size(shape) * if is_narrow(name, shape) { 2 } else { 4 }).sum();
+            let moments = tensors.iter().map(|(name, shape)| 2 * work.optimizer_states.bytes(name, size(shape))).sum();
+            (weights, moments)
+        };
         let Some(lora) = lora else {
-            let copies = 2 * (parameters - tables) + 2 * table;
+            let (weights, moments) = kept(&model.tensors(vocab));
+            let copies = if work.weights == WeightNumbers::Bf16 { 0 } else { 2 * (parameters - tables) + 2 * table };
             let (trained, full_products) = (parameters, 0); // counted with the model's
-            return Ok(Self { trained, adapters: 0, full_products, embedding: true, frozen_bytes: 0, copies, adapter_rows: 0 });
+            let whole =
+                Self { trained, adapters: 0, full_products, embedding: true, frozen_bytes: 0, weights, moments, copies, adapter_rows: 0 };
+            return Ok(whole);
         };
         lora.validate(model)?;
-        let size = |shape: &[usize]| shape.iter().product::<usize>() as u64;
         let trains = |full| lora.full.contains(&full);
         let all = lora.tensors(model, vocab);
+        let (weights, moments) = kept(&all);
         let trained = all.iter().map(|(_, shape)| size(shape)).sum();
         let adapters = all.iter().filter(|(name, _)| name.contains(".lora_")).map(|(_, shape)| size(shape)).sum();
         let output = trains(if model.tied_embeddings { Full::EmbedTokens } else { Full::LmHead });
@@ -188,7 +211,7 @@ impl Parts {
             let is_product =
                 shape.len() == 2 && full != Some(Full::EmbedTokens) || full == Some(Full::EmbedTokens) && model.tied_embeddings;
             if full.is_some_and(trains) {
-                copies += if is_product { 2 * count } else { 0 };
+                copies += if is_product && !is_narrow(&name, &shape) { 2 * count } else { 0 };
                 continue;
             }
             let kept = if full.is_some() { base.of_tables() } else { base };
@@ -202,6 +225,8 @@ impl Parts {
             full_products: if output { table } else { 0 },
             embedding: trains(Full::EmbedTokens),
             frozen_bytes: frozen_bytes as u64,
+            weights,
+            moments,
             copies,
             adapter_rows: u64::from(lora.rank) * lora.targets.len() as u64,
         })
@@ -266,27 +291,51 @@ mod tests {
 
     fn estimate(name: &str, micro_batch: u32, sequence_length: u32, activation_checkpointing: bool) -> Estimate {
         let (model, vocab) = known_model(name).unwrap();
-        let work =
-            Workload { model: &model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates: false, lora: None };
-        Estimate::new(&work).unwrap()
+        Estimate::new(&Workload { sequence_length, micro_batch, activation_checkpointing, ..work(&model, vocab) }).unwrap()
+    }
+
+    fn work(model: &ModelConfig, vocab: usize) -> Workload<'_> {
+        Workload {
+            model,
+            vocab,
+            sequence_length: 4096,
+            micro_batch: 1,
+            activation_checkpointing: true,
+            accumulates: false,
+            lora: None,
+            reference: false,
+            weights: WeightNumbers::F32,
+            optimizer_states: OptimizerStates::Full,
+        }
+    }
+
+    fn bytes(estimate: &Estimate, name: &str) -> u64 {
+        estimate.memory.iter().find(|part| part.name == name).unwrap().bytes
+    }
+
+    /// All of Qwen2.5-7B: 2 bytes a weight of a matrix, 2 + 8/256 a pair of moments, 8 a pair of the embedding's.
+    #[test]
+    fn few_bits_by_hand() {
+        let (model, vocab) = known_model("qwen2.5-7b").unwrap();
+        let few = Workload { weights: WeightNumbers::Bf16, optimizer_states: OptimizerStates::EightBit, ..work(&model, vocab) };
+        let found = Estimate::new(&few).unwrap();
+        let vectors: u64 = 28 * (2 * 3584 + 3584 + 2 * 512) + 3584;
+        let table = 152_064 * 3584;
+        let coded = found.parameters - vectors - table;
+        assert_eq!(bytes(&found, "weights"), 2 * (found.parameters - vectors) + 4 * vectors);
+        assert_eq!(bytes(&found, "moments"), coded * 2 + coded / 256 * 8 + 8 * (vectors + table));
+        assert_eq!(bytes(&found, "weights in bfloat16"), 0);
+        assert_eq!(bytes(&found, "gradients"), 4 * found.parameters);
+        assert_eq!(bytes(&found, "reference"), 0);
+        let compared = Estimate::new(&Workload { reference: true, ..few }).unwrap();
+        assert_eq!(bytes(&compared, "reference"), bytes(&found, "weights"));
     }
 
     /// Rank 64 beside all matrices of Qwen2.5-7B: 161.5 million trained numbers, as PEFT counts them.
     #[test]
     fn adapters_cost_two_thirds_of_the_work_and_little_memory() {
         let (model, vocab) = known_model("qwen2.5-7b").unwrap();
-        let of = |lora: &LoraConfig| {
-            let work = Workload {
-                model: &model,
-                vocab,
-                sequence_length: 4096,
-                micro_batch: 1,
-                activation_checkpointing: true,
-                accumulates: true,
-                lora: Some(lora),
-            };
-            Estimate::new(&work).unwrap()
-        };
+        let of = |lora: &LoraConfig| Estimate::new(&Workload { accumulates: true, lora: Some(lora), ..work(&model, vocab) }).unwrap();
         let lora = LoraConfig { rank: 64, ..LoraConfig::default() };
         let found = of(&lora);
         // q 7168, k and v 4096 each, o 7168, gate, up and down 22528 each, of 28 layers.
@@ -295,7 +344,6 @@ mod tests {
         let whole = estimate("qwen2.5-7b", 1, 4096, true);
         assert_eq!(found.flops_of_products, whole.flops_of_products / 6 * 4 + 6 * found.trained);
         assert_eq!(found.flops_per_token - found.flops_of_products, whole.flops_per_token - whole.flops_of_products);
-        let bytes = |estimate: &Estimate, name| estimate.memory.iter().find(|part| part.name == name).unwrap().bytes;
         // Two bytes of a matrix, four of a norm or bias.
         let vectors: u64 = 28 * (2 * 3584 + 3584 + 2 * 512) + 3584;
         assert_eq!(bytes(&found, "frozen weights"), 2 * (whole.parameters - vectors) + 4 * vectors);

@@ -28,6 +28,7 @@ pub use precision::Precision;
 pub use rope::RopeScaling;
 pub use scalar::ScalarHead;
 
+use crate::config::WeightNumbers;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
@@ -141,6 +142,22 @@ impl Model {
         self.precision.check_recompute(recompute)?;
         self.recompute = recompute;
         Ok(self)
+    }
+
+    /// The same model as it is trained on a card that keeps its weights as these numbers. With bfloat16, matrices that are
+    /// trained whole lie in that; with 32 bits, those of layers have a copy in the precision of products. Vectors, adapters and
+    /// what lies on the processor stay as they are.
+    #[must_use]
+    pub fn kept_as(mut self, weights: WeightNumbers) -> Self {
+        if weights == WeightNumbers::Bf16 {
+            let linears = self.layers.iter_mut().flat_map(Layer::linears_mut).map(|linear| &mut linear.weight);
+            std::iter::once(&mut self.embedding).chain(linears).chain(&mut self.head).for_each(Parameter::narrow);
+        }
+        #[cfg(feature = "cuda")]
+        if weights == WeightNumbers::F32 && self.precision == Precision::Bf16 {
+            self.layers.iter_mut().flat_map(Layer::linears_mut).for_each(|linear| linear.weight.keep_copy());
+        }
+        self
     }
 
     /// Sets where the noise of the next forward passes comes from; adapters with dropout alone have any.

@@ -3,23 +3,25 @@
 mod eight_bit;
 mod rounding;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 use crate::config::{OptimizerStates, TrainConfig, WeightNumbers, refuse};
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
+#[cfg(feature = "cuda")]
+use crate::kernels::gpu;
 use crate::load::{EMBEDDING, HEAD};
-use crate::model::{Model, Parameter};
+use crate::model::{Model, Parameter, Precision};
 use crate::rng::Rng;
-pub(crate) use eight_bit::Codes;
+pub(crate) use eight_bit::{BLOCK, Codes};
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), in the form of PyTorch's
 /// `torch.optim.AdamW`. Matrices decay; vectors (norms and biases) do not.
 ///
 /// Moments are 32-bit floats; with `optimizer-states` = "8-bit" those of large parameters other than the
 /// embedding are blocks of 8-bit codes. With `weights` = "bf16" each weight is rounded by chance
-/// after each step. Both are computed on the host, and are for the CPU alone.
+/// after each step; on a card matrices then lie in bfloat16. Codes and chances are the same on every device.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     weight_decay: f64,
@@ -31,6 +33,9 @@ pub struct AdamW {
     seed: u64,
     /// What the learning rate of each parameter is multiplied by, in the model's order.
     scales: Vec<f64>,
+    /// What codes stand for, on the card.
+    #[cfg(feature = "cuda")]
+    maps: Option<Tensor<1>>,
     /// Updates made.
     step: u64,
     /// Those of each parameter, in the model's order.
@@ -43,6 +48,8 @@ pub struct AdamW {
 pub(crate) enum Moments {
     Full([Tensor<2>; 2]),
     Coded([Codes; 2]),
+    #[cfg(feature = "cuda")]
+    OnCard([gpu::CardCodes; 2]),
 }
 
 /// The numbers of one parameter's step.
@@ -62,7 +69,7 @@ pub(crate) struct Rates {
 impl AdamW {
     /// Before the first step: all moments are 0. `seed` is that of the rounding of weights.
     pub fn new(config: &TrainConfig, model: &Model, seed: u64) -> Result<Self> {
-        check_device(config, &model.device())?;
+        check_precision(config, model.precision(), &model.device())?;
         Ok(Self {
             weight_decay: config.weight_decay,
             beta1: config.beta1,
@@ -71,6 +78,8 @@ impl AdamW {
             weights: config.weights,
             seed,
             scales: model.parameters().into_iter().map(|parameter| scale(config, parameter)).collect(),
+            #[cfg(feature = "cuda")]
+            maps: is_cuda(&model.device()).then(|| Tensor::from_data(eight_bit::maps(), &model.device())),
             step: 0,
             moments: model.parameters().into_iter().map(|parameter| Moments::zeros(config, parameter)).collect(),
         })
@@ -97,12 +106,14 @@ impl AdamW {
                     let gradient = numbers(gradient)?;
                     on_host(value, |weights| eight_bit::step(weights, &gradient, moments, &rates))?
                 }
+                #[cfg(feature = "cuda")]
+                Moments::OnCard(_) => continue, // these are of a card, whose steps are made above
             };
             let value = match self.weights {
                 WeightNumbers::F32 => value,
                 WeightNumbers::Bf16 => {
-                    let key = Rng::new(self.seed, &format!("rounding of {} in update {}", parameter.name(), self.step));
-                    on_host(value, |weights| rounding::round(weights, &key))?
+                    let chances = self.chances(parameter);
+                    on_host(value, |weights| rounding::round(weights, &chances))?
                 }
             };
             parameter.set(value);
@@ -113,19 +124,34 @@ impl AdamW {
     /// The same for all parameters together, each in one pass and in place.
     #[cfg(feature = "cuda")]
     fn step_on_card(&mut self, model: &mut Model, gradients: &Gradients, learning_rate: f64) {
-        use crate::kernels::gpu::{Slot, adamw};
+        let Some(maps) = &self.maps else { return };
         let (mut places, mut slots) = (Vec::new(), Vec::new());
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
-            let (Some(gradient), Moments::Full([mean, square])) = (gradients.get(index), self.moments[index].clone()) else { continue };
+            let Some(gradient) = gradients.get(index) else { continue };
+            let moments = match &self.moments[index] {
+                Moments::Full(moments) => gpu::SlotMoments::Full(moments.clone()),
+                Moments::OnCard(moments) => gpu::SlotMoments::Coded(moments.clone()),
+                Moments::Coded(_) => continue, // these are of the processor
+            };
             let rates = self.rates(index, parameter, learning_rate);
-            slots.push(Slot { value: parameter.value().inner(), mean, square, gradient, rates });
+            let rounding = (self.weights == WeightNumbers::Bf16).then(|| self.chances(parameter).key());
+            slots.push(gpu::Slot { value: parameter.value().inner(), copy: parameter.copy(), moments, gradient, rates, rounding });
             places.push((index, parameter));
         }
-        let changed = adamw(slots, &gradients.clipped());
-        for ((index, parameter), [value, mean, square]) in places.into_iter().zip(changed) {
-            self.moments[index] = Moments::Full([mean, square]);
-            parameter.set(value);
+        for ((index, parameter), gpu::Moved { value, copy, moments }) in
+            places.into_iter().zip(gpu::adamw(slots, &gradients.clipped(), maps))
+        {
+            parameter.set_both(value, copy);
+            self.moments[index] = match moments {
+                gpu::SlotMoments::Full(moments) => Moments::Full(moments),
+                gpu::SlotMoments::Coded(moments) => Moments::OnCard(moments),
+            };
         }
+    }
+
+    /// Where the chances of a parameter's rounding come from in this step.
+    fn chances(&self, parameter: &Parameter) -> Rng {
+        Rng::new(self.seed, &format!("rounding of {} in update {}", parameter.name(), self.step))
     }
 
     fn rates(&self, index: usize, parameter: &Parameter, learning_rate: f64) -> Rates {
@@ -162,21 +188,38 @@ impl AdamW {
 impl Moments {
     fn zeros(config: &TrainConfig, parameter: &Parameter) -> Self {
         let coded = config.optimizer_states == OptimizerStates::EightBit;
-        if coded && parameter.len() >= eight_bit::FEWEST && parameter.name() != EMBEDDING {
-            return Self::Coded([true, false].map(|signed| Codes::zeros(parameter.len(), signed)));
+        if coded && has_codes(parameter.name(), parameter.len() as u64) {
+            return Self::coded([true, false].map(|signed| Codes::zeros(parameter.len(), signed)), &parameter.device());
         }
         // Two buffers: on a card they are changed in place.
-        let zero = || parameter.value().inner().zeros_like();
+        let zero = || parameter.value().inner().zeros_like().cast(DType::F32);
         Self::Full([zero(), zero()])
+    }
+
+    /// In 8 bits, where the parameter is.
+    pub(crate) fn coded(codes: [Codes; 2], device: &Device) -> Self {
+        #[cfg(feature = "cuda")]
+        if is_cuda(device) {
+            return Self::OnCard(codes.map(|codes| gpu::CardCodes::new(&codes, device)));
+        }
+        let _ = device;
+        Self::Coded(codes)
+    }
+
+    pub(crate) fn is_coded(&self) -> bool {
+        !matches!(self, Self::Full(_))
     }
 }
 
-/// That a device can do what the config asks of the optimizer.
-pub(crate) fn check_device(config: &TrainConfig, device: &Device) -> Result<()> {
-    let plain = (config.optimizer_states, config.weights) == (OptimizerStates::Full, WeightNumbers::F32);
-    if !plain && is_cuda(device) {
-        let option = if config.weights == WeightNumbers::F32 { "optimizer-states" } else { "weights" };
-        return refuse(option, "of few bits, which is for training on the CPU so far; leave it out on a card");
+/// Whether 8-bit moments of a parameter with so many numbers are codes.
+pub(crate) fn has_codes(name: &str, count: u64) -> bool {
+    count >= eight_bit::FEWEST && name != EMBEDDING
+}
+
+/// That weights can be kept as the config asks where activations are of this precision.
+pub(crate) fn check_precision(config: &TrainConfig, precision: Precision, device: &Device) -> Result<()> {
+    if config.weights == WeightNumbers::Bf16 && precision != Precision::Bf16 && is_cuda(device) {
+        return refuse("weights", "\"bf16\", which on a card goes with `precision = \"bf16\"` alone");
     }
     Ok(())
 }

@@ -32,6 +32,12 @@ impl Rng {
         bits
     }
 
+    /// What its numbers follow from.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn key(&self) -> u64 {
+        self.state
+    }
+
     /// The 64 bits at this place of the sequence, 0 being the next; nothing is drawn.
     pub(crate) fn at(&self, place: u64) -> u64 {
         let mut x = self.state.wrapping_add(STEP.wrapping_mul(place.wrapping_add(1)));

@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use shards::Digest;
 
 use crate::error::{Error, Result};
+#[cfg(feature = "cuda")]
+use crate::kernels::gpu::CardCodes;
 use crate::load::{Format, Stored, WeightFile, open_safetensors};
 
 /// A tensor's name, its shape in the file, and where its numbers are.
@@ -26,22 +28,41 @@ pub(crate) enum Data<'a> {
     Tensor(Tensor<2>),
     Floats(&'a [f32]),
     Bytes(&'a [u8]),
+    #[cfg(feature = "cuda")]
+    CardScales(&'a CardCodes),
+    #[cfg(feature = "cuda")]
+    CardCodes(&'a CardCodes),
+}
+
+impl Data<'_> {
+    fn dtype(&self) -> Dtype {
+        match self {
+            Self::Tensor(_) | Self::Floats(_) => Dtype::F32,
+            Self::Bytes(_) => Dtype::U8,
+            #[cfg(feature = "cuda")]
+            Self::CardScales(_) => Dtype::F32,
+            #[cfg(feature = "cuda")]
+            Self::CardCodes(_) => Dtype::U8,
+        }
+    }
 }
 
 /// Writes and syncs a file, one tensor in host memory at a time. Gives the file's BLAKE3 hash.
 pub(crate) fn write(path: &Path, entries: &[Entry<'_>]) -> Result<Digest> {
-    let infos = entries.iter().map(|entry| {
-        let dtype = if matches!(entry.data, Data::Bytes(_)) { Dtype::U8 } else { Dtype::F32 };
-        (entry.name.as_str(), dtype, entry.shape.as_slice())
-    });
+    let infos = entries.iter().map(|entry| (entry.name.as_str(), entry.data.dtype(), entry.shape.as_slice()));
     let mut out = Writer::create(path, infos)?;
     for entry in entries {
         match &entry.data {
             Data::Tensor(value) => {
-                out.put_floats(&value.clone().inner().try_into_vec_as::<f32>().map_err(Error::backend("read a tensor"))?)?;
+                let value = value.clone().inner().cast(DType::F32);
+                out.put_floats(&value.try_into_vec_as::<f32>().map_err(Error::backend("read a tensor"))?)?;
             }
             Data::Floats(values) => out.put_floats(values)?,
             Data::Bytes(bytes) => out.put(bytes)?,
+            #[cfg(feature = "cuda")]
+            Data::CardScales(coded) => out.put_floats(&coded.read()?.scales)?,
+            #[cfg(feature = "cuda")]
+            Data::CardCodes(coded) => out.put(&coded.read()?.codes)?,
         }
     }
     out.finish()

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::korean::{Numerals, Speech};
 use super::language::Language;
+use super::sentences::sentences;
 use super::{korean, rules, text};
 
 /// How a count is compared.
@@ -131,7 +132,7 @@ impl Check {
             Self::Forbidden(words) => !words.iter().any(|word| rules::has_word(response, word)),
             Self::LetterCount(letter, bound) => bound.holds(response.to_lowercase().chars().filter(|c| c == letter).count()),
             Self::Language(language) => language.is_of(response),
-            Self::Sentences(bound) => bound.holds(text::sentences(response).len()),
+            Self::Sentences(bound) => bound.holds(sentences(response).len()),
             Self::Paragraphs(count) => rules::paragraphs(response) == Some(*count as usize),
             Self::Words(bound) => bound.holds(text::words(response)),
             Self::NthParagraph { paragraphs, nth, word } => rules::nth_paragraph(response, *paragraphs as usize, *nth as usize, word),

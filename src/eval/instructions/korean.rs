@@ -2,7 +2,8 @@
 
 use filters::{Part, split_eojeol};
 
-use super::text::{is_hangul, sentences};
+use super::sentences::sentences;
+use super::text::is_hangul;
 
 /// A speech level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! The rules of instructions whose definition is about characters, not about a language.
 
+use filters::{Part, split_eojeol};
+
 use super::text::{folded_find, is_hangul, is_word};
 
 /// How often a keyword occurs, whatever its case; within other words too.
@@ -8,7 +10,7 @@ pub(super) fn occurrences(response: &str, word: &str) -> usize {
     if word.is_empty() { 0 } else { response.to_lowercase().matches(&word).count() }
 }
 
-/// Whether a word occurs as a whole, whatever its case. One that ends in Hangul may have particles after it.
+/// Whether a word occurs as a whole, whatever its case. One that ends in Hangul may have particles or a copula after it.
 pub(super) fn has_word(response: &str, word: &str) -> bool {
     let (response, word) = (response.to_lowercase(), word.trim().to_lowercase());
     let (Some(first), Some(last)) = (word.chars().next(), word.chars().next_back()) else { return false };
@@ -17,8 +19,19 @@ pub(super) fn has_word(response: &str, word: &str) -> bool {
     folded_find(&response, &word).any(|at| {
         let before = response[..at].chars().next_back();
         let after = response[at + word.len()..].chars().next();
-        boundary(first, before) && (boundary(last, after) || (is_hangul(last) && after.is_some_and(is_hangul)))
+        boundary(first, before) && (boundary(last, after) || is_stem(&response[at..], word.len()))
     })
+}
+
+/// Whether the first bytes of a text, which end in Hangul, are a noun, and what follows them are its particles or a copula.
+fn is_stem(text: &str, bytes: usize) -> bool {
+    const COPULA: [&str; 10] = ["이다", "입니다", "이에요", "예요", "이야", "이고", "이며", "이라", "이었", "였"];
+    let end = text[bytes..].find(|c: char| !is_hangul(c)).map_or(text.len(), |at| bytes + at);
+    let eojeol = text[..end].rsplit_once(char::is_whitespace).map_or(&text[..end], |(_, last)| last);
+    let tail = &text[bytes..end];
+    let boundary = eojeol.len().saturating_sub(tail.len());
+    let particles = || split_eojeol(eojeol).iter().any(|piece| piece.part == Part::Particle && piece.start == boundary);
+    !tail.is_empty() && text[..bytes].ends_with(is_hangul) && (COPULA.iter().any(|copula| tail.starts_with(copula)) || particles())
 }
 
 /// The request that is to be repeated, where the file does not say it: the prompt up to the line that asks
@@ -58,10 +71,15 @@ pub(super) fn nth_paragraph(response: &str, count: usize, nth: usize, word: &str
     if paragraphs != count || nth == 0 || nth > paragraphs {
         return false;
     }
-    let Some(first) = pieces[nth - 1].split_whitespace().next() else { return false };
+    let paragraph = pieces[nth - 1].trim_start();
+    // Files have several words too, which no first word is.
+    if word.contains(char::is_whitespace) {
+        return paragraph.to_lowercase().starts_with(word);
+    }
+    let Some(first) = paragraph.split_whitespace().next() else { return false };
     let first = first.trim_start_matches('\'').trim_start_matches('"').to_lowercase();
     let first = first.split(PUNCTUATION).next().unwrap_or_default();
-    first == word || (word.ends_with(is_hangul) && first.starts_with(word))
+    first == word || (first.starts_with(word) && is_stem(first, word.len()))
 }
 
 /// How many `[...]` there are.
@@ -97,13 +115,23 @@ pub(super) fn has_postscript(response: &str, marker: &str) -> bool {
     }
 }
 
-/// Lines that begin with one `*`, or with `-`.
+/// Lines that begin with one `*`, or with `-`. An asterisk alone has the line after it as its text.
 pub(super) fn bullets(response: &str) -> usize {
-    let is_bullet = |line: &str| match line.trim_start().strip_prefix('*') {
-        Some(rest) => !rest.is_empty() && !rest.starts_with('*'),
-        None => line.trim_start().starts_with('-'),
-    };
-    response.lines().filter(|line| is_bullet(line)).count()
+    let mut lines = response.split('\n').map(str::trim_start).peekable();
+    let mut count = 0;
+    // The text of an asterisk alone is no asterisk's again, but may be a dash's.
+    let mut taken = false;
+    while let Some(line) = lines.next() {
+        let starred = match line.strip_prefix('*') {
+            _ if taken => false,
+            Some("") => lines.peek().is_some(),
+            Some(rest) => !rest.starts_with('*'),
+            None => false,
+        };
+        taken = starred && line == "*";
+        count += usize::from(starred || line.starts_with('-'));
+    }
+    count
 }
 
 /// Whether one of the three answers is in it.

@@ -48,14 +48,18 @@ fn sentences_by_hand() {
         ("하나다. 둘이다! 셋인가?", 3),
         ("Mr. Kim paid 3.50 dollars. He left at 5 p.m. yesterday.", 2),
         ("\"Really?!\" she said. \"Yes.\" 끝", 4),
-        ("1. 사과\n2. 배를 먹는다.\n", 1),
+        ("1. 사과\n2. 배를 먹는다.\n", 3),
+        ("1. apples, 2. pears", 1),
         ("그는 1999. 그리고 나서...", 2),
         ("J. K. Rowling wrote it", 1),
         ("줄이\n바뀌어도 한 문장이다.", 1),
+        ("(가다.) \"오다.\" 끝", 3),
+        ("그래... 알았어. Wait... The end.", 3),
         ("", 0),
-        ("...", 0),
+        ("...", 1),
+        ("그래? ?! 응", 4),
     ] {
-        assert_eq!(text::sentences(text).len(), count, "{text}");
+        assert_eq!(sentences::sentences(text).len(), count, "{text}");
     }
     assert!(strict("length_constraints:number_sentences", json!({ "num_sentences": 2, "relation": "최소" }), "가다. 오다."));
     assert!(!strict("length_constraints:number_sentences", json!({ "num_sentences": 2, "relation": "미만" }), "가다. 오다."));
@@ -85,6 +89,47 @@ fn forbidden_korean_words_are_found_with_particles() {
     for (response, follows) in [("우리는 연인이다", false), ("그 연인과", false), ("elks", true), ("무연인", true), ("Elk.", false)]
     {
         assert_eq!(strict("keywords:forbidden_words", forbidden.clone(), response), follows, "{response}");
+    }
+}
+
+/// `달` is neither in `달려` nor in `달리기`, and `첫` is not the first word of `첫째`.
+#[test]
+fn words_are_not_found_inside_of_others() {
+    let forbidden = json!({ "forbidden_words": ["달", "별"] });
+    for (response, follows) in [("달려가는 별명", true), ("달이 뜬다", false), ("밝은 달", false), ("저 별입니다", false)]
+    {
+        assert_eq!(strict("keywords:forbidden_words", forbidden.clone(), response), follows, "{response}");
+    }
+    let first = |word: &str| json!({ "num_paragraphs": 2, "nth_paragraph": 2, "first_word": word });
+    for (word, response, follows) in [
+        ("첫", "가\n\n첫째, 나", false),
+        ("신문", "가\n\n신문은 나", true),
+        ("신문 찾기", "가\n\n신문 찾기는 나", true),
+        ("신문 찾기", "가\n\n신문을 찾기는 나", false),
+    ] {
+        assert_eq!(strict("length_constraints:nth_paragraph_first_word", first(word), response), follows, "{word} {response}");
+    }
+}
+
+/// As the reference's expressions find them.
+#[test]
+fn bullets_without_text() {
+    for (text, count) in [("*\n* a\n*", 1), ("*\n- b\n* c", 3), ("x\n*\n", 1), ("* a\n**b\n *", 1)] {
+        assert_eq!(rules::bullets(text), count, "{text:?}");
+    }
+}
+
+/// As NLTK's tokenizer parts them.
+#[test]
+fn words_in_capitals() {
+    for (text, count) in [
+        ("CAT's I'M CAN'T", 5),
+        ("AND/OR WELL-KNOWN A&B", 4),
+        ("NASA, the U.S. and (EU).", 3),
+        ("**NOTE**: A--B CANNOT", 5),
+        ("10 1,000 ABC1", 1),
+    ] {
+        assert_eq!(text::capital_words(text), count, "{text}");
     }
 }
 

@@ -1,4 +1,6 @@
-//! Words and sentences of a response.
+//! Words of a response.
+
+use super::sentences::sentences;
 
 /// What counts as a character of a word.
 pub(super) fn is_word(c: char) -> bool {
@@ -30,53 +32,49 @@ pub(super) fn is_lower(text: &str) -> bool {
     text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)
 }
 
-/// Words all in capitals; with hyphens, apostrophes and inner points they are one word.
+/// Words all in capitals, of words as NLTK's tokenizer has them: it parts contractions (`I'M` is two) and some signs
+/// (`A&B`), and keeps others (`AND/OR`).
 pub(super) fn capital_words(text: &str) -> usize {
-    let inner = |c: char| is_word(c) || matches!(c, '-' | '\'' | '’' | '.');
-    text.split(|c| !inner(c)).filter(|word| is_upper(word)).count()
+    sentences(text).into_iter().map(|sentence| tokens(sentence).into_iter().filter(|word| is_upper(word)).count()).sum()
 }
 
-/// Words before a point that ends no sentence.
-const ABBREVIATIONS: [&str; 21] = [
-    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "vs", "inc", "ltd", "co", "corp", "fig", "e.g", "i.e", "u.s", "a.m", "p.m", "p.s",
-    "p.p.s",
-];
+/// What stands alone wherever it is.
+const ALONE: &str = "\"«“‘„»”’`;@#$%&?!*[](){}<>";
+/// What a word ends in that is a token of its own.
+const ENDINGS: [&str; 8] = ["n't", "'ll", "'re", "'ve", "'s", "'m", "'d", "'"];
 
-/// Sentences: each ends in `.`, `!`, `?` or their wide forms, with closing marks, before white space or the
-/// end; what is left at the end is one too. A point after an abbreviation, an initial or the number of
-/// a list's item ends none, and one without a letter or digit is none. Line ends alone end no sentence.
-pub(super) fn sentences(text: &str) -> Vec<&str> {
-    let is_end = |c: char| matches!(c, '.' | '!' | '?' | '。' | '！' | '？' | '…');
-    let closes = |c: char| matches!(c, '"' | '\'' | ')' | ']' | '”' | '’' | '」' | '』' | '*' | '_');
-    let mut found = Vec::new();
-    let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if !is_end(c) {
-            continue;
+/// The words of a sentence.
+fn tokens(sentence: &str) -> Vec<&str> {
+    // The sentence's own point is no part of its last word.
+    let closed = sentence.trim_end_matches(|c: char| c.is_whitespace() || "])}>\"'»”’".contains(c));
+    let body = closed.strip_suffix('.').filter(|body| !body.ends_with('.')).unwrap_or(sentence);
+    let mut tokens = Vec::new();
+    for word in body.split(|c: char| c.is_whitespace() || ALONE.contains(c)) {
+        let mut start = 0;
+        for (at, c) in word.char_indices() {
+            let rest = &word[at + c.len_utf8()..];
+            let parts = match c {
+                ':' | ',' => !rest.starts_with(char::is_numeric),
+                '-' | '.' => rest.starts_with(c) || word[..at].ends_with(c),
+                _ => false,
+            };
+            if parts {
+                tokens.push(&word[start..at]);
+                start = at + c.len_utf8();
+            }
         }
-        let point_alone = c == '.' && !chars.peek().is_some_and(|&(_, next)| is_end(next));
-        let mut end = at + c.len_utf8();
-        while let Some((at, c)) = chars.next_if(|&(_, next)| is_end(next) || closes(next)) {
-            end = at + c.len_utf8();
-        }
-        if chars.peek().is_some_and(|&(_, next)| !next.is_whitespace()) || (point_alone && is_abbreviation(&text[start..at])) {
-            continue;
-        }
-        found.push(text[start..end].trim());
-        start = end;
+        tokens.push(&word[start..]);
     }
-    found.push(text[start..].trim());
-    found.retain(|sentence| sentence.contains(char::is_alphanumeric));
-    found
+    tokens.into_iter().flat_map(contraction).filter(|token| !token.is_empty()).collect()
 }
 
-/// Whether the point after this belongs to its last word.
-fn is_abbreviation(before: &str) -> bool {
-    let word = before.rsplit(char::is_whitespace).next().unwrap_or_default().trim_start_matches(['(', '"', '\'']);
-    let initial = word.chars().count() == 1 && word.chars().all(|c| c.is_ascii_alphabetic());
-    // `1.` at the beginning of a line, not the end of `in 1999.`
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let number = !line.trim().is_empty() && line.trim().chars().all(|c| c.is_ascii_digit());
-    initial || number || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+/// A word and what is contracted with it.
+fn contraction(word: &str) -> [&str; 2] {
+    let small = word.to_ascii_lowercase();
+    let ending = ENDINGS.iter().find(|ending| small.len() > ending.len() && small.ends_with(*ending));
+    match ending.map_or(("", word), |ending| word.split_at(word.len() - ending.len())) {
+        ("", _) if small == "cannot" => [&word[..3], &word[3..]],
+        ("", word) => [word, ""],
+        (word, ending) => [word, ending],
+    }
 }

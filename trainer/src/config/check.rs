@@ -55,9 +55,9 @@ impl TrainConfig {
             return refuse("objective", "one that draws answers, which works on one device so far: give one with `--device`");
         }
         let device = device.open()?;
-        optimizer::check_device(self, &device)?;
         let precision = self.precision.unwrap_or_else(|| Precision::best(&self.model, &device));
         precision.check(&self.model, &device)?;
+        optimizer::check_precision(self, precision, &device)?;
         precision.check_recompute(self.activation_checkpointing)?;
         self.lora.as_ref().map_or(Ok(()), |lora| precision.check_rank(lora.rank as usize))
     }

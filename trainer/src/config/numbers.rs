@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::optimizer::{BLOCK, has_codes};
+
 /// Numbers of the optimizer's moments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OptimizerStates {
@@ -16,6 +18,14 @@ pub enum OptimizerStates {
 }
 
 impl OptimizerStates {
+    /// Bytes of one moment of a parameter with so many numbers.
+    pub(crate) fn bytes(self, name: &str, count: u64) -> u64 {
+        match self {
+            Self::EightBit if has_codes(name, count) => count + 4 * count.div_ceil(BLOCK as u64),
+            _ => 4 * count,
+        }
+    }
+
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -1,8 +1,7 @@
 //! The same operations on an NVIDIA card in bfloat16: cuBLASLt for matrix products, CUDA C++ of our
 //! own (`gpu/cuda/`) for the rest, recorded in Burn's automatic differentiation.
 //!
-//! Trained parameters stay 32-bit floats and are rounded where they are used, frozen ones may be bfloat16;
-//! gradients of parameters are 32-bit. Every operation here has its plain form in the parent module, which the tests hold it
+//! Parameters are 32-bit floats that are rounded where they are used, or bfloat16; gradients of parameters are 32-bit. Every operation here has its plain form in the parent module, which the tests hold it
 //! against.
 
 mod attention;
@@ -32,7 +31,7 @@ pub(crate) use loss::{linear_cross_entropy, token_entropies, token_log_probs, to
 pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use nf4::Nf4Matrix;
 pub(crate) use norm::rms_norm;
-pub(crate) use optimizer::{Slot, adamw, clip};
+pub(crate) use optimizer::{CardCodes, Moved, Slot, SlotMoments, adamw, clip};
 pub(crate) use swiglu::swiglu;
 pub(crate) use tape::{on_bf16_card, on_card};
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-#[cfg(feature = "cuda")]
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
@@ -19,6 +18,9 @@ pub struct Parameter {
     name: String,
     shape: Vec<usize>,
     value: Value,
+    /// The same in bfloat16, on a card where products read it at every step; the optimizer moves both.
+    #[cfg(feature = "cuda")]
+    copy: Option<Box<Tensor<2>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,7 +41,7 @@ impl Parameter {
     /// From numbers in row-major order; `shape` has one or two dimensions and as many numbers.
     pub(crate) fn new(name: String, shape: Vec<usize>, values: Vec<f32>, device: &Device) -> Self {
         let value = Tensor::from_data(TensorData::new(values, matrix(&shape)), device);
-        Self { name, shape, value: Value::whole(trained(value)) }
+        Self::of(name, shape, Value::whole(trained(value)))
     }
 
     /// The same, never to be trained, and kept as `base` says: in four bits on a card alone; the processor
@@ -56,6 +58,13 @@ impl Parameter {
             }
             Base::F32 | Base::Bf16 | Base::Nf4 => Value::whole(whole(values)),
         };
+        Self::of(name, shape, value)
+    }
+
+    fn of(name: String, shape: Vec<usize>, value: Value) -> Self {
+        #[cfg(feature = "cuda")]
+        return Self { name, shape, value, copy: None };
+        #[cfg(not(feature = "cuda"))]
         Self { name, shape, value }
     }
 
@@ -102,13 +111,13 @@ impl Parameter {
     #[cfg(feature = "cuda")]
     pub(super) fn on_card(&self) -> gpu::Weight {
         match &self.value {
-            Value::Whole(value) => gpu::Weight::Whole(value.clone()),
+            Value::Whole(value) => gpu::Weight::Whole { value: value.clone(), copy: self.copy.clone() },
             Value::Nf4(packed) => gpu::Weight::Nf4(packed.clone()),
         }
     }
 
     /// Where it is, without automatic differentiation.
-    pub(super) fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         match &self.value {
             Value::Whole(value) => value.device().without_autodiff(),
             #[cfg(feature = "cuda")]
@@ -124,6 +133,38 @@ impl Parameter {
     /// Takes a new value, which has the shape of the old one and no automatic differentiation.
     pub(crate) fn set(&mut self, value: Tensor<2>) {
         self.value = Value::whole(trained(value));
+        #[cfg(feature = "cuda")]
+        {
+            self.copy = None;
+        }
+    }
+
+    /// The bfloat16 copy, where there is one.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn copy(&self) -> Option<Tensor<2>> {
+        self.copy.as_deref().cloned()
+    }
+
+    /// Takes a new value and a copy of it.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn set_both(&mut self, value: Tensor<2>, copy: Option<Tensor<2>>) {
+        self.set(value);
+        self.copy = copy.map(Box::new);
+    }
+
+    /// Keeps a bfloat16 copy of a trained matrix from here on.
+    #[cfg(feature = "cuda")]
+    pub(super) fn keep_copy(&mut self) {
+        if self.is_trained() && is_cuda(&self.device()) {
+            self.copy = Some(Box::new(self.value().inner().cast(DType::BF16)));
+        }
+    }
+
+    /// Keeps a trained matrix on a card in bfloat16 from here on, rounded to the nearest.
+    pub(super) fn narrow(&mut self) {
+        if self.is_trained() && is_cuda(&self.device()) {
+            self.set(self.value().inner().cast(DType::BF16));
+        }
     }
 
     /// Replaces the numbers; there are as many as before.
@@ -137,6 +178,10 @@ impl Parameter {
     pub(super) fn keep(&mut self) {
         let trained = self.is_trained();
         self.freeze();
+        #[cfg(feature = "cuda")]
+        {
+            self.copy = None;
+        }
         // On a card the optimizer works in place.
         if let (Value::Whole(value), true, true) = (&mut self.value, trained, cfg!(feature = "cuda")) {
             **value = (**value).clone().mul_scalar(1.0);

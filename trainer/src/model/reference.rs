@@ -29,7 +29,7 @@ impl Model {
 }
 
 impl Layer {
-    fn linears_mut(&mut self) -> [&mut Linear; 7] {
+    pub(super) fn linears_mut(&mut self) -> [&mut Linear; 7] {
         let Self { query, key, value, output, gate, up, down, .. } = self;
         [query, key, value, output, gate, up, down]
     }

@@ -7,15 +7,17 @@
 
 use std::sync::LazyLock;
 
+#[cfg(feature = "cuda")]
+use burn::tensor::TensorData;
 use rayon::prelude::*;
 
 use super::Rates;
 
 /// Numbers that share a scale.
-const BLOCK: usize = 256;
+pub(crate) const BLOCK: usize = 256;
 
 /// Parameters with fewer numbers keep 32-bit moments: there is little to win, and much to lose.
-pub(super) const FEWEST: usize = 4096;
+pub(super) const FEWEST: u64 = 4096;
 
 /// Values of the codes of means and of mean squares.
 static SIGNED: LazyLock<Map> = LazyLock::new(|| Map::new(true));
@@ -50,6 +52,12 @@ impl Map {
     fn encode(&self, part: f32) -> u8 {
         self.borders.partition_point(|border| *border < part) as u8
     }
+}
+
+/// What codes stand for: 256 values of means, then 256 of mean squares.
+#[cfg(feature = "cuda")]
+pub(super) fn maps() -> TensorData {
+    TensorData::new([SIGNED.values, UNSIGNED.values].concat(), [512])
 }
 
 /// The numbers of one moment of one parameter.

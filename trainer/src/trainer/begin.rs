@@ -29,7 +29,7 @@ pub(super) fn replica(run: &Run, checkpoint: Option<&Checkpoint>, precision: Pre
         (Some(checkpoint), _) => checkpoint.model(device)?.with_precision(precision)?,
         (None, None) => start(run, precision, device)?.with_precision(precision)?,
     };
-    let model = model.with_recompute(config.activation_checkpointing)?;
+    let model = model.with_recompute(config.activation_checkpointing)?.kept_as(config.weights);
     let mut optimizer = AdamW::new(config, &model, run.seed)?;
     if let Some(checkpoint) = checkpoint {
         checkpoint.optimizer(&model, &mut optimizer)?;

@@ -20,7 +20,8 @@ const PARTS: usize = 256;
 pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -> Tensor<2> {
     let x = Input::of(x);
     let mut queue = Queue::default();
-    let (ready, [weight, bias, ..]) = Projection { weight: Weight::Whole(Box::new(weight)), bias, adapter: None }.ready(&mut queue, &x);
+    let (ready, [weight, bias, ..]) =
+        Projection { weight: Weight::Whole { value: Box::new(weight), copy: None }, bias, adapter: None }.ready(&mut queue, &x);
     let (y, _) = ready.forward(&mut queue, &x.data, None);
     queue.submit();
     let saved = x.data.clone();
@@ -34,8 +35,8 @@ pub(crate) fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<2>>) -
 
 /// A matrix as the model has it, `[O, I]`.
 pub(crate) enum Weight {
-    /// In 32 bits or bfloat16.
-    Whole(Box<Tensor<2>>),
+    /// In 32 bits, with a copy in bfloat16 where one is kept, or in bfloat16.
+    Whole { value: Box<Tensor<2>>, copy: Option<Box<Tensor<2>>> },
     /// Frozen, in four bits.
     Nf4(Arc<Nf4Matrix>),
 }
@@ -75,9 +76,10 @@ impl Projection {
     /// Something without a gradient stands for what is not there.
     pub(super) fn ready(self, queue: &mut Queue, beside: &Input) -> (Ready, [Input; 4]) {
         let (ready_weight, weight) = match self.weight {
-            Weight::Whole(whole) => {
-                let weight = Input::of(*whole);
-                (ReadyWeight::Whole(Box::new(narrowed(queue, &weight.data))), weight)
+            Weight::Whole { value, copy } => {
+                let weight = Input::of(*value);
+                let narrow = copy.map_or_else(|| narrowed(queue, &weight.data), |copy| Input::of(*copy).data);
+                (ReadyWeight::Whole(Box::new(narrow)), weight)
             }
             Weight::Nf4(packed) => (ReadyWeight::Nf4(packed), beside.constant()),
         };

@@ -102,7 +102,8 @@ pub(crate) fn token_losses(x: Tensor<2>, w: Tensor<2>, targets: Tensor<1, Int>) 
 /// mean logit less the target's. The difference of both is the entropy, whatever the target is.
 pub(crate) fn token_entropies(x: Tensor<2>, w: Tensor<2>) -> Tensor<1> {
     let [rows, _] = x.dims();
-    let (plain_x, device) = (x.inner(), w.device());
+    let plain_x = x.inner();
+    let device = plain_x.device();
     let (targets, mask) = (Tensor::<1, Int>::zeros([rows], &device), Tensor::<1>::ones([rows], &device));
     let [x, w] = [plain_x.clone(), w.inner()].map(|x| Input::of(x).data);
     let mut queue = Queue::default();

@@ -13,6 +13,8 @@ use crate::model::{Inputs, Precision};
 use crate::rng::Rng;
 use crate::{AdamW, Base, Cpt, DeviceSpec, Full, Gradients, LoraConfig, Model, ModelConfig, Target, TrainConfig};
 
+mod few_bits;
+
 /// Largest relative error: a few roundings to 8 bits.
 const CLOSE: f64 = 1e-2;
 
@@ -335,23 +337,26 @@ fn gpu_four_bits_are_those_of_the_codec() {
     assert_eq!(found, expected);
 }
 
+/// The loss per token of twenty steps on the same batch.
+fn curve(config: &TrainConfig, device: &Device, precision: Precision) -> Vec<f32> {
+    let mut model = model(64, device).with_precision(precision).unwrap().kept_as(config.weights);
+    let mut optimizer = AdamW::new(config, &model, 0).unwrap();
+    let step = |_| {
+        let batch = batch(2, 80, 300);
+        let mut gradients = Gradients::new(&model);
+        gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, batch.trainable()).unwrap();
+        gradients.clip(config.clip_norm);
+        optimizer.step(&mut model, &gradients, 3e-4).unwrap();
+        values(gradients.loss())[0] / batch.trainable() as f32
+    };
+    (0..20).map(step).collect()
+}
+
 #[test]
 fn gpu_training_follows_the_processor() {
     let Some(card) = card() else { return };
     let config = TrainConfig { clip_norm: 0.5, ..TrainConfig::default() };
-    let curves = [(Device::flex(), Precision::F32), (card, Precision::Bf16)].map(|(device, precision)| {
-        let mut model = model(64, &device).with_precision(precision).unwrap();
-        let mut optimizer = AdamW::new(&config, &model, 0).unwrap();
-        let curve = (0..20).map(|_| {
-            let batch = batch(2, 80, 300);
-            let mut gradients = Gradients::new(&model);
-            gradients.add(&model, Cpt::default().of(&model, &batch).unwrap().sum, batch.trainable()).unwrap();
-            gradients.clip(config.clip_norm);
-            optimizer.step(&mut model, &gradients, 3e-4).unwrap();
-            values(gradients.loss())[0] / batch.trainable() as f32
-        });
-        curve.collect::<Vec<f32>>()
-    });
+    let curves = [(Device::flex(), Precision::F32), (card, Precision::Bf16)].map(|(device, precision)| curve(&config, &device, precision));
     let [expected, found] = &curves;
     assert!(expected[19] < 0.7 * expected[0], "{expected:?}");
     for (a, b) in found.iter().zip(expected) {
