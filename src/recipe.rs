@@ -83,7 +83,7 @@ pub(crate) struct Recipe {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ShardsConfig {
-    /// `none`, or `zstd`: a third of the size, for more work in reading. Default: none.
+    /// `none`, or `zstd`: a fifth to two thirds of the size, for more work in reading. Default: none.
     #[serde(default)]
     pub(crate) compression: Compression,
 }
