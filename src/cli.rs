@@ -18,7 +18,7 @@ pub(crate) use estimate::Estimate;
 pub(crate) use export::{Check, Export, Format, Step};
 pub(crate) use feedback::{Feedback, Synthesize};
 pub(crate) use texts::{ClassifierTraining, FiltersCommand, PreviewArgs, SampleArgs};
-pub(crate) use tokens::{DataCommand, DocumentFormat, LayoutName, ShardsCommand, TokenizerCommand};
+pub(crate) use tokens::{CompressionName, DataCommand, DocumentFormat, LayoutName, ShardsCommand, TokenizerCommand};
 
 /// Raw Korean, English and code text to a trained language model, in one binary.
 #[derive(Debug, Parser)]

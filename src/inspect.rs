@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use corpora::JsonlReader;
 use filters::dedup::SignatureReader;
 use serde_json::{Value, json};
-use shards::ShardReader;
+use shards::{Compression, ShardReader};
 
 use crate::error::{Context, Error, Result};
 use crate::report::{Ui, bytes};
@@ -115,11 +115,12 @@ fn shard(path: &Path, records: usize, ui: &Ui) -> Result<()> {
     let reader = ShardReader::open(path).map_err(Error::bad_result)?;
     reader.verify().map_err(Error::bad_result)?;
     ui.data(format!(
-        "bucket {}, {} documents, {} tokens of {} bytes each, {} of text",
+        "bucket {}, {} documents, {} tokens of {} bytes each{}, {} of text",
         reader.bucket(),
         reader.len(),
         reader.token_count(),
         reader.token_width(),
+        if reader.compression() == Compression::Zstd { " in zstd" } else { "" },
         bytes(reader.text_bytes())
     ));
     ui.data(format!(
@@ -130,7 +131,7 @@ fn shard(path: &Path, records: usize, ui: &Ui) -> Result<()> {
     ));
     ui.event(
         "shard",
-        &json!({ "path": path, "bucket": reader.bucket(), "documents": reader.len(), "tokens": reader.token_count(), "text-bytes": reader.text_bytes(), "token-width": reader.token_width(), "vocab-size": reader.vocab_size(), "eos": reader.eos(), "sources": reader.sources() }),
+        &json!({ "path": path, "bucket": reader.bucket(), "documents": reader.len(), "tokens": reader.token_count(), "text-bytes": reader.text_bytes(), "token-width": reader.token_width(), "compression": reader.compression(), "vocab-size": reader.vocab_size(), "eos": reader.eos(), "sources": reader.sources() }),
     );
     // The text is shown when the run's tokenizer lies where a run keeps it.
     let tokenizer = path

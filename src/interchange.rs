@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use shards::{ForeignOptions, Layout, Manifest, MixtureConfig, TokenizerConfig};
+use shards::{Compression, ForeignOptions, Layout, Manifest, MixtureConfig, ShardEntry, ShardReader, TokenizerConfig};
 
-use crate::cli::{Common, LayoutName, ShardsCommand};
+use crate::cli::{Common, CompressionName, LayoutName, ShardsCommand};
 use crate::error::{Context, Error, Result};
 use crate::lock::Access;
 use crate::recipe::{Import, Recipe};
@@ -20,6 +20,7 @@ impl From<LayoutName> for Layout {
             LayoutName::Datatrove => Self::Datatrove,
             LayoutName::Olmo => Self::Olmo,
             LayoutName::LlmC => Self::LlmC,
+            LayoutName::Malmoi => Self::Malmoi,
         }
     }
 }
@@ -27,8 +28,18 @@ impl From<LayoutName> for Layout {
 /// `malmoi shards ...`.
 pub(crate) fn run(command: &ShardsCommand, common: &Common, ui: &Ui) -> Result<()> {
     match command {
-        ShardsCommand::Export { run, folder, to, without_end_tokens, tokenizer_name } => {
-            export(run, folder, (*to).into(), !without_end_tokens, tokenizer_name.as_deref(), ui)
+        ShardsCommand::Export { run, folder, to, without_end_tokens, tokenizer_name, compression } => {
+            let layout = Layout::from(*to);
+            if compression.is_some() && layout != Layout::Malmoi {
+                return Err(Error::new(format!("--compression is for malmoi's own shards, {} has none", layout.name()))
+                    .hint("leave it out, or write `--to malmoi`"));
+            }
+            let compression = match compression {
+                Some(CompressionName::Zstd) => Compression::Zstd,
+                Some(CompressionName::None) | None => Compression::None,
+            };
+            let tokenizer = tokenizer_name.clone().unwrap_or_default();
+            export(run, folder, ForeignOptions { layout, end_tokens: !without_end_tokens, tokenizer, compression }, ui)
         }
         ShardsCommand::Import { files, folder, tokenizer, eos, bucket, from, token_bytes } => {
             let tokenizer = TokenizerConfig { eos: eos.clone(), ..TokenizerConfig::load(absolute(tokenizer)?) };
@@ -47,15 +58,16 @@ pub(crate) fn run(command: &ShardsCommand, common: &Common, ui: &Ui) -> Result<(
 
 /// Every shard becomes `FOLDER/BUCKET/PART` with the layout's endings. A shard is checked to the last
 /// byte before any of it is written.
-fn export(run: &Path, folder: &Path, to: Layout, end_tokens: bool, tokenizer: Option<&str>, ui: &Ui) -> Result<()> {
+fn export(run: &Path, folder: &Path, mut options: ForeignOptions, ui: &Ui) -> Result<()> {
+    let to = options.layout;
     let path = run.join(layout::MANIFEST);
     if !path.exists() {
         return Err(Error::new(format!("{} has no {}", run.display(), layout::MANIFEST)).hint("`malmoi build` makes shards and manifest"));
     }
     let manifest = Manifest::load(&path)?;
-    let fingerprint = manifest.tokenizer.fingerprint.to_string();
-    let tokenizer = tokenizer.map_or_else(|| format!("malmoi:{fingerprint}"), str::to_owned);
-    let options = ForeignOptions { layout: to, end_tokens, tokenizer };
+    if options.tokenizer.is_empty() {
+        options.tokenizer = format!("malmoi:{}", manifest.tokenizer.fingerprint);
+    }
     for shard in manifest.shards.iter().filter(|_| !to.keeps_loss()) {
         if manifest.open_shard(run, shard)?.has_loss() {
             return Err(Error::new(format!(
@@ -67,6 +79,7 @@ fn export(run: &Path, folder: &Path, to: Layout, end_tokens: bool, tokenizer: Op
         }
     }
     let (mut count, mut total) = (0, 0);
+    let mut copies = Vec::new();
     for shard in &manifest.shards {
         stage::check(&CANCEL)?;
         let reader = manifest.open_shard(run, shard)?;
@@ -80,8 +93,19 @@ fn export(run: &Path, folder: &Path, to: Layout, end_tokens: bool, tokenizer: Op
             "exported",
             &json!({ "shard": shard.path, "layout": to.name(), "files": files, "bytes": written, "tokens": shard.tokens }),
         );
+        if to == Layout::Malmoi {
+            let path = format!("{}.shard", name.strip_suffix(".shard").unwrap_or(name));
+            let copy = ShardReader::open(&files[0])?;
+            copies.push(ShardEntry { path, file_bytes: copy.file_bytes(), checksum: copy.checksum().into(), ..shard.clone() });
+        }
         count += files.len();
         total += written;
+    }
+    if to == Layout::Malmoi {
+        // What a reader opens first comes last.
+        let path = folder.join(layout::MANIFEST);
+        Manifest { shards: copies, ..manifest.clone() }.save(&path)?;
+        ui.data(path.display());
     }
     ui.say(format!("shards: {} shards as {count} files of {}, {}", manifest.shards.len(), to.name(), bytes(total)));
     Ok(())

@@ -11,7 +11,7 @@ use shards::{Balance, ChatTemplate, Manifest, MixtureConfig, MixtureStage, Token
 
 use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, ShardsConfig};
 use crate::report::{Ui, bytes};
 use crate::{chat, layout, stage};
 
@@ -82,6 +82,9 @@ impl Plan {
         }
         if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].is_chat()) {
             facts["chat"] = json!(chat.digest());
+        }
+        if recipe.shards != ShardsConfig::default() {
+            facts["shards"] = json!(recipe.shards);
         }
         fingerprint("tokenize", &facts)
     }

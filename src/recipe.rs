@@ -16,7 +16,7 @@ use corpora::Source;
 use filters::FilterSpec;
 use filters::dedup::DedupConfig;
 use serde::{Deserialize, Serialize};
-use shards::{MixtureConfig, TokenizerConfig};
+use shards::{Compression, MixtureConfig, TokenizerConfig};
 use trainer::{ObjectiveKind, Preset, TrainConfig};
 
 use crate::chat::ChatConfig;
@@ -62,6 +62,9 @@ pub(crate) struct Recipe {
     pub(crate) dedup: DedupConfig,
     /// How text becomes tokens.
     pub(crate) tokenizer: TokenizerConfig,
+    /// How shards are written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) shards: ShardsConfig,
     /// How conversations are written out for the model. Default: with the model's own chat template.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(crate) chat: ChatConfig,
@@ -76,8 +79,17 @@ pub(crate) struct Recipe {
     pub(crate) preset: Option<Preset>,
 }
 
-fn is_default(chat: &ChatConfig) -> bool {
-    *chat == ChatConfig::default()
+/// `[shards]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ShardsConfig {
+    /// `none`, or `zstd`: a fifth to two thirds of the size, for more work in reading. Default: none.
+    #[serde(default)]
+    pub(crate) compression: Compression,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 fn default_part_bytes() -> u64 {
     256 << 20
@@ -158,6 +170,7 @@ impl Recipe {
             filters: Vec::new(),
             dedup: DedupConfig::default(),
             tokenizer,
+            shards: ShardsConfig::default(),
             chat: ChatConfig::default(),
             mixture,
             train: None,

@@ -275,7 +275,7 @@ impl<'a> Run<'a> {
         }
         chat::keep(&self.folder, self.plan.chat.as_ref())?;
         let chat = self.plan.chat.as_ref().map(|template| ChatEncoder::new(template, tokenizer)).transpose()?;
-        let encoder = Encoder { tokenizer, chat: chat.as_ref(), held_out: self.recipe.held_out, seed: self.recipe.seed };
+        let encoder = self.encoder(tokenizer, chat.as_ref());
         self.timed("tokenize", todo.len(), parts.len(), |text| {
             let progress = self.ui.progress("tokenize", report::Unit::Bytes, total);
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(at, unit)| {
@@ -296,6 +296,11 @@ impl<'a> Run<'a> {
         })
     }
 
+    fn encoder<'e>(&self, tokenizer: &'e Tokenizer, chat: Option<&'e ChatEncoder<'e>>) -> Encoder<'e> {
+        let Recipe { held_out, seed, shards, .. } = &self.recipe;
+        Encoder { tokenizer, chat, held_out: *held_out, seed: *seed, compression: shards.compression }
+    }
+
     fn import(&self, tokenizer: &Tokenizer) -> Result<()> {
         let units = Unit::all(&self.recipe);
         if units.is_empty() {
@@ -309,7 +314,7 @@ impl<'a> Run<'a> {
                 todo.push((unit, fingerprint));
             }
         }
-        let encoder = Encoder { tokenizer, chat: None, held_out: self.recipe.held_out, seed: self.recipe.seed };
+        let encoder = self.encoder(tokenizer, None);
         self.timed("import", todo.len(), units.len(), |text| {
             let progress = self.ui.progress("import", report::Unit::Bytes, todo.iter().map(|(unit, _)| unit.bytes()).sum());
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(unit, fingerprint)| {

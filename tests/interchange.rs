@@ -67,7 +67,7 @@ fn exported_shards_are_imported_again() {
     let text_bytes = |run: &Path| -> u64 {
         shards::Manifest::load(run.join("manifest.json")).unwrap().shards.iter().map(|shard| shard.text_bytes).sum()
     };
-    for (layout, ending) in [("megatron", ".bin"), ("datatrove", ".ds"), ("olmo", ".npy"), ("llm-c", ".bin")] {
+    for (layout, ending) in [("megatron", ".bin"), ("datatrove", ".ds"), ("olmo", ".npy"), ("llm-c", ".bin"), ("malmoi", ".shard")] {
         let out = corpus.out(layout);
         let exported = done(folder, &["shards", "export", "out/run", &format!("out/{layout}"), "--to", layout]);
         let written: Vec<PathBuf> = exported.stdout.lines().map(PathBuf::from).collect();
@@ -131,6 +131,52 @@ fn a_recipe_trains_on_imports_beside_sources() {
     std::fs::write(&named[0], &english).unwrap();
     let outcome = done(folder, &["build", "mixed.toml"]);
     assert!(outcome.stderr.contains("import: 1 done"), "{}", outcome.stderr);
+}
+
+#[test]
+fn compressed_shards_train_the_same() {
+    let corpus = Corpus::new();
+    let folder = corpus.path();
+    done(folder, &["run", "recipe.toml"]);
+    corpus.recipe("zstd.toml", &format!("{}\n[shards]\ncompression = \"zstd\"\n", RECIPE.replace("out/run", "out/zstd")));
+    done(folder, &["run", "zstd.toml"]);
+    assert_eq!(curve(&corpus.out("zstd")), curve(&corpus.out("run")));
+    assert_eq!(documents(&corpus.out("zstd")), documents(&corpus.out("run")));
+    let audit = done(folder, &["audit", "out/zstd", "--deep"]);
+    assert!(audit.stdout.contains(" 0 faults"), "{}", audit.stdout);
+    let shards = |folder: &Path| files(folder, &|name| name.ends_with(".shard"));
+    let (plain, packed) = (shards(&corpus.out("run/shards")), shards(&corpus.out("zstd/shards")));
+    let name = plain.keys().find(|name| name.starts_with("korean") && !name.contains("held-out")).unwrap();
+    let shown = done(folder, &["inspect", &format!("out/zstd/shards/{name}")]).stdout;
+    assert!(shown.contains("in zstd") && shown.contains("checksums hold"), "{shown}");
+    // Each profile is made of the other, byte for byte; the manifest goes with them.
+    for (from, compression, expected) in [("run", "zstd", &packed), ("zstd", "none", &plain)] {
+        let out = format!("out/{from}-as-{compression}");
+        done(folder, &["shards", "export", &format!("out/{from}"), &out, "--to", "malmoi", "--compression", compression]);
+        let written = shards(&folder.join(&out));
+        assert!(written.iter().all(|(name, bytes)| expected[name] == *bytes), "{from}");
+        let manifest = shards::Manifest::load(folder.join(&out).join("manifest.json")).unwrap();
+        assert_eq!(manifest.shards.len(), written.len());
+        manifest.verify(&folder.join(&out)).unwrap();
+    }
+    let refused = call(folder, &["shards", "export", "out/run", "out/x", "--to", "olmo", "--compression", "zstd"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--compression is for malmoi's own shards"), "{}", refused.stderr);
+    // The shards of another tokenizer are no import.
+    std::fs::write(folder.join("bytes.json"), "{\"malmoi-tokenizer\": \"bytes\", \"version\": 1}\n").unwrap();
+    let file = format!("out/zstd/shards/{name}");
+    let refused = call(folder, &["shards", "import", &file, "out/y", "--tokenizer", "bytes.json"]);
+    assert!(refused.code == 2 && refused.stderr.contains("byte 96: the shard was made with another tokenizer"), "{}", refused.stderr);
+    // A damaged block is named with its place, and nothing is trained.
+    let path = corpus.out("zstd/shards").join(name);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096 + 20] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let refused = call(folder, &["run", "zstd.toml"]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("damaged at byte 4096: token block 0 differs from its checksum"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -63,13 +63,14 @@ def write_input(args, megabytes):
 
 
 class Malmoi:
-    def __init__(self, args, audit):
-        self.args, self.audit = args, audit
-        self.name = "malmoi" + (", with audit" if audit else "")
+    def __init__(self, args, audit, compression):
+        self.args, self.audit, self.compression = args, audit, compression
+        self.name = "malmoi" + (", zstd shards" if compression == "zstd" else "") + (", with audit" if audit else "")
 
     def run(self, path, folder):
         recipe = os.path.join(folder, "recipe.toml")
         parts = ['output = "run"', "held-out = 0.0"]
+        parts += ['[shards]\ncompression = "zstd"'] if self.compression == "zstd" else []
         parts.append(f'[[sources]]\nname = "text"\nbucket = "text"\nformat = "jsonl"\nfiles = {json.dumps(path)}')
         parts.append("[dedup]\nexact = false")
         parts.append(f"[tokenizer]\nload = {json.dumps(self.args.tokenizer)}\neos = {json.dumps(self.args.eos)}")
@@ -129,7 +130,7 @@ def main():
     peers = [Peer(args, "Hugging Face tokenizers, numpy", "hf.py"), Peer(args, "datatrove", "datatrove_tokens.py")] if args.peers else []
     if not peers:
         print("skipped: no peers (--peers VENV)", file=sys.stderr)
-    ours = [Malmoi(args, False), Malmoi(args, True)]
+    ours = [Malmoi(args, False, "none"), Malmoi(args, True, "none"), Malmoi(args, False, "zstd")]
     files = {megabytes: write_input(args, megabytes) for megabytes in [args.mb, *args.memory_mb]}
     cpu = measure.pin()
     print(f"{datetime.date.today()}; CPU {cpu}; load {os.getloadavg()[0]:.1f} at the start\n")

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use shards::{Manifest, MixtureConfig, MixturePlan, OnShortage, StreamConfig, TokenStream, World};
+use shards::{Compression, Manifest, MixtureConfig, MixturePlan, OnShortage, StreamConfig, TokenStream, World};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
@@ -28,15 +28,23 @@ fn main() {
     let first = stream.at(0, World::ONE).unwrap();
     let ready = opened.elapsed();
     let mut sum = u64::from(first.targets[0]);
+    let shards: Vec<_> = manifest.shards.iter().map(|shard| manifest.open_shard(&run, shard).unwrap()).collect();
+    let packed = shards.iter().any(|shard| shard.compression() == Compression::Zstd);
+    let loader = if packed { "malmoi, zstd" } else { "malmoi" };
+    let bytes: u64 = shards.iter().map(|shard| shard.file_bytes()).sum();
+    let tokens: u64 = shards.iter().map(|shard| shard.token_count()).sum();
+    println!("{{\"loader\": \"{loader}\", \"tokens\": {tokens}, \"bytes\": {bytes}}}");
+    drop(shards);
     for pass in ["first", "second"] {
-        let start = cpu_seconds();
+        let (start, wall) = (cpu_seconds(), Instant::now());
         for step in 0..stream.steps() {
             let batch = stream.at(step, World::ONE).unwrap();
             sum = batch.targets.iter().fold(sum, |sum, &id| sum.wrapping_add(u64::from(id)));
         }
-        let rate = (stream.steps() * u64::from(batch) * u64::from(seq_len)) as f64 / (cpu_seconds() - start);
+        let tokens = (stream.steps() * u64::from(batch) * u64::from(seq_len)) as f64;
+        let (rate, wall) = (tokens / (cpu_seconds() - start), tokens / wall.elapsed().as_secs_f64());
         println!(
-            "{{\"loader\": \"malmoi\", \"pass\": \"{pass}\", \"tokens-per-cpu-second\": {rate:.0}, \"ready-ms\": {:.1}}}",
+            "{{\"loader\": \"{loader}\", \"pass\": \"{pass}\", \"tokens-per-cpu-second\": {rate:.0}, \"tokens-per-second\": {wall:.0}, \"ready-ms\": {:.1}}}",
             ready.as_secs_f64() * 1e3
         );
     }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::info::{ShardMeta, TokenizedDocument};
+use crate::info::{Compression, ShardMeta, TokenizedDocument};
 use crate::judged::Judged;
 use crate::reader::ShardReader;
 use crate::writer::ShardWriter;
@@ -35,7 +35,7 @@ fn holds_judged(name: &str, meta: &ShardMeta, documents: &[Doc<'_>], judged: &[J
         assert_eq!(reader.loss_spans(index).unwrap(), meta.loss.then(|| spans.to_vec()));
         assert_eq!(reader.judged(index).unwrap(), judged.get(index as usize).copied());
     }
-    // The writer gives the same bytes.
+    // The writer gives the same bytes; frames are those of zstd 1.5.7, and another one may make them otherwise.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     let mut writer = ShardWriter::create(&path, meta.clone()).unwrap();
@@ -63,6 +63,7 @@ fn version_1_0_is_read_and_written() {
         eos,
         loss,
         judged: false,
+        compression: Compression::None,
     };
     let hello: Vec<u32> = "안녕".bytes().map(u32::from).collect();
     let plain: [Doc<'_>; 3] = [("ko-1", "web", 6, &hello, &[]), ("ko-2", "law", 0, &[], &[]), ("문서 3", "web", 3, &[97, 98, 99], &[])];
@@ -78,7 +79,15 @@ fn version_1_0_is_read_and_written() {
 
 #[test]
 fn version_1_1_is_read_and_written() {
-    let meta = ShardMeta { bucket: "preference".to_owned(), tokenizer: [7; 32], vocab_size: 300, eos: 299, loss: true, judged: true };
+    let meta = ShardMeta {
+        bucket: "preference".to_owned(),
+        tokenizer: [7; 32],
+        vocab_size: 300,
+        eos: 299,
+        loss: true,
+        judged: true,
+        compression: Compression::None,
+    };
     let spans = [2..4, 6..9];
     let (good, bad) = (1..3, 2..3);
     let documents: [Doc<'_>; 3] = [
@@ -88,4 +97,24 @@ fn version_1_1_is_read_and_written() {
     ];
     let judged = [Judged::Pair { split: 4, margin: 1.5 }, Judged::Desirable, Judged::Undesirable];
     holds_judged("v1.1-judged.shard", &meta, &documents, &judged);
+}
+
+#[test]
+fn version_2_0_is_read_and_written() {
+    let meta = |loss, judged| ShardMeta {
+        bucket: "한국어".to_owned(),
+        tokenizer: [7; 32],
+        vocab_size: 300,
+        eos: 299,
+        loss,
+        judged,
+        compression: Compression::Zstd,
+    };
+    // 80,000 bytes of tokens and more: two blocks.
+    let long: Vec<u32> = (0..40_000u32).map(|at| at * at % 251).collect();
+    let documents: [Doc<'_>; 3] = [("ko-1", "web", 6, &[5, 6, 7], &[]), ("long", "law", 80_000, &long, &[]), ("ko-3", "web", 0, &[], &[])];
+    holds("v2.0.shard", &meta(false, false), &documents);
+    let spans = [2..4, 6..9];
+    let pair: [Doc<'_>; 1] = [("p-1", "hh", 20, &[1, 2, 3, 299, 1, 2, 4, 5], &spans)];
+    holds_judged("v2.0-judged.shard", &meta(true, true), &pair, &[Judged::Pair { split: 4, margin: 1.5 }]);
 }

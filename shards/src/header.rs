@@ -2,17 +2,22 @@
 
 use std::path::Path;
 
+use crate::compressed;
 use crate::error::{Error, Result};
+use crate::info::Compression;
 
 pub(crate) const MAGIC: [u8; 8] = *b"MALMTOK\x01";
-/// A reader opens files of its own major version only.
-pub(crate) const MAJOR: u32 = 1;
-/// A larger minor version adds sections that this reader may skip. A file has the smallest one that knows its sections.
+/// Major version of files with tokens as they are.
+const MAJOR: u32 = 1;
+/// Major version of files with compressed tokens, which a reader of the other one cannot skip.
+const MAJOR_OF_ZSTD: u32 = 2;
+/// A larger minor version adds sections that this reader may skip. A file has the smallest one that knows its sections;
+/// version 2.0 knows this one.
 const MINOR_OF_JUDGED: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 4096;
 /// Sections start at multiples of this.
 pub(crate) const ALIGNMENT: u64 = 64;
-/// Tokens are hashed in blocks of this many bytes, so that damage is located.
+/// Tokens that are not compressed are hashed in blocks of this many bytes, so that damage is located.
 pub(crate) const BLOCK_BYTES: u64 = 1 << 20;
 /// Longest bucket name in UTF-8 bytes.
 pub(crate) const BUCKET_BYTES: usize = 64;
@@ -34,6 +39,7 @@ pub(crate) mod kind {
     pub(crate) const BLOCK_HASH: u32 = 6;
     pub(crate) const LOSS: u32 = 7;
     pub(crate) const JUDGED: u32 = 8;
+    pub(crate) const BLOCK_ENDS: u32 = 9;
 }
 
 /// Bytes of one JUDGED record.
@@ -56,6 +62,7 @@ pub(crate) struct Section {
 /// The decoded first page of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
+    pub(crate) compression: Compression,
     /// Bytes per token: 2 or 4.
     pub(crate) width: u32,
     pub(crate) tokens: u64,
@@ -85,8 +92,12 @@ impl Header {
         let mut page = vec![0; HEADER_BYTES];
         let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
-        put(8, &MAJOR.to_le_bytes());
-        let minor = if self.find(kind::JUDGED).is_some() { MINOR_OF_JUDGED } else { 0 };
+        let (major, minor) = match self.compression {
+            Compression::None if self.find(kind::JUDGED).is_some() => (MAJOR, MINOR_OF_JUDGED),
+            Compression::None => (MAJOR, 0),
+            Compression::Zstd => (MAJOR_OF_ZSTD, 0),
+        };
+        put(8, &major.to_le_bytes());
         put(12, &minor.to_le_bytes());
         put(48, &self.width.to_le_bytes());
         put(52, &(self.sections.len() as u32).to_le_bytes());
@@ -119,9 +130,14 @@ impl Header {
             return Err(format("not a malmoi shard (wrong first bytes)".to_owned()));
         }
         let (major, minor) = (u32_at(page, 8), u32_at(page, 12));
-        if major != MAJOR {
-            return Err(format(format!("shard format {major}.{minor}; this version reads {MAJOR}.x, rebuild the shards")));
-        }
+        let compression = match major {
+            MAJOR => Compression::None,
+            MAJOR_OF_ZSTD => Compression::Zstd,
+            _ => {
+                let known = format!("{MAJOR}.x and {MAJOR_OF_ZSTD}.x");
+                return Err(format(format!("shard format {major}.{minor}; this version reads {known}, rebuild the shards")));
+            }
+        };
         let bad = |offset: usize, detail: String| Error::corrupt(path, offset as u64, detail);
         if page.len() < HEADER_BYTES {
             let detail = format!("the file ends here, inside its {HEADER_BYTES}-byte header");
@@ -151,6 +167,7 @@ impl Header {
         let mut hash = [0; 32];
         hash.copy_from_slice(&page[96..128]);
         let header = Header {
+            compression,
             width: u32_at(page, 48),
             tokens: u64_at(page, 56),
             documents: u64_at(page, 64),
@@ -166,6 +183,14 @@ impl Header {
         header.check_layout(path)?;
         header.check_sizes(path)?;
         Ok(header)
+    }
+
+    /// Bytes of tokens that are hashed, and perhaps compressed, together.
+    pub(crate) fn block_bytes(&self) -> u64 {
+        match self.compression {
+            Compression::None => BLOCK_BYTES,
+            Compression::Zstd => compressed::BLOCK_BYTES,
+        }
     }
 
     pub(crate) fn find(&self, kind: u32) -> Option<&Section> {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, TABLE, align, kind, width_for};
+use crate::header::{ENTRY_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, TABLE, align, kind, width_for};
+use crate::info::Compression;
 
 impl Header {
     /// Numbers that hold without looking at the sections.
@@ -54,16 +55,21 @@ impl Header {
     /// The sections that must be there are, with as many bytes as their elements take.
     pub(crate) fn check_sizes(&self, path: &Path) -> Result<()> {
         let token_bytes = self.tokens.checked_mul(u64::from(self.width));
-        let blocks = token_bytes.map(|bytes| bytes.div_ceil(BLOCK_BYTES));
+        let blocks = token_bytes.map(|bytes| bytes.div_ceil(self.block_bytes()));
         let ends = self.documents.checked_add(1);
         let index = ends.and_then(|n| n.checked_mul(8));
+        // How long compressed tokens are is for their blocks to say.
+        let packed = self.compression == Compression::Zstd;
+        let stored = if packed { Some(self.section(kind::TOKENS, path)?.bytes) } else { token_bytes };
         let exact = [
-            (kind::TOKENS, Some(self.tokens), token_bytes),
+            (kind::TOKENS, Some(self.tokens), stored),
             (kind::DOC_ENDS, ends, index),
             (kind::DOC_META, Some(self.documents), self.documents.checked_mul(META_BYTES)),
             (kind::BLOCK_HASH, blocks, blocks.and_then(|n| n.checked_mul(32))),
         ];
-        for (kind, items, bytes) in exact {
+        let block_ends = blocks.and_then(|n| n.checked_add(1));
+        let more = packed.then_some((kind::BLOCK_ENDS, block_ends, block_ends.and_then(|n| n.checked_mul(8))));
+        for (kind, items, bytes) in exact.into_iter().chain(more) {
             let section = self.section(kind, path)?;
             self.agree(section, Some(section.items) == items, Some(section.bytes) == bytes, path)?;
         }

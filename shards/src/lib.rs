@@ -44,9 +44,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::print_stdout))]
 
 mod atomic;
+mod blocks;
 mod chat;
 #[cfg(test)]
 mod compat_tests;
+mod compressed;
+#[cfg(test)]
+mod compressed_tests;
 mod digest;
 mod error;
 mod header;
@@ -72,7 +76,7 @@ mod writer;
 pub use chat::{ChatEncoder, ChatTemplate, Conversation, Message, TemplateText};
 pub use digest::{Digest, NotADigest};
 pub use error::{Error, Result};
-pub use info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
+pub use info::{Compression, ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 pub use judged::{Judged, JudgedCounts};
 pub use layouts::{Foreign, ForeignDocument, ForeignOptions, Layout, export};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};

@@ -1,11 +1,13 @@
-//! The file of a growing shard, its sections, and the running hashes of its tokens.
+//! The file of a growing shard, its sections, and its tokens with their running hashes.
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::compressed::Packer;
 use crate::error::{Error, Result};
 use crate::header::{ALIGNMENT, BLOCK_BYTES, Section, align};
+use crate::info::Compression;
 use crate::spill::Spill;
 
 /// The growing file and how far it is written.
@@ -56,6 +58,48 @@ impl Output {
     }
 }
 
+/// How tokens go into the file.
+#[derive(Debug)]
+pub(crate) enum TokenBlocks {
+    /// As they are.
+    Raw(Box<BlockHashes>),
+    Zstd(Packer),
+}
+
+impl Default for TokenBlocks {
+    fn default() -> Self {
+        Self::Raw(Box::default())
+    }
+}
+
+impl TokenBlocks {
+    /// For the file that is written at `path`.
+    pub(crate) fn new(compression: Compression, path: &Path) -> Result<Self> {
+        match compression {
+            Compression::None => Ok(Self::default()),
+            Compression::Zstd => Packer::new(path).map(Self::Zstd),
+        }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8], out: &mut Output) -> Result<()> {
+        match self {
+            Self::Raw(hashes) => {
+                hashes.update(bytes);
+                out.write(bytes)
+            }
+            Self::Zstd(packer) => packer.write(bytes, out),
+        }
+    }
+
+    /// Writes what is left; gives the hashes of all blocks, and where they end if they are compressed.
+    pub(crate) fn finish(self, out: &mut Output) -> Result<(Vec<[u8; 32]>, Option<Spill>)> {
+        match self {
+            Self::Raw(hashes) => Ok((hashes.finish(), None)),
+            Self::Zstd(packer) => packer.finish(out).map(|(hashes, ends)| (hashes, Some(ends))),
+        }
+    }
+}
+
 /// Hashes of the token bytes, block by block.
 #[derive(Debug, Default)]
 pub(crate) struct BlockHashes {
@@ -65,7 +109,7 @@ pub(crate) struct BlockHashes {
 }
 
 impl BlockHashes {
-    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+    fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = (BLOCK_BYTES - self.filled).min(bytes.len() as u64) as usize;
             self.hasher.update(&bytes[..room]);
@@ -83,7 +127,7 @@ impl BlockHashes {
         self.filled = 0;
     }
 
-    pub(crate) fn finish(mut self) -> Vec<[u8; 32]> {
+    fn finish(mut self) -> Vec<[u8; 32]> {
         if self.filled > 0 {
             self.close();
         }

@@ -6,20 +6,24 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
+use crate::compressed::reader_number;
 use crate::error::{Error, Result};
 use crate::header::{HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, kind, u32_at, u64_at};
-use crate::info::SourceCount;
+use crate::info::{Compression, SourceCount};
 use crate::judged::Judged;
 use crate::strings::Strings;
 
 /// A shard mapped into memory. Cheap to open: the header and the document ends are checked, the
-/// tokens are not read. [`ShardReader::verify`] checks every byte.
+/// tokens are not read. [`ShardReader::verify`] checks every byte; blocks of compressed tokens are checked
+/// whenever they are read.
 #[derive(Debug)]
 pub struct ShardReader {
     pub(crate) path: PathBuf,
     pub(crate) map: Mmap,
     pub(crate) header: Header,
     sources: Vec<String>,
+    /// For the cache of unpacked blocks.
+    pub(crate) number: u64,
 }
 
 /// What a shard knows about one document.
@@ -55,8 +59,9 @@ impl ShardReader {
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io("map", &path))?;
         let page = &map[..map.len().min(HEADER_BYTES)];
         let header = Header::decode(page, map.len() as u64, &path)?;
-        let mut reader = Self { path, map, header, sources: Vec::new() };
+        let mut reader = Self { path, map, header, sources: Vec::new(), number: reader_number() };
         reader.check_ends()?;
+        reader.check_blocks()?;
         let sources = reader.strings(kind::SOURCES)?;
         reader.sources = (0..sources.items).map(|index| sources.get(index).map(str::to_owned)).collect::<Result<_>>()?;
         Ok(reader)
@@ -129,6 +134,11 @@ impl ShardReader {
         self.header.file_bytes
     }
 
+    /// How its tokens lie in the file.
+    pub fn compression(&self) -> Compression {
+        self.header.compression
+    }
+
     /// Bytes per token, 2 or 4.
     pub fn token_width(&self) -> u32 {
         self.header.width
@@ -182,12 +192,15 @@ impl ShardReader {
             )));
         }
         let width = self.header.width as usize;
-        let bytes = &bytes[range.start as usize * width..range.end as usize * width];
-        if width == 2 {
-            let pairs = bytes.chunks_exact(2);
-            out.extend(pairs.map(|pair| u32::from(u16::from_le_bytes([pair[0], pair[1]]))));
-        } else {
-            out.extend(bytes.chunks_exact(4).map(|four| u32_at(four, 0)));
+        let (start, end) = (range.start as usize * width, range.end as usize * width);
+        if self.compression() == Compression::None {
+            append_ids(&bytes[start..end], width, out);
+            return Ok(());
+        }
+        let size = self.header.block_bytes() as usize;
+        for index in start / size..end.div_ceil(size) {
+            let base = index * size;
+            self.block(index as u64, |block| append_ids(&block[start.saturating_sub(base)..(end - base).min(size)], width, out))?;
         }
         Ok(())
     }
@@ -311,5 +324,15 @@ impl ShardReader {
             count.text_bytes = count.text_bytes.checked_add(u64_at(record, 8)).ok_or_else(|| bad(8, "text bytes overflow"))?;
         }
         Ok(counts)
+    }
+}
+
+/// Ids of 2 or 4 bytes each.
+fn append_ids(bytes: &[u8], width: usize, out: &mut Vec<u32>) {
+    if width == 2 {
+        let pairs = bytes.chunks_exact(2);
+        out.extend(pairs.map(|pair| u32::from(u16::from_le_bytes([pair[0], pair[1]]))));
+    } else {
+        out.extend(bytes.chunks_exact(4).map(|four| u32_at(four, 0)));
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::error::Error;
 use crate::header::{HEADER_BYTES, Header, kind};
-use crate::info::{ShardInfo, ShardMeta, TokenizedDocument};
+use crate::info::{Compression, ShardInfo, ShardMeta, TokenizedDocument};
 use crate::reader::ShardReader;
 use crate::writer::ShardWriter;
 
@@ -22,8 +22,18 @@ struct Doc {
 }
 
 fn meta(vocab_size: u32, loss: bool) -> ShardMeta {
-    ShardMeta { bucket: "korean".to_owned(), tokenizer: [7; 32], vocab_size, eos: vocab_size - 1, loss, judged: false }
+    ShardMeta {
+        bucket: "korean".to_owned(),
+        tokenizer: [7; 32],
+        vocab_size,
+        eos: vocab_size - 1,
+        loss,
+        judged: false,
+        compression: Compression::None,
+    }
 }
+
+const BOTH: [Compression; 2] = [Compression::None, Compression::Zstd];
 
 fn write(path: &Path, meta: ShardMeta, docs: &[Doc]) -> ShardInfo {
     let loss = meta.loss;
@@ -97,7 +107,8 @@ fn docs(vocab_size: u32) -> impl Strategy<Value = Vec<Doc>> {
 
 fn any_shard() -> impl Strategy<Value = (ShardMeta, Vec<Doc>)> {
     let sizes = prop_oneof![Just(2u32), Just(1 << 16), Just((1 << 16) + 1), Just(u32::MAX)];
-    (sizes, any::<bool>()).prop_flat_map(|(size, loss)| docs(size).prop_map(move |docs| (meta(size, loss), docs)))
+    (sizes, any::<bool>(), proptest::sample::select(BOTH.to_vec()))
+        .prop_flat_map(|(size, loss, compression)| docs(size).prop_map(move |docs| (ShardMeta { compression, ..meta(size, loss) }, docs)))
 }
 
 proptest! {
@@ -119,9 +130,9 @@ proptest! {
     /// Damage with all checksums made right again: nothing is trusted for its checksum alone.
     #[test]
     fn resealed_damage_never_panics(
-        loss: bool, edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 1usize..9), 1..6),
+        loss: bool, compressed: bool, edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 1usize..9), 1..6),
     ) {
-        let (_folder, path, mut bytes) = small(loss);
+        let (_folder, path, mut bytes) = small(loss, BOTH[usize::from(compressed)]);
         for (index, number, length) in edits {
             let at = index.index(bytes.len() - 56) + 48; // behind magic and checksum
             bytes[at..at + length].copy_from_slice(&number.to_le_bytes()[..length]);
@@ -157,10 +168,10 @@ proptest! {
     }
 }
 
-fn small(loss: bool) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+fn small(loss: bool, compression: Compression) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.shard");
-    write(&path, meta(300, loss), &sample());
+    write(&path, ShardMeta { compression, ..meta(300, loss) }, &sample());
     let bytes = fs::read(&path).unwrap();
     (folder, path, bytes)
 }
@@ -213,8 +224,8 @@ fn read_everything(path: &Path) -> bool {
 
 #[test]
 fn untouched_files_pass_and_every_changed_byte_is_refused() {
-    for loss in [false, true] {
-        let (_folder, path, bytes) = small(loss);
+    for (loss, compression) in [false, true].into_iter().flat_map(|loss| BOTH.map(|compression| (loss, compression))) {
+        let (_folder, path, bytes) = small(loss, compression);
         assert!(read_everything(&path));
         // The zeros behind the section table are all alike: every 16th of them will do.
         let dull = |at: &usize| (900..HEADER_BYTES).contains(at) && !at.is_multiple_of(16);
@@ -230,18 +241,24 @@ fn untouched_files_pass_and_every_changed_byte_is_refused() {
 
 #[test]
 fn cut_and_grown_files_are_refused() {
-    let (_folder, path, bytes) = small(true);
-    for length in (0..HEADER_BYTES).step_by(61).chain(HEADER_BYTES..bytes.len()) {
-        fs::write(&path, &bytes[..length]).unwrap();
-        assert!(ShardReader::open(&path).is_err(), "{length} bytes");
+    for compression in BOTH {
+        let (_folder, path, bytes) = small(true, compression);
+        for length in (0..HEADER_BYTES).step_by(61).chain(HEADER_BYTES..bytes.len()) {
+            fs::write(&path, &bytes[..length]).unwrap();
+            assert!(ShardReader::open(&path).is_err(), "{length} bytes");
+        }
+        fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
+        assert!(ShardReader::open(&path).is_err());
     }
-    fs::write(&path, [&bytes[..], &[0]].concat()).unwrap();
-    assert!(ShardReader::open(&path).is_err());
 }
 
 #[test]
 fn huge_claims_are_refused_without_allocating() {
-    let (_folder, path, bytes) = small(true);
+    BOTH.into_iter().for_each(huge_claims_are_refused);
+}
+
+fn huge_claims_are_refused(compression: Compression) {
+    let (_folder, path, bytes) = small(true, compression);
     let count = u32::from_le_bytes(bytes[52..56].try_into().unwrap()) as usize;
     let places = [56, 64, 80].into_iter();
     let tables = (0..count).flat_map(|index| [8, 16, 24].map(|field| 256 + index * 64 + field));
@@ -285,7 +302,7 @@ fn damage_is_reported_with_file_and_block() {
 /// Numbers that are wrong under right checksums, each reported at its own place.
 #[test]
 fn wrong_fields_are_reported_where_they_stand() {
-    let (_folder, path, bytes) = small(true);
+    let (_folder, path, bytes) = small(true, Compression::None);
     let header = Header::decode(&bytes, bytes.len() as u64, &path).unwrap();
     let start = |kind: u32| header.find(kind).unwrap().offset;
     let row = |kind: u32| header.row(kind);
@@ -330,7 +347,7 @@ fn wrong_fields_are_reported_where_they_stand() {
 
 #[test]
 fn other_files_and_versions_are_named_as_such() {
-    let (_folder, path, bytes) = small(false);
+    let (_folder, path, bytes) = small(false, Compression::None);
     let open = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();
         ShardReader::open(&path).unwrap_err().to_string()
@@ -338,8 +355,8 @@ fn other_files_and_versions_are_named_as_such() {
     assert!(open(b"").contains("empty"));
     assert!(open(b"{\"text\": \"a document\"}").contains("not a malmoi shard"));
     let mut next = bytes.clone();
-    next[8] = 2;
-    assert!(open(&next).contains("shard format 2.0"));
+    next[8] = 3;
+    assert!(open(&next).contains("shard format 3.0"));
     // A later minor version with a section of a kind unknown here still opens and verifies.
     let mut header = Header::decode(&bytes, bytes.len() as u64, &path).unwrap();
     let end = header.file_bytes.next_multiple_of(64);

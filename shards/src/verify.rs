@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
-use crate::header::{BLOCK_BYTES, HEADER_BYTES, JUDGED_BYTES, META_BYTES, kind, u32_at, u64_at};
+use crate::header::{HEADER_BYTES, JUDGED_BYTES, META_BYTES, kind, u32_at, u64_at};
 use crate::reader::ShardReader;
 use crate::writer::id_hash;
 
@@ -23,25 +23,22 @@ impl ShardReader {
             let detail = "the block hashes differ from their checksum";
             return Err(Error::corrupt(&self.path, hashes.offset, detail));
         }
-        let (tokens, bytes) = self.section(kind::TOKENS)?;
+        let tokens = self.header.section(kind::TOKENS, &self.path)?;
         if tokens.hash != hashes.hash {
             let detail = "token checksum and block hashes differ";
             return Err(Error::corrupt(&self.path, self.header.row(kind::TOKENS) + 32, detail));
         }
         let (width, size) = (self.header.width as usize, self.header.vocab_size);
-        let damage =
-            bytes.par_chunks(BLOCK_BYTES as usize).zip(expected.par_chunks(32)).enumerate().find_map_first(|(index, (block, expected))| {
-                let offset = tokens.offset + index as u64 * BLOCK_BYTES;
-                if blake3::hash(block).as_bytes() != expected {
-                    let detail = format!("token block {index} differs from its checksum");
-                    return Some(Error::corrupt(&self.path, offset, detail));
-                }
-                let mut ids = block.chunks_exact(width);
-                let at = ids.position(|id| id_of(id) >= size)?;
-                let detail = format!("a token id outside the vocabulary of {size}");
-                let offset = offset + (at * width) as u64;
-                Some(Error::corrupt(&self.path, offset, detail))
-            });
+        let per_block = self.header.block_bytes() / width as u64;
+        let damage = (0..hashes.items).into_par_iter().find_map_first(|index| {
+            let outside = self.block(index, |block| block.chunks_exact(width).position(|id| id_of(id) >= size));
+            let place = outside.and_then(|at| at.map(|at| self.place(index * per_block + at as u64)).transpose());
+            match place {
+                Ok(None) => None,
+                Ok(Some(offset)) => Some(Error::corrupt(&self.path, offset, format!("a token id outside the vocabulary of {size}"))),
+                Err(error) => Some(error),
+            }
+        });
         damage.map_or(Ok(()), Err)
     }
 
@@ -68,7 +65,6 @@ impl ShardReader {
     fn verify_documents(&self) -> Result<()> {
         self.strings(kind::SOURCES)?.check()?;
         self.strings(kind::IDS)?.check()?;
-        let (tokens, _) = self.section(kind::TOKENS)?;
         let (records, meta) = self.section(kind::DOC_META)?;
         let mut last = Vec::with_capacity(1);
         for index in 0..self.len() {
@@ -86,9 +82,8 @@ impl ShardReader {
             last.clear();
             self.tokens(document.tokens.end - 1..document.tokens.end, &mut last)?;
             if last != [self.header.eos] {
-                let place = (document.tokens.end - 1) * u64::from(self.header.width);
                 let detail = format!("document {index} does not end with the end token");
-                return Err(Error::corrupt(&self.path, tokens.offset + place, detail));
+                return Err(Error::corrupt(&self.path, self.place(document.tokens.end - 1)?, detail));
             }
         }
         let counts = self.source_counts()?;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::header::{BUCKET_BYTES, HEADER_BYTES, Header, Section, kind, width_for};
 use crate::info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 use crate::judged::Judged;
-use crate::output::{BlockHashes, Output};
+use crate::output::{Output, TokenBlocks};
 use crate::spill::Spill;
 
 /// Writes a shard. Memory stays at a few megabytes whatever the number of documents; nothing
@@ -22,7 +22,7 @@ pub struct ShardWriter {
     finished: bool,
     meta: ShardMeta,
     out: Output,
-    blocks: BlockHashes,
+    blocks: TokenBlocks,
     tokens: u64,
     text_bytes: u64,
     documents: u64,
@@ -54,12 +54,13 @@ impl ShardWriter {
         let folder = atomic::folder(&path).to_path_buf();
         let mut out = Output::create(&temporary)?;
         out.write(&[0; HEADER_BYTES])?;
+        let blocks = TokenBlocks::new(meta.compression, &temporary)?;
         let spill = || Spill::new(&folder);
         let mut writer = Self {
             temporary,
             finished: false,
             out,
-            blocks: BlockHashes::default(),
+            blocks,
             tokens: 0,
             text_bytes: 0,
             documents: 0,
@@ -195,8 +196,7 @@ impl ShardWriter {
             } else {
                 bytes.extend(chunk.iter().flat_map(|&id| id.to_le_bytes()));
             }
-            self.blocks.update(&bytes);
-            self.out.write(&bytes)?;
+            self.blocks.write(&bytes, &mut self.out)?;
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl ShardWriter {
             source_names.push(source.name.as_bytes())?;
             source_ends.push(&source_names.bytes().to_le_bytes())?;
         }
-        let hashes = std::mem::take(&mut self.blocks).finish();
+        let (hashes, block_ends) = std::mem::take(&mut self.blocks).finish(&mut self.out)?;
         let mut block_hashes = empty();
         for hash in &hashes {
             block_hashes.push(hash)?;
@@ -239,6 +239,9 @@ impl ShardWriter {
             (kind::SOURCES, source_count, vec![source_ends, source_names]),
             (kind::BLOCK_HASH, hashes.len() as u64, vec![block_hashes]),
         ];
+        if let Some(ends) = block_ends {
+            tables.push((kind::BLOCK_ENDS, hashes.len() as u64 + 1, vec![ends]));
+        }
         if self.meta.loss {
             tables.push((kind::LOSS, span_count, vec![span_ends, spans]));
         }
@@ -250,6 +253,7 @@ impl ShardWriter {
         }
 
         let header = Header {
+            compression: self.meta.compression,
             width: width_for(self.meta.vocab_size),
             tokens: self.tokens,
             documents,

@@ -59,11 +59,22 @@ pub(crate) enum LayoutName {
     Olmo,
     /// llm.c: NAME.bin with a header of 1024 bytes
     LlmC,
+    /// malmoi: NAME.shard, and a manifest.json for all
+    Malmoi,
+}
+
+/// How tokens lie in a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionName {
+    /// As they are.
+    None,
+    /// In blocks, each a zstd frame.
+    Zstd,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShardsCommand {
-    /// Write every shard of a run in another trainer's layout.
+    /// Write every shard of a run in another trainer's layout, or as a malmoi shard that is compressed otherwise.
     Export {
         /// The run folder.
         run: PathBuf,
@@ -78,12 +89,15 @@ pub(crate) enum ShardsCommand {
         /// The tokenizer's name in datatrove's .metadata [default: its fingerprint].
         #[arg(long, value_name = "NAME")]
         tokenizer_name: Option<String>,
+        /// How tokens lie in malmoi's own shards [default: none].
+        #[arg(long, value_enum, value_name = "COMPRESSION")]
+        compression: Option<CompressionName>,
     },
     /// Make a run folder from files that another program tokenized.
     ///
     /// A recipe does the same with `[[imports]]`; this writes the recipe too.
     Import {
-        /// Files: NAME.bin (with NAME.idx: Megatron, else llm.c), NAME.ds, NAME.npy.
+        /// Files: NAME.bin (with NAME.idx: Megatron, else llm.c), NAME.ds, NAME.npy, NAME.shard.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// The run folder to make.

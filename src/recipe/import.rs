@@ -46,7 +46,7 @@ impl Import {
             return Err("`token-bytes` must be 2 or 4".to_owned());
         }
         match self.files.iter().find(|file| self.layout_of(Path::new(file)).is_none()) {
-            Some(file) => Err(format!("the name of {file} says no layout; known are .bin, .idx, .ds and .npy, or set `layout`")),
+            Some(file) => Err(format!("the name of {file} says no layout; known are .bin, .idx, .ds, .npy and .shard, or set `layout`")),
             None => Ok(()),
         }
     }
@@ -69,6 +69,12 @@ impl Import {
     /// How to read a file of it.
     pub(crate) fn foreign(&self, file: &Path, tokenizer: &Tokenizer) -> Option<Foreign> {
         let layout = self.layout_of(file)?;
-        Some(Foreign { layout, vocab_size: tokenizer.vocab_size(), eos: tokenizer.eos(), token_bytes: self.token_bytes })
+        Some(Foreign {
+            layout,
+            vocab_size: tokenizer.vocab_size(),
+            eos: tokenizer.eos(),
+            tokenizer: tokenizer.fingerprint(),
+            token_bytes: self.token_bytes,
+        })
     }
 }

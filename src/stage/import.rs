@@ -11,7 +11,7 @@ use super::tokenize::{Encoder, PartShards, SPLITS};
 use crate::error::{Context, Error, Result};
 use crate::layout;
 use crate::lock::{Fingerprint, fingerprint};
-use crate::recipe::{Import, Recipe};
+use crate::recipe::{Import, Recipe, ShardsConfig};
 use crate::record::Count;
 use crate::report::{Progress, Ui};
 
@@ -87,13 +87,14 @@ impl<'a> Unit<'a> {
             let since = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
             identities.push(json!({ "path": file, "bytes": length, "modified-ns": u64::try_from(since).unwrap_or(u64::MAX) }));
         }
-        fingerprint(
-            "import",
-            &json!({
+        let mut facts = json!({
                 "name": name, "part": self.index, "bucket": bucket, "layout": layout, "token-bytes": token_bytes, "files": identities,
                 "tokenizer": tokenizer, "held-out": recipe.held_out, "seed": recipe.seed,
-            }),
-        )
+        });
+        if recipe.shards != ShardsConfig::default() {
+            facts["shards"] = json!(recipe.shards);
+        }
+        fingerprint("import", &facts)
     }
 
     /// Bytes of its tokens.
@@ -119,7 +120,7 @@ impl<'a> Unit<'a> {
         let names = SPLITS.map(|split| layout::shard(bucket, &part, split));
         let mut writers = Vec::new();
         for name in &names {
-            let meta = ShardMeta { loss, ..ShardMeta::new(bucket.as_str(), tokenizer) };
+            let meta = ShardMeta { loss, compression: encoder.compression, ..ShardMeta::new(bucket.as_str(), tokenizer) };
             writers.push(ShardWriter::create(layout::prepare(folder, name)?, meta)?);
         }
         let (mut encoded, mut chars, mut documents, mut unended) = (Count::default(), 0, 0u64, 0u64);

@@ -9,7 +9,7 @@ use corpora::{JsonlReader, Part};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shards::{ChatEncoder, Conversation, Judged, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
+use shards::{ChatEncoder, Compression, Conversation, Judged, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
@@ -80,6 +80,8 @@ pub(crate) struct Encoder<'a> {
     /// Share of documents held out, chosen by a hash of the id, so independent of parts and order.
     pub(crate) held_out: f64,
     pub(crate) seed: u64,
+    /// How tokens lie in the shards.
+    pub(crate) compression: Compression,
 }
 
 impl Encoder<'_> {
@@ -98,7 +100,7 @@ impl Encoder<'_> {
         let mut writers = Vec::new();
         for name in &names {
             let judged = source.preference.is_some();
-            let meta = ShardMeta { loss: chat.is_some(), judged, ..ShardMeta::new(bucket, self.tokenizer) };
+            let meta = ShardMeta { loss: chat.is_some(), judged, compression: self.compression, ..ShardMeta::new(bucket, self.tokenizer) };
             writers.push(ShardWriter::create(&layout::prepare(folder, name)?, meta)?);
         }
         let mut unique = Unique::open(folder, &part.name)?;

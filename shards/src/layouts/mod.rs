@@ -1,4 +1,4 @@
-//! Token files of other trainers: read into documents, and written from a shard.
+//! Token files of other trainers, and shards of other runs: read into documents, and written from a shard.
 //!
 //! | layout | files | documents |
 //! |---|---|---|
@@ -6,6 +6,7 @@
 //! | datatrove, nanotron | `NAME.ds`, `.ds.index`, `.ds.loss`, `.ds.metadata` | in the index, or by end tokens |
 //! | OLMo, dolma | `NAME.npy` without a NumPy header, `NAME.csv.gz`, `NAME.label_mask.npy` | in the table, or by end tokens |
 //! | llm.c | `NAME.bin` with a header of 1024 bytes | by end tokens, which come before each document |
+//! | malmoi | `NAME.shard` | in the index |
 //!
 //! A document of a shard has exactly one end token, and it is the last. One that a file has there is
 //! taken for it; where a file has none, it is added and counted.
@@ -13,6 +14,7 @@
 mod datatrove;
 mod files;
 mod llm_c;
+mod malmoi;
 mod megatron;
 mod olmo;
 mod tokens;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::info::Compression;
 use crate::reader::ShardReader;
 
 /// Longest document read, in tokens: a gigabyte of ids. Above it a file without end tokens, or a
@@ -44,6 +47,8 @@ pub enum Layout {
     Olmo,
     /// llm.c's token files, GPT-2 (16 bits) and Llama 3 (32 bits).
     LlmC,
+    /// The shards of this crate.
+    Malmoi,
 }
 
 impl Layout {
@@ -55,6 +60,7 @@ impl Layout {
             "ds" => Some(Self::Datatrove),
             "npy" => Some(Self::Olmo),
             "idx" => Some(Self::Megatron),
+            "shard" => Some(Self::Malmoi),
             "bin" if path.with_extension("idx").exists() => Some(Self::Megatron),
             "bin" => Some(Self::LlmC),
             _ => None,
@@ -68,12 +74,13 @@ impl Layout {
             Self::Datatrove => "datatrove",
             Self::Olmo => "olmo",
             Self::LlmC => "llm-c",
+            Self::Malmoi => "malmoi",
         }
     }
 
     /// Whether it has a place for which tokens count in the loss.
     pub fn keeps_loss(self) -> bool {
-        matches!(self, Self::Datatrove | Self::Olmo)
+        matches!(self, Self::Datatrove | Self::Olmo | Self::Malmoi)
     }
 
     /// Whether the files of `path` say which tokens count in the loss.
@@ -81,6 +88,7 @@ impl Layout {
         match self {
             Self::Datatrove => files::appended(path, "loss").exists(),
             Self::Olmo => path.with_extension(olmo::MASK).exists(),
+            Self::Malmoi => ShardReader::open(path).is_ok_and(|shard| shard.has_loss()),
             Self::Megatron | Self::LlmC => false,
         }
     }
@@ -94,7 +102,7 @@ impl Layout {
                 std::iter::once(path.to_path_buf()).chain(more).collect()
             }
             Self::Olmo => vec![path.to_path_buf(), path.with_extension("csv.gz"), path.with_extension(olmo::MASK)],
-            Self::LlmC => vec![path.to_path_buf()],
+            Self::LlmC | Self::Malmoi => vec![path.to_path_buf()],
         };
         beside.into_iter().filter(|file| file.exists()).collect()
     }
@@ -109,6 +117,8 @@ pub struct Foreign {
     pub vocab_size: u32,
     /// Id of the end token.
     pub eos: u32,
+    /// Fingerprint of the tokenizer, which only shards of this crate know.
+    pub tokenizer: [u8; 32],
     /// Bytes of a token, 2 or 4, where the files do not say. Default: 2 up to 65,536 ids, else 4.
     pub token_bytes: Option<u32>,
 }
@@ -142,6 +152,7 @@ impl Foreign {
             Layout::Datatrove => datatrove::read(self, path, visit),
             Layout::Olmo => olmo::read(self, path, visit),
             Layout::LlmC => llm_c::read(self, path, visit),
+            Layout::Malmoi => malmoi::read(self, path, visit),
         }
     }
 }
@@ -155,6 +166,8 @@ pub struct ForeignOptions {
     pub end_tokens: bool,
     /// The tokenizer's name, for datatrove's metadata.
     pub tokenizer: String,
+    /// How the tokens of malmoi's own shards lie in the file; without meaning in the other layouts.
+    pub compression: Compression,
 }
 
 /// Writes all documents of a shard to `path` without extension, plus the layout's own; gives the files.
@@ -175,5 +188,6 @@ pub fn export(shard: &ShardReader, path: &Path, options: &ForeignOptions) -> Res
         Layout::Datatrove => datatrove::write(shard, path, options),
         Layout::Olmo => olmo::write(shard, path, options),
         Layout::LlmC => llm_c::write(shard, path, options),
+        Layout::Malmoi => malmoi::write(shard, path, options),
     }
 }

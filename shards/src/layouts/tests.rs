@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::info::{ShardMeta, TokenizedDocument};
+use crate::info::{Compression, ShardMeta, TokenizedDocument};
 use crate::writer::ShardWriter;
 
 fn fixture(name: &str) -> PathBuf {
@@ -33,7 +33,7 @@ fn read_with(foreign: Foreign, path: &Path) -> Result<Vec<Read>> {
 }
 
 fn foreign(layout: Layout, vocab_size: u32) -> Foreign {
-    Foreign { layout, vocab_size, eos: 0, token_bytes: None }
+    Foreign { layout, vocab_size, eos: 0, tokenizer: [7; 32], token_bytes: None }
 }
 
 fn read(layout: Layout, vocab_size: u32, path: &Path) -> Result<Vec<Read>> {
@@ -88,7 +88,8 @@ fn sequences_of_a_document_are_joined() {
 /// A shard of documents with their spans; ids have what a table of commas and quotes must survive.
 fn shard(folder: &Path, documents: &[Document], vocab_size: u32) -> ShardReader {
     let loss = documents.iter().any(|(_, spans)| spans.is_some());
-    let meta = ShardMeta { bucket: "b".into(), tokenizer: [7; 32], vocab_size, eos: 0, loss, judged: false };
+    let meta =
+        ShardMeta { bucket: "b".into(), tokenizer: [7; 32], vocab_size, eos: 0, loss, judged: false, compression: Compression::None };
     let mut writer = ShardWriter::create(folder.join("x.shard"), meta).unwrap();
     for (number, (tokens, spans)) in documents.iter().enumerate() {
         let id = format!("a,\"{number}\"");
@@ -103,7 +104,7 @@ fn shard(folder: &Path, documents: &[Document], vocab_size: u32) -> ShardReader 
 }
 
 fn options(layout: Layout, end_tokens: bool) -> ForeignOptions {
-    ForeignOptions { layout, end_tokens, tokenizer: "some/tokenizer".into() }
+    ForeignOptions { layout, end_tokens, tokenizer: "some/tokenizer".into(), compression: Compression::Zstd }
 }
 
 #[test]
@@ -182,9 +183,14 @@ proptest! {
         let documents: Vec<_> = documents.into_iter().map(|(tokens, spans)| (fit(tokens), spans.filter(|_| loss))).collect();
         let folder = tempfile::tempdir().unwrap();
         let shard = shard(folder.path(), &documents, vocab);
-        for layout in [Layout::Megatron, Layout::Datatrove, Layout::Olmo, Layout::LlmC] {
+        for layout in [Layout::Megatron, Layout::Datatrove, Layout::Olmo, Layout::LlmC, Layout::Malmoi] {
             if layout == Layout::LlmC && !end_tokens {
                 continue; // documents are not told apart
+            }
+            if layout == Layout::Malmoi && !end_tokens {
+                let refused = export(&shard, &folder.path().join("y"), &options(layout, end_tokens));
+                prop_assert!(matches!(refused, Err(Error::Setting { option: "end-tokens", .. })), "{:?}", refused);
+                continue;
             }
             if shard.has_loss() && !layout.keeps_loss() {
                 let refused = export(&shard, &folder.path().join(layout.name()), &options(layout, end_tokens));

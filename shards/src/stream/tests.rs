@@ -2,6 +2,7 @@
 
 mod held_out;
 mod judged;
+mod killed;
 mod order;
 mod packed;
 mod ratios;
@@ -13,7 +14,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::info::{ShardMeta, TokenizedDocument};
+use crate::info::{Compression, ShardMeta, TokenizedDocument};
 use crate::manifest::ShardEntry;
 use crate::mixture::{BucketPlan, MixtureConfig, MixtureStage};
 use crate::tokenizer::Tokenizer;
@@ -36,13 +37,17 @@ fn plain(length: usize) -> Doc {
 /// Writes the documents of each bucket, cut into shards of so many documents. No two tokens are
 /// equal but the end tokens: bucket `b` counts from `b × 1_000_000 + 1`.
 fn run(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss: bool) -> Manifest {
+    run_compressed(folder, buckets, cut, loss, Compression::None)
+}
+
+fn run_compressed(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss: bool, compression: Compression) -> Manifest {
     let mut shards = Vec::new();
     for (number, (bucket, docs)) in buckets.iter().enumerate() {
         let mut next = number as u32 * 1_000_000 + 1;
         for (part, docs) in docs.chunks(cut).enumerate() {
             let name = format!("{bucket}-{part}.shard");
-            let meta =
-                ShardMeta { bucket: (*bucket).to_owned(), tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss, judged: false };
+            let bucket = (*bucket).to_owned();
+            let meta = ShardMeta { bucket, tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss, judged: false, compression };
             let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
             for doc in docs {
                 let tokens: Vec<u32> = (next..).take(doc.length).collect();

@@ -1,12 +1,13 @@
-"""Writes shards of formats 1.0 and 1.1 by FORMAT.md alone, with nothing of the Rust writer.
+"""Writes shards of formats 1.0, 1.1 and 2.0 by FORMAT.md alone, with nothing of the Rust writer.
 
-    pip install blake3==1.0.11
+    pip install blake3==1.0.11 zstandard==0.25.0  # which has zstd 1.5.7
     python make_shards.py
 """
 
 import struct
 from pathlib import Path
 
+import zstandard
 from blake3 import blake3
 
 HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ def strings(texts: list[str]) -> bytes:
     return u64(0, *ends) + b"".join(encoded)
 
 
-def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], loss: bool) -> None:
+def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], loss: bool, packed: bool = False) -> None:
     width = 2 if vocab <= 65536 else 4
     tokens = [id for document in documents for id in [*document["tokens"], eos]]
     ends = [0]
@@ -33,7 +34,12 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         struct.pack("<IIQ", sources.index(d["source"]), 0, d["bytes"]) + blake3(d["id"].encode()).digest()[:16] for d in documents
     )
     body = struct.pack(f"<{len(tokens)}{'H' if width == 2 else 'I'}", *tokens)
-    hashes = b"".join(blake3(body[at : at + 2**20]).digest() for at in range(0, len(body), 2**20))
+    size = 2**16 if packed else 2**20
+    blocks = [body[at : at + size] for at in range(0, len(body), size)]
+    if packed:
+        blocks = [zstandard.ZstdCompressor(level=3).compress(block) for block in blocks]
+        body = b"".join(blocks)
+    hashes = b"".join(blake3(block).digest() for block in blocks)
     sections = [
         (1, len(tokens), body, blake3(hashes).digest()),
         (2, len(ends), u64(*ends), None),
@@ -42,6 +48,9 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         (5, len(sources), strings(sources), None),
         (6, len(hashes) // 32, hashes, None),
     ]
+    if packed:
+        ends = [sum(map(len, blocks[:n])) for n in range(len(blocks) + 1)]
+        sections.append((9, len(ends), u64(*ends), None))
     if loss:
         spans = [span for document in documents for span in document["spans"]]
         counts = [sum(len(d["spans"]) for d in documents[:n]) for n in range(len(documents) + 1)]
@@ -56,7 +65,7 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         table += struct.pack("<IIQQQ", kind, 0, len(out), len(content), items) + (given or blake3(content).digest())
         out += content
     text = sum(document["bytes"] for document in documents)
-    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", 1, 1 if judged else 0)
+    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", *((2, 0) if packed else (1, 1 if judged else 0)))
     out[48:96] = struct.pack("<IIQQQQII", width, len(sections), len(tokens), len(documents), text, len(out), vocab, eos)
     out[96:132] = bytes([7] * 32) + struct.pack("<I", len(bucket.encode()))
     out[132 : 132 + len(bucket.encode())] = bucket.encode()
@@ -81,3 +90,11 @@ shard("v1.1-judged.shard", "preference", 300, 299, [
     {"id": "p-2", "source": "hh", "bytes": 7, "tokens": [9, 8], "spans": [(1, 3)], "judged": (0, 1, 0.0)},
     {"id": "p-3", "source": "kto", "bytes": 5, "tokens": [9, 7, 6], "spans": [(2, 3)], "judged": (0, 2, 0.0)},
 ], True)
+shard("v2.0.shard", "한국어", 300, 299, [
+    {"id": "ko-1", "source": "web", "bytes": 6, "tokens": [5, 6, 7]},
+    {"id": "long", "source": "law", "bytes": 80_000, "tokens": [at * at % 251 for at in range(40_000)]},
+    {"id": "ko-3", "source": "web", "bytes": 0, "tokens": []},
+], False, True)
+shard("v2.0-judged.shard", "한국어", 300, 299, [
+    {"id": "p-1", "source": "hh", "bytes": 20, "tokens": [1, 2, 3, 299, 1, 2, 4, 5], "spans": [(2, 4), (6, 9)], "judged": (4, 0, 1.5)},
+], True, True)

@@ -13,7 +13,15 @@ fn run_judged(folder: &Path, documents: &[Lengths], cut: usize) -> Manifest {
     let mut shards = Vec::new();
     for (part, documents) in documents.chunks(cut).enumerate() {
         let name = format!("{part}.shard");
-        let meta = ShardMeta { bucket: "a".to_owned(), tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss: true, judged: true };
+        let meta = ShardMeta {
+            bucket: "a".to_owned(),
+            tokenizer: [1; 32],
+            vocab_size: 10_000_000,
+            eos: EOS,
+            loss: true,
+            judged: true,
+            compression: Compression::None,
+        };
         let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
         for (number, &(prompt, better, worse)) in documents.iter().enumerate() {
             let mut take = |count: u32| -> Vec<u32> {

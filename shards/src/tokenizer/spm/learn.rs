@@ -22,6 +22,16 @@ struct Count {
     words: Vec<u32>,
 }
 
+impl Count {
+    /// Adds one place in a word; words come in their order.
+    fn add(&mut self, count: u64, word: u32) {
+        self.count += count;
+        if self.words.last() != Some(&word) {
+            self.words.push(word);
+        }
+    }
+}
+
 /// A pair in the queue: the largest is merged next.
 type Entry = (u64, Reverse<usize>, Reverse<Box<str>>, Pair);
 
@@ -50,11 +60,10 @@ pub(super) fn learn(words: Vec<(String, u64)>, characters: &BTreeMap<char, u64>,
         found: HashSet::new(),
         refused: HashSet::default(),
     };
-    for word in 0..learner.words.len() {
-        for (pair, count) in learner.counts(word) {
-            let entry = learner.pairs.entry(pair).or_default();
-            entry.count += count;
-            entry.words.push(word as u32);
+    for word in 0..learner.words.len() as u32 {
+        let (symbols, count) = &learner.words[word as usize];
+        for pair in known_pairs(symbols) {
+            learner.pairs.entry(pair).or_default().add(*count, word);
         }
     }
     let mut all: Vec<Pair> = learner.pairs.keys().copied().collect();
@@ -71,23 +80,6 @@ pub(super) fn learn(words: Vec<(String, u64)>, characters: &BTreeMap<char, u64>,
 }
 
 impl Learner {
-    /// The pairs of a word, in their order, with how often each counts. Of those that overlap (`aa` twice in
-    /// `aaa`) each counts, as in SentencePiece 0.2.3.
-    fn counts(&self, word: usize) -> Vec<(Pair, u64)> {
-        let (symbols, count) = &self.words[word];
-        let known = |two: &[Symbol]| (two[0] != UNKNOWN && two[1] != UNKNOWN).then_some((two[0], two[1]));
-        let mut pairs: Vec<Pair> = symbols.windows(2).filter_map(known).collect();
-        pairs.sort_unstable();
-        let mut counts: Vec<(Pair, u64)> = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            match counts.last_mut() {
-                Some((other, sum)) if *other == pair => *sum += count,
-                _ => counts.push((pair, *count)),
-            }
-        }
-        counts
-    }
-
     fn joined(&self, pair: Pair) -> Vec<char> {
         [pair.0, pair.1].iter().flat_map(|&symbol| self.symbols[symbol as usize].iter().copied()).collect()
     }
@@ -109,15 +101,15 @@ impl Learner {
     /// Merges the next pair; none when no pair is left.
     fn step(&mut self) -> Option<String> {
         loop {
-            let (count, _, Reverse(text), pair) = self.queue.pop()?;
+            let (count, length, Reverse(text), pair) = self.queue.pop()?;
             if self.refused.contains(&pair) {
                 continue;
             }
             let now = self.pairs.get(&pair).map_or(0, |count| count.count);
             if now != count {
                 // It became rarer since it was put here, or commoner, and then it is here again.
-                if now < count {
-                    self.enqueue(pair);
+                if (1..count).contains(&now) {
+                    self.queue.push((now, length, Reverse(text), pair));
                 }
                 continue;
             }
@@ -133,33 +125,21 @@ impl Learner {
     fn merge(&mut self, pair: Pair, characters: Box<[char]>) {
         let made = self.symbols.len() as Symbol;
         self.symbols.push(characters);
-        let mut words = self.pairs.remove(&pair).map(|count| count.words).unwrap_or_default();
-        words.sort_unstable();
-        words.dedup();
-        let mut grown = Vec::new();
+        let words = self.pairs.remove(&pair).map(|count| count.words).unwrap_or_default();
+        let (mut lost, mut grown) = (Vec::new(), Vec::new());
         for word in words {
-            let index = word as usize;
-            let before = self.counts(index);
-            if find(&before, pair).is_none() {
-                continue;
-            }
-            join(&mut self.words[index].0, pair, made);
-            for (other, count) in &before {
-                if let Some(entry) = self.pairs.get_mut(other) {
-                    entry.count -= count;
+            let (symbols, count) = &mut self.words[word as usize];
+            join(symbols, pair, made, &mut lost);
+            for other in lost.drain(..) {
+                // What became rarer is found out when its turn comes.
+                if let Some(entry) = self.pairs.get_mut(&other) {
+                    entry.count -= *count;
                 }
             }
-            for (other, count) in self.counts(index) {
-                let entry = self.pairs.entry(other).or_default();
-                entry.count += count;
-                match find(&before, other) {
-                    Some(had) if had >= count => {} // what became rarer is found out when its turn comes
-                    Some(_) => grown.push(other),
-                    None => {
-                        entry.words.push(word);
-                        grown.push(other);
-                    }
-                }
+            // Only pairs with the new symbol can have become commoner.
+            for other in known_pairs(symbols).filter(|other| other.0 == made || other.1 == made) {
+                self.pairs.entry(other).or_default().add(*count, word);
+                grown.push(other);
             }
         }
         grown.sort_unstable();
@@ -168,19 +148,28 @@ impl Learner {
     }
 }
 
-/// How often a pair counts, in the order of pairs.
-fn find(counts: &[(Pair, u64)], pair: Pair) -> Option<u64> {
-    counts.binary_search_by_key(&pair, |(other, _)| *other).ok().map(|at| counts[at].1)
+/// The pairs of a word that may be merged. Of those that overlap (`aa` twice in `aaa`) each counts, as in SentencePiece 0.2.3.
+fn known_pairs(symbols: &[Symbol]) -> impl Iterator<Item = Pair> {
+    symbols.windows(2).map(|two| (two[0], two[1])).filter(|pair| pair.0 != UNKNOWN && pair.1 != UNKNOWN)
 }
 
-/// Replaces a pair by the symbol it makes, leftmost first.
-fn join(symbols: &mut Vec<Symbol>, pair: Pair, made: Symbol) {
-    let (mut read, mut write) = (0, 0);
+/// Replaces a pair by the symbol it makes, leftmost first. Pairs with a neighbour that are gone by this are added to `lost`.
+fn join(symbols: &mut Vec<Symbol>, pair: Pair, made: Symbol, lost: &mut Vec<Pair>) {
+    let (mut read, mut write, mut joined) = (0, 0, false);
     while read < symbols.len() {
         let joins = read + 1 < symbols.len() && (symbols[read], symbols[read + 1]) == pair;
+        if joins {
+            if read > 0 && !joined {
+                lost.push((symbols[write - 1], pair.0));
+            }
+            if let Some(&next) = symbols.get(read + 2) {
+                lost.push((pair.1, next));
+            }
+        }
         symbols[write] = if joins { made } else { symbols[read] };
         read += if joins { 2 } else { 1 };
         write += 1;
+        joined = joins;
     }
     symbols.truncate(write);
 }
