@@ -13,7 +13,7 @@ pub enum Compression {
     /// As they are: a window is read where it lies.
     #[default]
     None,
-    /// In blocks of 65,536 bytes, each a zstd frame: about a third of the size, for storing and moving. A window costs
+    /// In blocks of 65,536 bytes, each a zstd frame: a fifth to two thirds of the size, for storing and moving. A window costs
     /// the blocks that it touches.
     Zstd,
 }

@@ -62,7 +62,7 @@ impl Preset {
                 "its batch of 16 is taken 4 at a time and makes one update (`gradient_accumulation_steps` = 4), as here; set `ppo.mini-batch` = 4 \
                  for four updates of 4",
                 "its last batch, when smaller than 16, stops its program; here it is a step like others",
-                "temperature 0.7 and top-p 0.9 draw from another distribution than the one that is improved; 1 and 1 are the policy itself",
+                "top-p 0.9 draws from another distribution than the one that is improved, which is that at its temperature of 0.7; 1 is the policy itself",
                 "its reference is in 4 bits beside a policy in 16, which counts as divergence; here it is the model that training began with",
             ],
         }

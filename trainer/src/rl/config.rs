@@ -16,10 +16,11 @@ pub struct RolloutConfig {
     pub max_new_tokens: u32,
     /// More than 0; 1 draws as the model says, less keeps to what is likely. Default 1.
     ///
-    /// Other values draw from another distribution than the one that is improved: probabilities in the loss are the
-    /// model's own, as in TRL's PPO.
+    /// Probabilities in the loss are at this temperature too, as in TRL: what is improved is what draws.
     pub temperature: f64,
     /// Draws among the fewest likeliest tokens that have this probability together. 1: among all. Default 1.
+    ///
+    /// Less draws from another distribution than the one that is improved, and so does `top-k`.
     pub top_p: f64,
     /// Draws among this many likeliest tokens; 0: among all. Default 0.
     pub top_k: u32,

@@ -9,7 +9,7 @@ use super::advantage::{deviation, mean};
 use super::config::RolloutConfig;
 use super::measure::Measured;
 use super::method::{Lesson, Method, divergence};
-use super::policy::Sums;
+use super::policy::{Policy, Sums};
 use super::prompt::Prompt;
 use super::reward::{Rewards, Scored};
 use super::rollout::{Drawing, Rollout, check_ends, pieces, seed_of};
@@ -131,9 +131,13 @@ impl<'a> Learner<'a> {
         let start = Instant::now();
         let replica = ranks.replica();
         let reference = if self.method.has_reference() { Some(replica.reference()?) } else { None };
-        let measured = Measured::of(&replica.model, reference, &rollout, update.micro_batch, self.tokenizer.eos())?;
+        let measured =
+            Measured::of(&replica.model, reference, &rollout, self.rollout.temperature, update.micro_batch, self.tokenizer.eos())?;
         let distance = divergence(&measured);
         describe(&rollout, &scored, &rewards, &measured, &mut metrics);
+        if self.rollout.temperature == 1.0 {
+            metrics.extend(gaps(&rollout, &measured));
+        }
         let coefficient = self.coefficient.map(f64::from);
         let lesson = self.method.lesson(&rewards, measured, coefficient.unwrap_or_default());
         let updates = self.learn(ranks, &rollout, &lesson, step, update)?;
@@ -171,7 +175,7 @@ impl<'a> Learner<'a> {
         'epochs: for epoch in 0..self.method.epochs() {
             for chosen in pieces(lengths.len(), group, size, self.seed, &format!("updates of step {step}, pass {epoch}")) {
                 let weights = self.method.weights(&lengths, &chosen, self.rollout.max_new_tokens);
-                let policy = self.method.policy(&lesson.trajectories, &weights);
+                let policy = Policy { temperature: self.rollout.temperature, ..self.method.policy(&lesson.trajectories, &weights) };
                 let batch = rollout.batch(&chosen, self.tokenizer.eos());
                 let before = ranks.optimizer().steps();
                 let Made { loss, grad_norm, .. } = ranks.step(&policy, &batch, update)?;
@@ -221,9 +225,6 @@ fn describe(rollout: &Rollout, scored: &Scored, rewards: &[f64], measured: &Meas
     let lengths: Vec<f64> = rollout.answers.iter().map(|answer| answer.ids.len() as f64).collect();
     let ended = rollout.answers.iter().filter(|answer| answer.ended).count() as f64 / lengths.len() as f64;
     let entropies: Vec<f64> = measured.entropies.iter().flatten().map(|&entropy| f64::from(entropy)).collect();
-    // Generator and trainer sum in other orders, and on a card in other numbers.
-    let pairs = rollout.answers.iter().zip(&measured.log_probs).flat_map(|(answer, own)| answer.log_probs.iter().zip(own));
-    let gaps: Vec<f64> = pairs.map(|(drawn, own)| (f64::from(*drawn) - f64::from(*own)).abs()).collect();
     let reward = mean(rewards);
     let numbers = [
         ("reward/mean", reward),
@@ -232,11 +233,18 @@ fn describe(rollout: &Rollout, scored: &Scored, rewards: &[f64], measured: &Meas
         ("length/mean", mean(&lengths)),
         ("length/most", lengths.iter().copied().fold(0.0, f64::max)),
         ("entropy", mean(&entropies)),
-        ("log-prob-gap/mean", mean(&gaps)),
-        ("log-prob-gap/most", gaps.iter().copied().fold(0.0, f64::max)),
     ];
     metrics.extend(numbers.map(|(name, value)| (name.to_owned(), value)));
     metrics.extend(scored.parts.iter().map(|(name, value)| (format!("rewards/{name}"), *value)));
+}
+
+/// How far log-probabilities of the generator, which are at temperature 1, are from those of training: they sum in other orders,
+/// and on a card in other numbers.
+fn gaps(rollout: &Rollout, measured: &Measured) -> [(String, f64); 2] {
+    let pairs = rollout.answers.iter().zip(&measured.log_probs).flat_map(|(answer, own)| answer.log_probs.iter().zip(own));
+    let gaps: Vec<f64> = pairs.map(|(drawn, own)| (f64::from(*drawn) - f64::from(*own)).abs()).collect();
+    let most = gaps.iter().copied().fold(0.0, f64::max);
+    [("log-prob-gap/mean", mean(&gaps)), ("log-prob-gap/most", most)].map(|(name, gap)| (name.to_owned(), gap))
 }
 
 impl Updates {

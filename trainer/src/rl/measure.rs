@@ -32,6 +32,12 @@ impl Counted {
     }
 }
 
+/// States whose logits are those of the model divided by the temperature that tokens were drawn at, as TRL has it: the
+/// policy that is improved is the one that drew, before top-p and top-k.
+pub(super) fn tempered(x_rh: Tensor<2>, temperature: f64) -> Tensor<2> {
+    if temperature == 1.0 { x_rh } else { x_rh.div_scalar(temperature) }
+}
+
 /// Of each answer of a rollout, a number for each of its tokens.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Measured {
@@ -46,8 +52,16 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Measures the answers of a rollout, `rows` at a time in their order: the pieces of an update of all of them.
-    pub(crate) fn of(model: &Model, reference: Option<&Model>, rollout: &Rollout, rows: usize, padding: u32) -> Result<Self> {
+    /// Measures the answers of a rollout that were drawn at a temperature, `rows` at a time in their order: the pieces of an
+    /// update of all of them.
+    pub(crate) fn of(
+        model: &Model,
+        reference: Option<&Model>,
+        rollout: &Rollout,
+        temperature: f64,
+        rows: usize,
+        padding: u32,
+    ) -> Result<Self> {
         let model = model.frozen();
         let mut measured = Self::default();
         let all: Vec<usize> = (0..rollout.answers.len()).collect();
@@ -56,14 +70,15 @@ impl Measured {
             let counted = Counted::of(&model, &batch);
             let x_rh = counted.states(&model, &batch)?;
             let lengths = || answers.iter().map(|&at| rollout.answers[at].ids.len());
-            let log_probs_r = model.log_probs(x_rh.clone(), counted.targets_r.clone());
-            measured.log_probs.extend(split(log_probs_r, lengths())?);
             if model.config().scalar_head.is_some() {
                 measured.values.extend(split(model.scalar(x_rh.clone())?, lengths())?);
             }
+            let x_rh = tempered(x_rh, temperature);
+            let log_probs_r = model.log_probs(x_rh.clone(), counted.targets_r.clone());
+            measured.log_probs.extend(split(log_probs_r, lengths())?);
             measured.entropies.extend(split(token_entropies(x_rh, model.head()), lengths())?);
             if let Some(reference) = reference {
-                let x_rh = counted.states(reference, &batch)?;
+                let x_rh = tempered(counted.states(reference, &batch)?, temperature);
                 measured.reference.extend(split(reference.log_probs(x_rh, counted.targets_r.clone()), lengths())?);
             }
         }
@@ -86,4 +101,27 @@ fn split(values_r: Tensor<1>, lengths: impl Iterator<Item = usize>) -> Result<Ve
         rest = others;
     }
     Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, activation::log_softmax};
+
+    use super::*;
+    use crate::model::ModelConfig;
+
+    #[test]
+    fn temperature_divides_logits() {
+        let config = ModelConfig { hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, ..ModelConfig::default() };
+        let model = config.init(&Device::flex(), 40, 3).unwrap().frozen();
+        let x = Tensor::<2>::from_data([[0.5; 16], [-1.0; 16]], &model.device());
+        let targets: Tensor<1, Int> = Tensor::from_ints([7, 31], &model.device());
+        for temperature in [1.0, 0.7, 1.5] {
+            let found = model.log_probs(tempered(x.clone(), temperature), targets.clone()).try_into_vec_as::<f32>().unwrap();
+            let expected = log_softmax(model.logits(x.clone()) / temperature, 1).gather(1, targets.clone().unsqueeze_dim(1));
+            for (found, expected) in found.iter().zip(expected.try_into_vec_as::<f32>().unwrap()) {
+                assert!((found - expected).abs() < 1e-5, "{temperature}: {found} {expected}");
+            }
+        }
+    }
 }

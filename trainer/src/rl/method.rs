@@ -178,13 +178,14 @@ impl Method {
         weights
     }
 
-    /// The loss of an update.
+    /// The loss of an update, of answers drawn at temperature 1.
     pub(crate) fn policy<'a>(&self, trajectories: &'a [Trajectory], weights: &'a [f32]) -> Policy<'a> {
         let pieces = Mutex::default();
         match self {
             Self::Grpo(grpo) => Policy {
                 trajectories,
                 weights,
+                temperature: 1.0,
                 clip: [grpo.clip_low, grpo.clip_high()],
                 beta: grpo.beta,
                 value: None,
@@ -194,6 +195,7 @@ impl Method {
             Self::Ppo(ppo) => Policy {
                 trajectories,
                 weights,
+                temperature: 1.0,
                 clip: [ppo.clip; 2],
                 beta: 0.0,
                 value: Some(ValueTerm { coefficient: ppo.value_coefficient, clip: ppo.clip_value }),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::{Device, Tensor, TensorData};
 use shards::Batch;
 
-use super::measure::Counted;
+use super::measure::{Counted, tempered};
 use crate::error::{Error, Result};
 use crate::kernels::check;
 use crate::objective::{Loss, Objective};
@@ -56,6 +56,8 @@ pub(crate) struct Policy<'a> {
     pub(crate) trajectories: &'a [Trajectory],
     /// The weight of a token of each answer; what they add up to is one update's loss.
     pub(crate) weights: &'a [f32],
+    /// What the answers were drawn at.
+    pub(crate) temperature: f64,
     /// How far a probability may fall and rise.
     pub(crate) clip: [f64; 2],
     /// Weight of the divergence from the reference.
@@ -191,8 +193,8 @@ impl Objective for Policy<'_> {
         let device = model.device();
         let counted = Counted::of(model, batch);
         let x_rh = counted.states(model, batch)?;
-        let log_probs_r = model.log_probs(x_rh.clone(), counted.targets_r.clone());
-        let values_r = self.value.map(|_| model.scalar(x_rh)).transpose()?;
+        let values_r = self.value.map(|_| model.scalar(x_rh.clone())).transpose()?;
+        let log_probs_r = model.log_probs(tempered(x_rh, self.temperature), counted.targets_r.clone());
         let sum = self.of(batch, &device, log_probs_r, values_r)?;
         Ok(Loss { sum, units: 1, metrics: Vec::new() })
     }
