@@ -123,7 +123,7 @@ fn samples_are_of_their_group_and_the_same_again() {
     assert!(!text.contains("kept ("), "{text}");
     let wrong = call(corpus.path(), &["sample", "out/run", "--reason", "spam"]);
     assert!(
-        wrong.code == 2 && wrong.stderr.contains("what dropped documents: ") && wrong.stderr.contains("length/chars"),
+        wrong.code == 2 && wrong.stderr.contains("what dropped or shortened documents: ") && wrong.stderr.contains("length/chars"),
         "{}",
         wrong.stderr
     );

@@ -366,7 +366,7 @@ mod tests {
             ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
             ("url = {}", "domains"),
             ("decontaminate = {}", "files"),
-            ("decontaminate = { files = ['a.txt'] }", "files"),
+            ("decontaminate = { files = [{ path = 'a.txt', format = 'txt' }] }", "files"),
             ("decontaminate = { files = ['a.csv'], ngram = 0 }", "ngram"),
             ("decontaminate = { files = ['a.csv'], ngram = 5 }", "min-words"),
             ("decontaminate = { files = [{ path = 'a.csv', fields = [] }] }", "files"),

@@ -29,7 +29,7 @@ pub struct EvalFiles {
     /// are taken with all texts in them. Default `text` alone. In `json` an item is an object at any depth that
     /// has the first field; the others are its own or those of objects in it.
     pub fields: Vec<String>,
-    /// What the files hold, one of [`FORMATS`]. Default: as they are called; of a folder, all files that are
+    /// What the files hold, `jsonl`, `json`, `parquet`, `arrow`, `csv` or `tsv`. Default: as they are called; of a folder, all files that are
     /// called so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
