@@ -7,7 +7,7 @@ import shutil
 
 # The work that the peers do too. Order, presets and thresholds: peers/limits.py says the same.
 SAME_WORK = {
-    "korean": ['gopher-quality = { preset = "korean-eojeol" }', 'gopher-repetition = { preset = "fineweb2-korean" }'],
+    "korean": ['gopher-quality = { preset = "korean-eojeol" }', 'gopher-repetition = { preset = "fineweb2-korean", words = "whitespace" }'],
     "english": ['gopher-quality = { preset = "gopher" }', 'gopher-repetition = { preset = "gopher" }'],
     "code": [],
 }
