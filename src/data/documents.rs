@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::DocumentFormat;
 use crate::error::{Context, Error, Result};
 use crate::layout;
+use crate::recipe::Recipe;
 use crate::record::{Duplicate, Kept, Rejected};
 use crate::report::Ui;
 use crate::stage::tokenize::Unique;
@@ -64,6 +65,7 @@ type Clusters = BTreeMap<(String, u64), u64>;
 
 /// `malmoi data documents RUN OUT`.
 pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped: bool, ui: &Ui) -> Result<()> {
+    Recipe::of_run(run)?; // or it is no run folder
     let parts: Vec<Part> = layout::read_json(run, layout::PLAN)?;
     if !run.join(layout::DEDUP).exists() {
         return Err(Error::new(format!("{} is not deduplicated: which documents stay is not known yet", run.display()))

@@ -60,9 +60,9 @@ pub(crate) fn write(path: &Path, entries: &[Entry<'_>]) -> Result<Digest> {
             Data::Floats(values) => out.put_floats(values)?,
             Data::Bytes(bytes) => out.put(bytes)?,
             #[cfg(feature = "cuda")]
-            Data::CardScales(coded) => out.put_floats(&coded.read()?.scales)?,
+            Data::CardScales(coded) => out.put_floats(&coded.scales()?)?,
             #[cfg(feature = "cuda")]
-            Data::CardCodes(coded) => out.put(&coded.read()?.codes)?,
+            Data::CardCodes(coded) => out.put(&coded.codes()?)?,
         }
     }
     out.finish()

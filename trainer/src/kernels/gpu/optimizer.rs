@@ -63,12 +63,15 @@ impl CardCodes {
         Self { count, words, scales: Tensor::from_data(TensorData::new(scales.clone(), [blocks]), device) }
     }
 
-    /// Brings them back.
-    pub(crate) fn read(&self) -> Result<Codes> {
-        let unread = || Error::backend("read moments from the card");
-        let words = self.words.clone().try_into_vec_as::<i32>().map_err(unread())?;
-        let codes = words.into_iter().flat_map(i32::to_le_bytes).take(self.count).collect();
-        Ok(Codes { codes, scales: self.scales.clone().try_into_vec_as::<f32>().map_err(unread())? })
+    /// Brings the codes back.
+    pub(crate) fn codes(&self) -> Result<Vec<u8>> {
+        let words = self.words.clone().try_into_vec_as::<i32>().map_err(Error::backend("read moments from the card"))?;
+        Ok(words.into_iter().flat_map(i32::to_le_bytes).take(self.count).collect())
+    }
+
+    /// Brings their scales back.
+    pub(crate) fn scales(&self) -> Result<Vec<f32>> {
+        self.scales.clone().try_into_vec_as::<f32>().map_err(Error::backend("read moments from the card"))
     }
 
     fn buffers(&self) -> [CubeTensor; 2] {

@@ -62,3 +62,25 @@ __device__ __forceinline__ void await_before() {
     asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+
+// y = x / sqrt(mean(x^2) + epsilon) * weight of one row, by all threads of the block; gives what x was multiplied by. The width
+// is a multiple of 8; `scratch` holds 33 floats.
+__device__ __forceinline__ float norm_row(const bf16* x, const float* weight, bf16* y, int width, float epsilon, float* scratch) {
+    const bf16x8* in = reinterpret_cast<const bf16x8*>(x);
+    float squares = 0.0f;
+    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+        const bf16x8 a = in[c];
+#pragma unroll
+        for (int i = 0; i < 8; i++) squares += __bfloat162float(a.v[i]) * __bfloat162float(a.v[i]);
+    }
+    const float scale = rsqrtf(sum_block(squares, scratch) / width + epsilon);
+    bf16x8* out = reinterpret_cast<bf16x8*>(y);
+    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
+        const bf16x8 a = in[c];
+        bf16x8 b;
+#pragma unroll
+        for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(__bfloat162float(a.v[i]) * scale * weight[c * 8 + i]);
+        out[c] = b;
+    }
+    return scale;
+}

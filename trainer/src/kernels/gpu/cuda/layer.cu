@@ -5,23 +5,8 @@
 extern "C" __global__ void rms_norm(const bf16* x, const float* weight, bf16* y, float* scales, int width, float epsilon) {
     __shared__ float scratch[33];
     const i64 row = blockIdx.x;
-    const bf16x8* in = reinterpret_cast<const bf16x8*>(x + row * width);
-    float squares = 0.0f;
-    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
-        const bf16x8 a = in[c];
-#pragma unroll
-        for (int i = 0; i < 8; i++) squares += __bfloat162float(a.v[i]) * __bfloat162float(a.v[i]);
-    }
-    const float scale = rsqrtf(sum_block(squares, scratch) / width + epsilon);
+    const float scale = norm_row(x + row * width, weight, y + row * width, width, epsilon, scratch);
     if (threadIdx.x == 0) scales[row] = scale;
-    bf16x8* out = reinterpret_cast<bf16x8*>(y + row * width);
-    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
-        const bf16x8 a = in[c];
-        bf16x8 b;
-#pragma unroll
-        for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(__bfloat162float(a.v[i]) * scale * weight[c * 8 + i]);
-        out[c] = b;
-    }
 }
 
 // With n = x * scale: dx = rest + scale * (w dy - n mean(w dy n)); `rest` may be null. Each block goes

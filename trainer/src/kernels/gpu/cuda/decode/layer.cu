@@ -18,22 +18,7 @@ extern "C" __global__ void norm_rows(const int* words, int room, int most, const
     const Step step = step_of(words, room, most);
     i64 row = blockIdx.x;
     if (picks) row = row < step.ready ? step.last[row] : 0;
-    const bf16x8* in = reinterpret_cast<const bf16x8*>(x + row * width);
-    float squares = 0.0f;
-    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
-        const bf16x8 a = in[c];
-#pragma unroll
-        for (int i = 0; i < 8; i++) squares += __bfloat162float(a.v[i]) * __bfloat162float(a.v[i]);
-    }
-    const float scale = rsqrtf(sum_block(squares, scratch) / width + epsilon);
-    bf16x8* out = reinterpret_cast<bf16x8*>(y + (i64)blockIdx.x * width);
-    for (int c = threadIdx.x; c < width / 8; c += blockDim.x) {
-        const bf16x8 a = in[c];
-        bf16x8 b;
-#pragma unroll
-        for (int i = 0; i < 8; i++) b.v[i] = __float2bfloat16(__bfloat162float(a.v[i]) * scale * weight[c * 8 + i]);
-        out[c] = b;
-    }
+    norm_row(x + row * width, weight, y + (i64)blockIdx.x * width, width, epsilon, scratch);
 }
 
 // Queries, keys and values of a row: with biases, heads of queries and keys normed (where there are norms) and turned by
