@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench clean
+.PHONY: help setup build demo test check bench verify verify-encode verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,11 @@ check: ## Format and lints
 
 bench: build ## Throughput of clean + dedup + tokenize, beside peers where they are installed
 	sh benches/pipeline/run
+
+verify: verify-encode verify-resume verify-hostile verify-fuzz ## What takes longer than tests should and needs no other program
+
+verify-encode: setup ## Hold the encoders against the libraries on every text of a data folder beside the repository (minutes)
+	MALMOI_ALL_DATA=1 $(CARGO) test --release --locked --workspace --lib -- equal_on_all_data --no-capture
 
 verify-export: build ## Open exported models with transformers and llama.cpp, which are installed for it (5 GB)
 	sh trainer/testdata/verify
