@@ -115,7 +115,7 @@ pub(super) fn held_out(run: &Path, model: &Model, tokenizer: &Tokenizer, tokens:
     for (bucket, _) in manifest.available() {
         let held_out = HeldOut::new(run, &manifest, &bucket, length)?;
         held_out.verify()?;
-        losses.extend(trainer::evaluate(model, &held_out, &bucket, ROWS, tokens).map_err(Error::bad_result)?);
+        losses.extend(trainer::evaluate(model, &held_out, tokenizer, &bucket, ROWS, tokens).map_err(Error::bad_result)?);
     }
     Ok(losses)
 }

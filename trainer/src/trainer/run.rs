@@ -139,7 +139,7 @@ impl Trainer<'_> {
                 let (replica, rows) = (self.ranks.replica(), [config.batch, rows]);
                 preferences.extend(evaluate_answers(&*self.objective, replica, held_out, bucket, rows, tokens)?);
             } else {
-                buckets.extend(evaluate(self.ranks.model(), held_out, bucket, rows, tokens)?);
+                buckets.extend(evaluate(self.ranks.model(), held_out, self.run.tokenizer, bucket, rows, tokens)?);
             }
         }
         let losses = buckets.iter().map(|bucket| bucket.loss).chain(preferences.iter().map(|bucket| bucket.loss));
