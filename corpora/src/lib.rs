@@ -61,6 +61,7 @@ mod pattern;
 mod plan;
 mod preference;
 mod read;
+mod shebang;
 mod source;
 mod stream;
 pub mod table;

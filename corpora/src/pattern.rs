@@ -89,7 +89,7 @@ impl Search<'_> {
                 path.map_err(|error| Error::io("list", error.path())(std::io::Error::new(error.error().kind(), error.to_string())))?;
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.directory(&path, &fixed)?,
-                Ok(metadata) if metadata.is_file() && self.is_wanted(&relative(&path, &fixed)?, true) => {
+                Ok(metadata) if metadata.is_file() && self.is_wanted(&path, &relative(&path, &fixed)?, true) => {
                     self.take(&path, &fixed, metadata.len())?
                 }
                 Ok(_) => {}
@@ -113,7 +113,7 @@ impl Search<'_> {
             if !entry.file_type().is_some_and(|kind| kind.is_file()) {
                 continue;
             }
-            if self.is_wanted(&relative(entry.path(), fixed)?, false) {
+            if self.is_wanted(entry.path(), &relative(entry.path(), fixed)?, false) {
                 let metadata = fs::symlink_metadata(entry.path()).map_err(Error::io("look at", entry.path()))?;
                 self.take(entry.path(), fixed, metadata.len())?;
             }
@@ -122,10 +122,10 @@ impl Search<'_> {
     }
 
     /// Whether a file that was not named itself is one of the source's.
-    fn is_wanted(&self, relative: &str, matched: bool) -> bool {
+    fn is_wanted(&self, path: &Path, relative: &str, matched: bool) -> bool {
         let extensions = &self.source.extensions;
         match self.source.format {
-            Format::Code => code::is_wanted(relative, extensions),
+            Format::Code => code::is_wanted(path, relative, extensions),
             Format::Text | Format::Html if !extensions.is_empty() => code::has_extension(uncompressed(relative), extensions),
             // A glob says by itself which files are meant.
             _ if matched => true,

@@ -75,6 +75,10 @@ pub struct Source {
     /// paragraphs, `jsonl`, `csv` or `tsv` is in the encoding of its first MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Charset>,
+    /// Whether a field that begins with `"` is quoted, and runs to the next quote over delimiters and line ends. Default
+    /// true for `csv`, false for `tsv`, where a quote is text like any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quotes: Option<bool>,
 }
 
 /// What a source's files hold.
@@ -210,6 +214,9 @@ impl Source {
         if self.encoding.is_some() && matches!(self.format, Format::Parquet | Format::Arrow | Format::Wiki) {
             return refuse(format!("`encoding` has no meaning with format = \"{format}\", which is UTF-8 by definition"));
         }
+        if self.quotes.is_some() && !matches!(self.format, Format::Csv | Format::Tsv) {
+            return refuse(format!("`quotes` has no meaning with format = \"{format}\""));
+        }
         if let Some(extension) =
             self.extensions.iter().find(|extension| extension.is_empty() || extension.starts_with('.') || extension.contains('/'))
         {
@@ -228,6 +235,11 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// `quotes` with its default filled in.
+    pub fn quotes(&self) -> bool {
+        self.quotes.unwrap_or(self.format == Format::Csv)
     }
 
     /// `split` with its default filled in.

@@ -29,10 +29,22 @@ impl Step {
         concerns(&self.only, &self.except, bucket)
     }
 
-    /// Rewrites the messages of a conversation, each by itself: in the text as a whole nobody could
-    /// say where they end. It is dropped if nothing is left of one, or if the filter refuses one: it
-    /// has then not rewritten it.
+    /// Brings the messages of a conversation in step with its rewritten text. It is dropped if nothing is left of one.
     fn rewrite_turns(&self, document: &mut Document) -> Verdict {
+        if !self.filter.rewrites_turns()
+            && let Some(refused) = self.rewrite_each(document)
+        {
+            return Verdict::Drop(refused);
+        }
+        match document.turns.iter().filter(|turn| turn.text.trim().is_empty()).count() {
+            0 => Verdict::Keep,
+            empty => Verdict::Drop(Reason::above("document/empty-messages", empty as f64, 0.0)),
+        }
+    }
+
+    /// Rewrites each message by itself: in the text as a whole nobody could say where they end. The reason if the filter
+    /// refuses one: it has then not rewritten it.
+    fn rewrite_each(&self, document: &mut Document) -> Option<Reason> {
         let mut turns = std::mem::take(&mut document.turns);
         let mut refused = None;
         for turn in &mut turns {
@@ -46,14 +58,9 @@ impl Step {
                 refused.get_or_insert(reason);
             }
         }
-        let empty = turns.iter().filter(|turn| turn.text.trim().is_empty()).count();
         document.text = joined(&turns);
         document.turns = turns;
-        match refused {
-            Some(reason) => Verdict::Drop(reason),
-            None if empty > 0 => Verdict::Drop(Reason::above("document/empty-messages", empty as f64, 0.0)),
-            None => Verdict::Keep,
-        }
+        refused
     }
 }
 
@@ -204,6 +211,24 @@ mod tests {
         assert_eq!(verdict, Verdict::Drop(Reason::above("document/empty-messages", 1.0, 0.0)));
         let (verdict, _) = chain.apply(&mut talk(&"길다 ".repeat(30)));
         assert!(matches!(verdict, Verdict::Drop(reason) if reason.rule == "length/chars"));
+    }
+
+    #[test]
+    fn what_a_message_explains_is_masked_in_the_next() {
+        use corpora::{Role, Turn};
+        let chain = chain("filters = [{ pii = {} }]");
+        for (question, answer, masked) in [
+            ("입금할 계좌번호 알려주세요", "110-123-456789 입니다", "<ACCOUNT> 입니다"),
+            ("주민번호는?", "9001011234567 입니다", "<RESIDENT-NUMBER> 입니다"),
+            ("여권번호가 뭐죠", "M12345678", "<PASSPORT>"),
+        ] {
+            let turn = |role, text: &str| Turn { role, text: text.to_owned() };
+            let turns = vec![turn(Role::User, question), turn(Role::Assistant, answer)];
+            let mut talk = corpora::Document { text: joined(&turns), turns, ..document("") };
+            assert!(chain.apply(&mut talk).0.is_keep());
+            assert_eq!([&talk.turns[0].text, &talk.turns[1].text], [question, masked]);
+            assert_eq!(talk.text, joined(&talk.turns));
+        }
     }
 
     #[test]

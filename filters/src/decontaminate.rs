@@ -7,6 +7,8 @@ mod units;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,7 @@ pub use self::sets::EvalFiles;
 pub use self::units::Unit;
 use self::units::Units;
 use crate::chars::{is_alnum, is_space};
+use crate::edit::replaced;
 use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_order, in_range};
 use crate::{Filter, Metrics, Reason, Sign, Verdict};
@@ -191,6 +194,10 @@ impl Filter for Decontaminate {
         self.index.sets()
     }
 
+    fn rewrites_turns(&self) -> bool {
+        true
+    }
+
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
         let units = Units::new(&document.text, self.index.unit());
         let found = self.index.search(&units, self.max_overlap);
@@ -204,16 +211,18 @@ impl Filter for Decontaminate {
         match self.action {
             Contaminated::Drop if !found.matches.is_empty() => reason(told()),
             Contaminated::RemoveSpan => {
-                let Some(left) = cut(&document.text, &found.spans) else {
-                    metrics.insert(REMOVED, 0.0);
-                    return Verdict::Keep;
-                };
-                metrics.insert(REMOVED, (document.text.chars().count() - left.chars().count()) as f64);
-                if !left.contains(is_alnum) {
+                let edits: Vec<_> = widened(&document.text, &found.spans).into_iter().map(|range| (range, "")).collect();
+                let (text, turns) = replaced(&document.text, &document.turns, &edits);
+                metrics.insert(REMOVED, (document.text.chars().count() - text.chars().count()) as f64);
+                let emptied = |before: &str, after: &str| before.contains(is_alnum) && !after.contains(is_alnum);
+                let mut messages = document.turns.iter().zip(&turns);
+                if emptied(&document.text, &text) || messages.any(|(before, after)| emptied(&before.text, &after.text)) {
                     return reason(told());
                 }
-                document.text = left;
-                metrics.text_changed();
+                if !edits.is_empty() {
+                    (document.text, document.turns) = (text, turns);
+                    metrics.text_changed();
+                }
                 Verdict::Keep
             }
             Contaminated::Drop | Contaminated::Count => Verdict::Keep,
@@ -288,10 +297,9 @@ fn excerpt(text: &str) -> String {
     }
 }
 
-/// The text without these stretches (ascending, apart), each widened to whole words; where nothing
-/// but signs is left of a line, the line goes too. None when nothing is to be cut.
-fn cut(text: &str, spans: &[(usize, usize)]) -> Option<String> {
-    let mut out = String::with_capacity(text.len());
+/// These stretches (ascending, apart), each widened to whole words; where nothing but signs is left of a line, to the line.
+fn widened(text: &str, spans: &[(usize, usize)]) -> Vec<Range<usize>> {
+    let mut out: Vec<Range<usize>> = Vec::with_capacity(spans.len());
     let mut done = 0;
     for &(start, end) in spans {
         let mut start = text[..start].char_indices().rev().find(|(_, c)| is_space(*c)).map_or(0, |(at, c)| at + c.len_utf8());
@@ -306,11 +314,10 @@ fn cut(text: &str, spans: &[(usize, usize)]) -> Option<String> {
         } else if text[..start].ends_with(is_space) || start == 0 {
             end += text[end..line_end].len() - text[end..line_end].trim_start().len();
         }
-        if start > done {
-            out.push_str(&text[done..start]);
+        if end > done {
+            out.push(start.max(done)..end);
+            done = end;
         }
-        done = done.max(end);
     }
-    out.push_str(&text[done..]);
-    (done > 0).then_some(out)
+    out
 }

@@ -25,6 +25,12 @@ pub trait Filter: Send + Sync {
         &[]
     }
 
+    /// Whether [`Filter::apply`] keeps the messages of a conversation in step with its text. Default: no; then a filter
+    /// that rewrites is applied to each message once more, by itself.
+    fn rewrites_turns(&self) -> bool {
+        false
+    }
+
     /// Measures the document, may rewrite its text or set its language, and decides.
     ///
     /// A filter that changes the text calls [`Metrics::text_changed`].

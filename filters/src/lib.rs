@@ -35,6 +35,7 @@ mod code_quality;
 mod code_shape;
 mod decontaminate;
 pub mod dedup;
+mod edit;
 mod encoding;
 mod filter;
 mod fineweb_quality;

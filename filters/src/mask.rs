@@ -3,6 +3,7 @@
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
+use crate::edit::replaced;
 use crate::rules::Effect;
 use crate::{Filter, Metrics, Reason, Verdict};
 
@@ -75,17 +76,14 @@ impl Masker {
         self.actions.get(span.class).copied().unwrap_or(Action::Off)
     }
 
-    /// The text with placeholders; `None` when nothing is to be masked.
-    fn masked(&self, text: &str, spans: &[Span]) -> Option<String> {
-        let mut out = String::new();
-        let mut done = 0;
-        for span in spans.iter().filter(|span| self.action(span) == Action::Mask) {
-            out.push_str(&text[done..span.start]);
-            out.push_str(self.classes[span.class].placeholder);
-            done = span.end;
+    /// Puts placeholders into a text and its messages; whether there was anything to mask.
+    fn mask(&self, document: &mut Document, spans: &[Span]) -> bool {
+        let masked = spans.iter().filter(|span| self.action(span) == Action::Mask);
+        let edits: Vec<_> = masked.map(|span| (span.start..span.end, self.classes[span.class].placeholder)).collect();
+        if !edits.is_empty() {
+            (document.text, document.turns) = replaced(&document.text, &document.turns, &edits);
         }
-        out.push_str(&text[done..]);
-        (done > 0).then_some(out)
+        !edits.is_empty()
     }
 }
 
@@ -98,6 +96,10 @@ impl Filter for Masker {
         self.classes.iter().zip(&self.on).filter(|(_, on)| **on).map(|(class, _)| class.metric).collect()
     }
 
+    fn rewrites_turns(&self) -> bool {
+        true
+    }
+
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
         let is_code = document.is_code();
         let mut counts = vec![0_usize; self.classes.len()];
@@ -106,8 +108,9 @@ impl Filter for Masker {
         let dropped = (0..counts.len()).find(|&class| self.actions[class] == Action::Drop && counts[class] > 0);
         if dropped.is_none() {
             for _ in 0..MAX_PASSES {
-                let Some(text) = self.masked(&document.text, &spans) else { break };
-                document.text = text;
+                if !self.mask(document, &spans) {
+                    break;
+                }
                 metrics.text_changed();
                 spans = (self.find)(&document.text, &self.on, is_code);
                 for span in spans.iter().filter(|span| self.action(span) == Action::Mask) {

@@ -122,6 +122,7 @@ fn documents(path: &Path, format: Format, text_field: &str, meta: &[&str]) -> Re
         encoding_errors: corpora::EncodingErrors::default(),
         chat: None,
         encoding: None,
+        quotes: None,
     };
     let mut documents = Vec::new();
     for part in corpora::plan(std::slice::from_ref(&source), Path::new(""), MAX_BYTES)? {

@@ -97,10 +97,12 @@ fn fits(bytes: &[u8], encoding: &'static Encoding) -> bool {
 fn utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(SAMPLE) & !1];
     memchr::memchr(0, sample)?;
+    // `가`, `대`, `저`, `一` and `─` have a zero byte at the other place: what could be half of one says nothing.
+    let counts = |zero: u8, other: u8| usize::from(zero == 0 && other < 0x4e && !matches!(other, 0x25 | 0x30));
     let mut zeros = [0_usize; 2];
-    for pair in sample.as_chunks::<2>().0 {
-        zeros[0] += usize::from(pair[0] == 0);
-        zeros[1] += usize::from(pair[1] == 0);
+    for [first, second] in sample.as_chunks::<2>().0 {
+        zeros[0] += counts(*first, *second);
+        zeros[1] += counts(*second, *first);
     }
     let encoding = match zeros {
         [few, many] if few * 50 <= many => UTF_16LE,

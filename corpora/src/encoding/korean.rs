@@ -24,7 +24,7 @@ pub(super) fn is_korean(bytes: &[u8]) -> bool {
     // Chinese in GB2312 has two thirds of its characters where Hangul is, but hardly the frequent
     // ones; Japanese in EUC-JP has half of its where symbols are.
     counts.hangul >= 2
-        && (counts.bad * 20 <= characters || (counts.bad <= 2 && counts.hangul >= 8))
+        && (counts.bad * 20 <= characters || (counts.bad <= 3 && counts.hangul >= 8))
         && counts.other * 5 <= characters
         && counts.hangul * 10 >= characters * 6
         && counts.frequent * 100 >= counts.hangul * 15
@@ -41,6 +41,13 @@ fn count(bytes: &[u8]) -> Counts {
     let mut at = 0;
     while at < bytes.len() {
         let lead = bytes[at];
+        if matches!(lead, 0x80 | 0xff) {
+            // No half of anything. Inside of a character it would shift all that follow to the next space.
+            (counts.bad, at) = (counts.bad + 1, at + 1);
+            continue;
+        }
+        let stray = bytes[at + 1..].iter().take_while(|byte| lead > 0x80 && matches!(byte, 0x80 | 0xff)).count();
+        (counts.bad, at) = (counts.bad + stray as u64, at + stray);
         let Some(&trail) = bytes.get(at + 1) else {
             counts.bad += u64::from(lead >= 0x80);
             break;
@@ -110,5 +117,17 @@ mod tests {
         bytes.insert(14, 0xff);
         bytes.insert(15, b' ');
         assert!(is_korean(&bytes));
+    }
+
+    #[test]
+    fn nor_does_one_anywhere_in_a_sentence() {
+        let text = EUC_KR.encode("정말재미있게봤습니다 배우들연기가 최고였어요").0;
+        for at in 0..=text.len() {
+            for stray in [0xff, 0x80] {
+                let mut bytes = text.to_vec();
+                bytes.insert(at, stray);
+                assert!(is_korean(&bytes), "{stray:x} at {at}");
+            }
+        }
     }
 }

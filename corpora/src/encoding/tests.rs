@@ -121,6 +121,20 @@ fn archives_and_images_look_binary_and_writing_does_not() {
     assert!(!looks_binary(KOREAN) && !looks_binary("") && !looks_binary("a\tb\r\n\u{c}"));
 }
 
+/// `가`, `대`, `저` and `준` end or begin in a zero byte as letters of Latin do.
+#[test]
+fn syllables_with_a_zero_byte_are_no_letters() {
+    for text in
+        ["저는 대한민국에서 가장 가까운 가게에 가서 저녁을 준비했다.\n대가가 가득한 저 가게", "┌────┐\n│ 가나 대표 │\n└────┘ 준비 저장"]
+    {
+        for (encoding, big) in [(UTF_16LE, false), (UTF_16BE, true)] {
+            let bytes = utf_16(text, big);
+            let read = decode_any(&bytes, None);
+            assert_eq!((read.text.as_ref(), read.encoding), (text, encoding));
+        }
+    }
+}
+
 /// Files of a forum's installation that were written in CP949, and real Korean and other text
 /// encoded in pieces.
 #[test]
@@ -150,8 +164,15 @@ fn real_text() {
     };
     for (file, least) in [("korean_docs.jsonl.zst", 0.999), ("korean_law.jsonl.zst", 0.999), ("korean_reviews_nsmc.jsonl.zst", 0.95)] {
         let (mut all, mut found, mut damaged, mut hurt) = (0, 0, 0, 0);
+        let mut wides = (0_u32, 0_u32);
         for text in texts(file) {
             assert_eq!(detect(text.as_bytes(), None), UTF_8);
+            if text.contains(' ') {
+                let wide: String = text.chars().take(2000).collect();
+                for (encoding, big) in [(UTF_16LE, false), (UTF_16BE, true)] {
+                    wides = (wides.0 + 1, wides.1 + u32::from(detect(&utf_16(&wide, big), None) == encoding));
+                }
+            }
             let korean: String = text.chars().filter(|c| !EUC_KR.encode(c.encode_utf8(&mut [0; 4])).2).take(2000).collect();
             if korean.chars().filter(|c| ('가'..='힣').contains(c)).count() < 10 {
                 continue;
@@ -165,7 +186,8 @@ fn real_text() {
                 damaged += u32::from(detect(&bytes, None) == EUC_KR);
             }
         }
-        println!("{file}: {found} of {all} texts, {damaged} of {hurt} with a damaged byte");
+        println!("{file}: {found} of {all} texts, {damaged} of {hurt} with a damaged byte, {} of {} in UTF-16", wides.1, wides.0);
+        assert!(f64::from(wides.1) >= 0.99 * f64::from(wides.0), "{file}: {wides:?} in UTF-16");
         assert!(f64::from(found) >= least * f64::from(all), "{file}: {found} of {all}");
         assert!(f64::from(damaged) >= least * f64::from(hurt), "{file}: {damaged} of {hurt}");
     }

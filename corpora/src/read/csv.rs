@@ -1,9 +1,9 @@
 //! CSV and TSV: a header, then one document a row, by the rules of RFC 4180.
 //!
-//! Fields may be quoted and then hold line ends, delimiters and doubled quotes. Blank lines are
-//! passed over. A row with more or fewer fields than the header is an error, and so is one longer
-//! than `max-record-bytes`; an open quote runs to the next quote, wherever that is. Positions are
-//! those of rows, from 0 after the header. Values are strings: `id-field`, `keep-meta` and the
+//! With `quotes`, the default of CSV, fields may be quoted and then hold line ends, delimiters and doubled quotes. Blank
+//! lines are passed over. A row with more or fewer fields than the header is an error, and so is one longer
+//! than `max-record-bytes`; an open quote runs to the next quote, wherever that is, and is an error where the file ends
+//! without one. Positions are those of rows, from 0 after the header. Values are strings: `id-field`, `keep-meta` and the
 //! others name columns.
 
 use std::io::BufRead;
@@ -27,7 +27,8 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
         return Err(Error::format(slice.path(), "the plan gives a range of a file whose records may hold line ends"));
     }
     let delimiter = if reader.source.format == Format::Tsv { b'\t' } else { b',' };
-    let mut rows = Rows::new(reader.stream(&slice)?, delimiter, reader.source.record_limit());
+    let quotes = reader.source.quotes().then(|| Quotes::new(delimiter));
+    let mut rows = Rows::new(reader.stream(&slice)?, delimiter, quotes, reader.source.record_limit());
     let header = match rows.next() {
         Ok(Some(Row::Fields(fields))) => fields,
         Ok(None) => return Ok(Box::new(std::iter::empty())),
@@ -88,6 +89,31 @@ impl Reader {
     }
 }
 
+/// Whether a quote is open, which the parser does not tell.
+struct Quotes {
+    delimiter: u8,
+    open: bool,
+    /// Whether a quote opens here: at the beginning of a field, or behind one that closed (a doubled one is text).
+    opens: bool,
+}
+
+impl Quotes {
+    fn new(delimiter: u8) -> Self {
+        Self { delimiter, open: false, opens: true }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            (self.open, self.opens) = match byte {
+                b'"' if self.open => (false, true),
+                b'"' => (self.opens, false),
+                _ if self.open => (true, false),
+                byte => (false, byte == self.delimiter || matches!(byte, b'\n' | b'\r')),
+            };
+        }
+    }
+}
+
 enum Row {
     Fields(Vec<Vec<u8>>),
     /// Longer than the limit, and passed over.
@@ -103,12 +129,13 @@ struct Rows {
     out: Vec<u8>,
     ends: Vec<usize>,
     started: bool,
+    quotes: Option<Quotes>,
 }
 
 impl Rows {
-    fn new(stream: Box<dyn BufRead + Send>, delimiter: u8, limit: usize) -> Self {
-        let parser = ReaderBuilder::new().delimiter(delimiter).build();
-        Self { stream, parser, limit, offset: 0, out: vec![0; 1 << 13], ends: vec![0; 64], started: false }
+    fn new(stream: Box<dyn BufRead + Send>, delimiter: u8, quotes: Option<Quotes>, limit: usize) -> Self {
+        let parser = ReaderBuilder::new().delimiter(delimiter).quoting(quotes.is_some()).build();
+        Self { stream, parser, limit, quotes, offset: 0, out: vec![0; 1 << 13], ends: vec![0; 64], started: false }
     }
 
     /// The next row, None after the last.
@@ -128,7 +155,13 @@ impl Rows {
                     bytes = &bytes[3..];
                 }
             }
+            if bytes.is_empty() && mark == 0 && self.quotes.as_ref().is_some_and(|quotes| quotes.open) {
+                return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "the file ends inside of a quoted field"));
+            }
             let (result, read, written, ended) = self.parser.read_record(bytes, &mut self.out[filled..], &mut self.ends[fields..]);
+            if let Some(quotes) = &mut self.quotes {
+                quotes.pass(&bytes[..read]);
+            }
             self.stream.consume(read + mark);
             self.offset += (read + mark) as u64;
             filled += written;

@@ -249,6 +249,13 @@ fn a_bad_byte_costs_its_record_only() {
 
 #[test]
 fn code_is_a_file_a_document_with_its_language() {
+    let scripts =
+        Corpus::new(CODE).file("p/tool", "#!/usr/bin/env python3\nprint(1)\n").file("p/notes", "no").file("p/run.x", "#!/bin/sh\n");
+    let documents: Vec<_> = scripts.read().into_iter().map(Result::unwrap).collect();
+    assert_eq!(
+        documents.iter().map(|document| (document.id.as_str(), document.lang.as_deref())).collect::<Vec<_>>(),
+        [("s:p/tool#0", Some("python"))]
+    );
     let corpus = Corpus::new(CODE).file("p/src/lib.rs", "fn main() {}\n").file("p/a.py", "").file("p/README", "no").file("q.toml", "no");
     let read: Vec<Document> = corpus.read().into_iter().map(Result::unwrap).collect();
     let facts: Vec<_> =

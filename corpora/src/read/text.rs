@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::error::{Cause, Error, Position, Result};
 use crate::lines::Line;
 use crate::part::Slice;
+use crate::shebang;
 use crate::source::Format;
 
 /// A file as one document, byte for byte but for a byte order mark.
@@ -21,7 +22,7 @@ pub(super) fn file(reader: Arc<Reader>, slice: Slice) -> Records {
             return Err(cause(reader.too_long()));
         }
         let lang = match reader.source.format {
-            Format::Code => Some(code::language(&slice.relative).unwrap_or(code::UNKNOWN)),
+            Format::Code => Some(code::language(&slice.relative).or_else(|| shebang::language(text)).unwrap_or(code::UNKNOWN)),
             _ => None,
         };
         let text = reader.decode(text).map_err(cause)?.into_owned();

@@ -8,6 +8,12 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::*;
 use crate::pages::document;
 
+/// The text without what is cut out; none when nothing is.
+fn cut(text: &str, spans: &[(usize, usize)]) -> Option<String> {
+    let edits: Vec<_> = widened(text, spans).into_iter().map(|range| (range, "")).collect();
+    (!edits.is_empty()).then(|| replaced(text, &[], &edits).0)
+}
+
 /// The definition of units, on strings: composed, lower case, without accents; only for the
 /// characters that these tests use.
 fn slow_units(text: &str) -> Vec<(String, u32)> {

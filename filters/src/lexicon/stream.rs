@@ -16,7 +16,7 @@ pub(super) enum Gap {
     Noise,
     /// One or two spaces.
     Space,
-    /// The end of a line or of a sentence: no word goes on behind it.
+    /// The end of a line or of a sentence, a bracket, a quote or a comma: no word goes on behind it.
     Hard,
 }
 
@@ -27,6 +27,11 @@ pub(crate) struct Stream {
     pub(super) text: String,
     /// Where each letter begins in `text`, and the gap before it; one more for the end.
     letters: Vec<(u32, Gap)>,
+}
+
+/// A line's end, or a sign that divides what is said: `등(신고 포함)`, `보·지방` hold no bad word.
+fn divides(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '(' | ')' | '[' | ']' | '{' | '}' | '"' | '“' | '”' | '‘' | '’' | '·' | 'ㆍ' | '・' | ',' | ':' | '「'..='】')
 }
 
 impl Stream {
@@ -72,7 +77,7 @@ impl Stream {
                     signs += 1;
                     let space = c.is_whitespace();
                     gap = match gap {
-                        _ if signs > 3 || matches!(c, '\n' | '\r') => Gap::Hard,
+                        _ if signs > 3 || divides(c) => Gap::Hard,
                         Gap::Hard => Gap::Hard,
                         // A sign and a space end something.
                         Gap::Noise if space => Gap::Hard,

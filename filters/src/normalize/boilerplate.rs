@@ -9,8 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::code::{Kind, has_marks, pieces};
 use super::phrases::{
-    BANNERS, BYLINE, COOKIE_ENDS, CREDITS, FOOTER, FOOTER_STRONG, FURNITURE, NO_PERSON_ENDS, NO_PERSONS, PAPERS, REPORTERS, REQUEST,
-    RIGHTS, SIGNS, SURNAMES, VERBS,
+    BANNERS, BYLINE, CONSENT, COOKIE_ENDS, CREDITS, FOOTER, FOOTER_STRONG, FURNITURE, NO_PERSON_ENDS, NO_PERSONS, PAPERS, REPORTERS,
+    REQUEST, RIGHTS, SIGNS, SURNAMES, VERBS,
 };
 
 /// Longest line that is looked at, in bytes.
@@ -109,11 +109,17 @@ fn is_rights(line: &str) -> bool {
     let claimed = claim.is_some_and(|rest| {
         ["©", "ⓒ", "(c)", "(주)", "by "].iter().any(|sign| rest.starts_with(sign)) || rest.starts_with(|c: char| c.is_ascii_digit())
     });
-    let signed = line.starts_with(['©', 'ⓒ'])
-        || line.strip_prefix("(c)").is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    let signed = line.starts_with(['©', 'ⓒ']) || line.strip_prefix("(c)").is_some_and(|rest| names_a_year(rest.trim_start()));
     let reserved = line.trim_end_matches('.').ends_with("all rights reserved");
     let chars = line.chars().count();
     ((claimed || signed) && chars <= 120 && !is_sentence(line)) || (reserved && chars <= 60)
+}
+
+/// `2023 Example Inc.`, but not `2020년 실적` or `1.5 m`, which stand behind the third letter of a list.
+fn names_a_year(line: &str) -> bool {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = &line[digits..];
+    digits == 4 && (line.starts_with("19") || line.starts_with("20")) && !rest.starts_with('년') && rest.contains(char::is_alphabetic)
 }
 
 /// Does a line that begins as a claim of rights go on as a sentence?
@@ -189,12 +195,21 @@ fn is_footer(line: &str) -> bool {
 
 /// Cookie banners and what English pages put under a text.
 fn is_banner(line: &str) -> bool {
-    let chars = line.chars().count();
     let cookies = line.contains("쿠키") || line.contains("cookie");
-    let banner = BANNERS.iter().any(|begin| line.starts_with(begin)) && chars <= 250;
+    let banner = BANNERS.iter().any(|begin| line.starts_with(begin))
+        && line.chars().count() <= 250
+        && (line.trim_end_matches('.') == "we use cookies" || CONSENT.iter().any(|word| line.contains(word)));
     let button = COOKIE_ENDS.contains(&line.trim_end_matches(['.', '!']));
-    let furniture = FURNITURE.iter().any(|(begin, rest)| line.strip_prefix(begin).is_some_and(|behind| behind.chars().count() <= *rest));
-    (cookies && (banner || button)) || furniture
+    (cookies && (banner || button)) || FURNITURE.iter().any(|(begin, ends)| is_furniture(line, begin, ends))
+}
+
+/// Does a line begin so, and go on with one of these words and little else, or not at all?
+fn is_furniture(line: &str, begin: &str, ends: &[&str]) -> bool {
+    line.strip_prefix(begin).is_some_and(|behind| {
+        let behind = behind.trim_matches(|c: char| !c.is_alphanumeric());
+        let ends_so = ends.iter().any(|end| behind.strip_prefix(end).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric)));
+        behind.is_empty() || (ends_so && behind.chars().count() <= 40)
+    })
 }
 
 #[cfg(test)]
@@ -256,6 +271,11 @@ mod tests {
                 "Subscribe to our newsletter",
                 "Follow us on Instagram!",
                 "Leave a Reply",
+                "Leave a Reply Cancel reply",
+                "Leave a comment below",
+                "We use cookies.",
+                "(c) 2023 Example Inc.",
+                "박지은 기자",
             ],
             true,
         );
@@ -299,6 +319,20 @@ mod tests {
                 "사진 = imread(path)",
                 "사진=풍경을 담은 그림",
                 "그는 기사를 송고했다",
+                "(c) 3.5 m",
+                "(c) 3 apples",
+                "(c) 2020년 실적 요약",
+                "(c) 1 mole of gas expands",
+                "이 사이트는 쿠키를 좋아하는 사람들이 모인 곳입니다. 버터 100g과 설탕을 준비하세요.",
+                "본 사이트는 쿠키런 공략을 다룹니다.",
+                "We use cookies and milk to celebrate Christmas.",
+                "진정한 기자",
+                "유명한 기자",
+                "최고의 기자",
+                "Leave a comment explaining why",
+                "Sign up for our first battle, he said.",
+                "Subscribe to our Observable with next()",
+                "Follow us on this journey through Rome",
             ],
             false,
         );

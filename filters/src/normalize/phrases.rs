@@ -44,11 +44,11 @@ pub(super) const PAPERS: &[&str] = &[
 pub(super) const NO_PERSONS: &[&str] = &[
     "강남구", "강동구", "강북구", "강서구", "구로구", "금천구", "노원구", "도봉구", "동작구", "마포구", "서초구", "성동구",
     "성북구", "송파구", "양천구", "용산구", "은평구", "관악구", "광진구", "중랑구", "서대문", "영등포", "정치인", "연예인",
-    "언론인", "한국인", "민간인", "노동자", "여기자",
+    "언론인", "한국인", "민간인", "노동자", "여기자", "수많은", "이같은", "이러한",
 ];
 
-/// Last syllables of parties, towns, offices and desks, hardly ever of a name.
-pub(super) const NO_PERSON_ENDS: &[char] = &['당', '시', '군', '청', '처', '회', '측', '팀', '사', '부'];
+/// Last syllables of parties, towns, offices and desks, and of words that describe: `진정한 기자`. Hardly ever of a name.
+pub(super) const NO_PERSON_ENDS: &[char] = &['당', '시', '군', '청', '처', '회', '측', '팀', '사', '부', '한', '는', '의'];
 
 /// What a line that gives the source of a picture begins with.
 pub(super) const CREDITS: &[&str] = &["사진=", "사진 =", "사진제공=", "사진 제공=", "사진제공 =", "사진 제공 ="];
@@ -100,6 +100,14 @@ pub(super) const BANNERS: &[&str] = &[
     "by continuing to", "by using this", "by using our",
 ];
 
+/// What a banner says besides: that one agrees, and what it is good for.
+#[rustfmt::skip]
+pub(super) const CONSENT: &[&str] = &[
+    "사용합니다", "사용하고 있습니다", "사용하여", "이용합니다", "수집", "동의", "허용", "개인정보", "consent", "continu", "agree", "accept",
+    "experience", "improve", "personal", "privacy", "polic", "analy", "traffic", "advert", "to ensure", "to give you",
+    "to provide", "to enhance", "our site", "our website", "this site", "this website",
+];
+
 /// Buttons of cookie banners.
 #[rustfmt::skip]
 pub(super) const COOKIE_ENDS: &[&str] = &[
@@ -108,27 +116,49 @@ pub(super) const COOKIE_ENDS: &[&str] = &[
     "모든 쿠키 수락",
 ];
 
-/// How lines under an English text begin, and how many characters may follow.
-pub(super) const FURNITURE: &[(&str, usize)] = &[
-    ("share this:", 0),
-    ("share this", 12),
-    ("share on facebook", 20),
-    ("share on twitter", 20),
-    ("share on x", 4),
-    ("share on linkedin", 20),
-    ("share via email", 4),
-    ("click to share on", 40),
-    ("click to email", 40),
-    ("tweet this", 4),
-    ("subscribe to our", 40),
-    ("subscribe now", 20),
-    ("subscribe to the newsletter", 20),
-    ("sign up for our", 40),
-    ("sign up for the newsletter", 20),
-    ("sign up to our", 40),
-    ("follow us on", 40),
-    ("leave a reply", 20),
-    ("leave a comment", 20),
-    ("like this:", 0),
-    ("like this: like", 14),
+/// Places where people share.
+#[rustfmt::skip]
+const SOCIAL: &[&str] = &[
+    "facebook", "twitter", "x", "instagram", "youtube", "linkedin", "threads", "tiktok", "pinterest", "reddit", "tumblr", "telegram",
+    "whatsapp", "mastodon", "bluesky", "social media", "google news", "pocket", "print", "email",
+];
+
+/// What one subscribes to.
+const LETTERS: &[&str] = &[
+    "newsletter",
+    "newsletters",
+    "free newsletter",
+    "weekly newsletter",
+    "daily newsletter",
+    "mailing list",
+    "email list",
+    "channel",
+    "youtube channel",
+    "feed",
+    "rss feed",
+    "blog",
+    "updates",
+    "podcast",
+];
+
+/// How lines under an English text begin, and what may follow.
+#[rustfmt::skip]
+pub(super) const FURNITURE: &[(&str, &[&str])] = &[
+    ("share this", &["post", "article", "page", "entry", "story", "with", "on"]),
+    ("share on", SOCIAL),
+    ("share via", SOCIAL),
+    ("click to share on", SOCIAL),
+    ("click to email", &["a link", "this"]),
+    ("tweet this", &["post", "article"]),
+    ("subscribe to our", LETTERS),
+    ("subscribe now", &["to our", "for"]),
+    ("subscribe to the newsletter", &[]),
+    ("sign up for our", LETTERS),
+    ("sign up for the newsletter", &[]),
+    ("sign up to our", LETTERS),
+    ("follow us on", SOCIAL),
+    ("leave a reply", &["cancel"]),
+    ("leave a comment", &["cancel", "below", "on this"]),
+    ("like this: like", &["loading"]),
+    ("like this:", &["like loading"]),
 ];

@@ -144,16 +144,24 @@ fn is_district(word: &str) -> bool {
     is_name(word) && (is_province(word) || word.ends_with(['시', '군', '구', '읍', '면', '동', '리', '로', '길', '도', '가']))
 }
 
+/// What counts persons, not houses that something is: `1-2인 가구`.
+const PEOPLE: &[&str] = &["인 가구", "인가구", "인 이상", "인 이하", "인실", "인용", "인분", "인승"];
+
 /// A house number is followed by a particle, a sign or its unit, not by what is counted: `2호선` is
-/// a line, `1인` a person. Nor is a floor alone a house.
+/// a line, `1인` a person. Nor is a floor alone a house. Numbers that go on, as in `12,032가구`, `84.5㎡`, `3~4억` and
+/// `2023.05.06`, and those with a unit are none either.
 fn ends_here(rest: &str, dashed: bool) -> bool {
-    match rest.chars().next() {
+    let mut chars = rest.chars();
+    let (first, second) = (chars.next(), chars.next());
+    match first {
         // `151번길` is a street, `3번` is counted.
         Some('번') => rest.starts_with("번지"),
-        Some('인') => dashed,
+        Some('인') => dashed && !PEOPLE.iter().any(|counted| rest.starts_with(counted)),
         Some('호' | '동') => ends_word(&rest['호'.len_utf8()..]),
         Some(c @ '가'..='힣') => "에의을를로으은는과와앞옆입".contains(c),
-        Some(c) => !c.is_ascii_alphanumeric() && !matches!(c, '_' | '%'),
+        Some('.' | ',' | ':' | '/' | '~' | '∼' | '～' | '·' | '-' | '–') if second.is_some_and(|c| c.is_ascii_digit()) => false,
+        Some('%' | '％' | '‰' | '°' | '℃' | '℉' | '\u{3380}'..='\u{33df}') => false,
+        Some(c) => !c.is_ascii_alphanumeric() && c != '_',
         None => true,
     }
 }

@@ -34,6 +34,20 @@ fn a_bad_row_is_one_error() {
 }
 
 #[test]
+fn a_quote_that_never_closes_takes_no_rows_with_it_unseen() {
+    let rows = "id\ttext\n1\t하나\n2\t\"이게 영화냐\n3\t\"좋다\" 정말\n4\t넷\n";
+    let tsv = r#""format": "tsv""#;
+    assert_eq!(Corpus::new(tsv).file("a.tsv", rows).shown(), ["1 하나", "2 \"이게 영화냐", "3 \"좋다\" 정말", "4 넷"]);
+    let quoted = r#""format": "tsv", "quotes": true"#;
+    assert_eq!(Corpus::new(quoted).file("a.tsv", "id\ttext\n1\t\"두\n줄\"\n").shown(), ["1 두\n줄"]);
+    let shown = Corpus::new(CSV).file("a.csv", "id,text\n1,하나\n2,\"이게 영화냐\n3,셋\n4,넷").shown();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert!(shown[0] == "1 하나" && shown[1].contains("ends inside of a quoted field"), "{shown:?}");
+    // Quotes that open nothing.
+    assert_eq!(Corpus::new(CSV).file("a.csv", "id,text\n1,3\" 못\n2,\"닫힌 \"\"말\"\"\"").shown(), ["1 3\" 못", "2 닫힌 \"말\""]);
+}
+
+#[test]
 fn a_column_that_is_missing_is_an_error_of_the_source() {
     assert!(Corpus::new(CSV).file("a.csv", "title,body\na,b\n").shown()[0].contains("no column `text` among title, body"));
     assert!(Corpus::new(CSV).file("a.csv", "text\n").shown().is_empty());
