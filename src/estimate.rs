@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use shards::{Tokenizer, TokenizerSource};
 use trainer::{
-    CARDS, Card, Estimate, KNOWN_MODELS, LoraConfig, MEASURED_MFU, ModelConfig, OptimizerStates, POOL, Precision, Pretrained,
+    CARDS, Card, Estimate, KNOWN_MODELS, Looks, LoraConfig, MEASURED_MFU, ModelConfig, OptimizerStates, POOL, Precision, Pretrained,
     WeightNumbers, Workload, known_model,
 };
 
@@ -29,6 +29,7 @@ struct Job {
     lora: Option<LoraConfig>,
     /// Whether the model is compared with what it was.
     reference: bool,
+    looks: Looks,
     weights: WeightNumbers,
     optimizer_states: OptimizerStates,
     /// Whether it learns from answers of its own.
@@ -48,6 +49,7 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         accumulates: job.accumulates,
         lora: job.lora.as_ref(),
         reference: job.reference,
+        looks: job.looks,
         weights: job.weights,
         optimizer_states: job.optimizer_states,
     };
@@ -95,6 +97,11 @@ pub(crate) fn estimate(arguments: &cli::Estimate, set: &[String], ui: &Ui) -> Re
         "work        {:.3e} FLOPs a token at {} tokens a sequence ({:.3e} in products, the rest in attention)",
         estimate.flops_per_token as f64, job.sequence_length, estimate.flops_of_products as f64
     ));
+    match job.looks {
+        Looks { reference: 0, .. } => {}
+        Looks { model: 0, .. } => ui.data("            of it a forward pass through the reference, for each that learns"),
+        _ => ui.data("            of it three forward passes for each that learns: through the reference, and of answers to other prompts through both"),
+    }
     let weights = if job.weights == WeightNumbers::Bf16 { "bfloat16 throughout" } else { "bfloat16 over 32-bit weights" };
     let layers = if job.activation_checkpointing { ", activation checkpointing" } else { "" };
     ui.data(format!("memory      at {} x {} tokens at a time, {weights}{layers}:", job.micro_batch, job.sequence_length));
@@ -170,6 +177,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         tokens: None,
         lora: lora.clone(),
         reference: false,
+        looks: Looks::default(),
         weights: weights.unwrap_or_default(),
         optimizer_states: optimizer_states.unwrap_or_default(),
         answers: false,
@@ -201,20 +209,21 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
             .hint("estimates are for bf16: `--set train.precision=bf16`"));
     }
     let micro_batch = arguments.micro_batch.unwrap_or(train.micro_batch());
-    let vocab = match (&train.init, recipe.tokenizer.source()) {
-        (Some(init), _) => Pretrained::open(init).map_err(Error::new)?.vocab_size(),
-        (None, TokenizerSource::Train(train)) => train.vocab_size as usize,
-        (None, TokenizerSource::SentencePiece(config)) => config.vocab_size as usize,
-        (None, TokenizerSource::Load(_) | TokenizerSource::Bytes) => {
+    let ids = match recipe.tokenizer.source() {
+        TokenizerSource::Train(train) => train.vocab_size as usize,
+        TokenizerSource::SentencePiece(config) => config.vocab_size as usize,
+        TokenizerSource::Load(_) | TokenizerSource::Bytes => {
             let tokenizer = Tokenizer::build(&recipe.tokenizer, Path::new("."), std::iter::empty::<String>())
                 .context(|| "cannot open the tokenizer".to_owned())?;
             tokenizer.vocab_size() as usize
         }
     };
+    // New tokens get rows of their own; padding rows stay.
+    let rows = train.init.as_ref().map_or(Ok(0), |init| Pretrained::open(init).map(|init| init.vocab_size())).map_err(Error::new)?;
     Ok(Job {
         name: source.clone(),
-        model: train.model.clone(),
-        vocab,
+        model: train.shape(),
+        vocab: ids.max(rows),
         sequence_length: arguments.sequence_length.unwrap_or(train.sequence_length),
         micro_batch,
         accumulates: micro_batch < train.batch,
@@ -222,6 +231,7 @@ fn job(arguments: &cli::Estimate, set: &[String]) -> Result<Job> {
         tokens: train.tokens,
         lora: lora.or_else(|| train.lora.clone()),
         reference: train.has_reference(),
+        looks: train.looks(),
         weights: weights.unwrap_or(train.weights),
         optimizer_states: optimizer_states.unwrap_or(train.optimizer_states),
         answers: train.objective.draws_answers(),

@@ -209,7 +209,11 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
                 let _ = writeln!(
                     text,
                     "│  ├─ {} {} tokens of {} available, {:.2} epochs, {} seen again",
-                    bucket.bucket, bucket.tokens, bucket.available_tokens, bucket.epochs, bucket.repeated_tokens
+                    bucket.bucket,
+                    bucket.tokens,
+                    bucket.epoch_tokens(),
+                    bucket.epochs,
+                    bucket.repeated_tokens
                 );
             }
             ui.event("plan", &json!({ "stage": "mix", "mixture": mixture }));

@@ -4,6 +4,7 @@
 //! in, and the result is checked as a whole. An error at any step points at the line.
 
 mod check;
+mod given;
 mod import;
 mod locate;
 mod overrides;
@@ -22,6 +23,7 @@ use trainer::{ObjectiveKind, Preset, TrainConfig};
 use crate::chat::ChatConfig;
 use crate::error::{Context, Error, Result};
 use check::Problem;
+use given::GivenKeys;
 pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
@@ -77,6 +79,9 @@ pub(crate) struct Recipe {
     /// The preset whose values are in `train` already.
     #[serde(skip)]
     pub(crate) preset: Option<Preset>,
+    /// What `train` has itself of what may come from files.
+    #[serde(skip)]
+    pub(crate) given: GivenKeys,
 }
 
 /// `[shards]`.
@@ -126,6 +131,7 @@ impl Recipe {
         for assignment in set {
             overrides::apply(&mut table, assignment)?;
         }
+        let given = GivenKeys::of(&table);
         let preset = preset::expand(&mut table);
         let mut recipe: Self = if set.is_empty() && preset.is_none() {
             toml::from_str(text).map_err(|error| places.parse_error(&error))?
@@ -138,7 +144,7 @@ impl Recipe {
                 }
             })?
         };
-        recipe.preset = preset;
+        (recipe.preset, recipe.given) = (preset, given);
         recipe.resolve_lists(folder).map_err(|problem| places.problem(&problem))?;
         recipe.check().map_err(|problem| places.problem(&problem))?;
         recipe.resolve(folder).map_err(|problem| places.problem(&problem))?;
@@ -175,6 +181,7 @@ impl Recipe {
             mixture,
             train: None,
             preset: None,
+            given: GivenKeys::default(),
         };
         recipe.check().map_err(|problem| Error::new(problem.message))?;
         Self::parse(&recipe.to_toml()?, "the import", Path::new("/"), set)

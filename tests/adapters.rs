@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::corpus::{Corpus, RECIPE};
-use crate::malmoi::{call, curve, done};
+use crate::malmoi::{call, curve, done, files};
 
 const SHAPE: &str = "model = { hidden = 32, layers = 2, heads = 4, kv-heads = 2, intermediate = 64 }";
 
@@ -95,8 +95,9 @@ fn adapters_are_trained_merged_and_gone_on_from() {
     done(folder, &["audit", "out/more"]);
     assert!(done(folder, &["run", "more.toml"]).stderr.contains("train: current"));
     for (lora, said) in [
-        ("init = \"peft\", rank = 8", "`lora.rank` is 8, but in the adapters of `lora.init` 4"),
-        ("init = \"peft\", targets = [\"q-proj\"]", "`lora.targets` is [QProj]"),
+        ("init = \"peft\", rank = 8", "`lora.rank` is 8, but 4 in the adapters of `lora.init`"),
+        ("init = \"peft\", rank = 16", "`lora.rank` is 16, but 4 in the adapters of `lora.init`"),
+        ("init = \"peft\", targets = [\"q-proj\"]", "`lora.targets` is [\"q-proj\"]"),
         ("init = \"model\"", "train.lora.init: "),
     ] {
         corpus.recipe("wrong.toml", &recipe("wrong", lora));
@@ -118,6 +119,28 @@ fn adapters_are_trained_merged_and_gone_on_from() {
         "{}",
         refused.stderr
     );
+}
+
+/// A run that has imports alone has held-out text too.
+#[test]
+fn adapters_on_imports_are_compared_when_they_are_merged() {
+    let corpus = trained();
+    let folder = corpus.path();
+    done(folder, &["shards", "export", "out/run", "out/exported", "--to", "megatron"]);
+    let recipe = recipe("lora", "rank = 4");
+    let (sources, rest) = (recipe.find("[[sources]]").unwrap(), recipe.find("[tokenizer]").unwrap());
+    let names = ["korean", "english", "code"];
+    let imports = names.map(|name| {
+        let written = files(&corpus.out("exported").join(name), &|file| file.ends_with(".bin"));
+        let written: Vec<String> = written.into_keys().map(|file| format!("out/exported/{name}/{file}")).collect();
+        format!("[[imports]]\nname = \"{name}\"\nbucket = \"{name}\"\nfiles = {written:?}\n\n")
+    });
+    let recipe = format!("{}{}{}", &recipe[..sources], imports.concat(), &recipe[rest..]);
+    corpus.recipe("imports.toml", &recipe.replace("model/tokenizer.json\"", "model/tokenizer.json\"\neos = \"<|endoftext|>\""));
+    done(folder, &["run", "imports.toml", "--set", "held-out=0.2"]);
+    let exported = done(folder, &["export", "out/lora", "merged", "--dtype", "f32", "--json"]);
+    let [merge] = &merges(&exported.stdout)[..] else { panic!("{}", exported.stderr) };
+    assert!(merge["text"] == "held-out text" && merge["divergence"]["tokens"].as_u64().unwrap() > 100, "{merge}");
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn weights_that_do_not_fit_are_refused_before_anything_is_done() {
         assert_eq!(outcome.code, 2, "{}", outcome.stderr);
         outcome.stderr
     };
-    assert!(refused(&format!("init = \"{init}\"")).contains("`model` is given beside `init`"));
+    assert!(refused(&format!("init = \"{init}\"")).contains("`model.heads` is 4, but 2 in the model of `init`; leave it out"));
     assert!(refused("init = \"data\"").contains("train.init: "));
     assert!(refused("init = \"nowhere.gguf\"").contains("nowhere.gguf"));
     assert!(!corpus.path().join("out").exists());

@@ -113,6 +113,15 @@ fn dpo_learns_which_answer_is_better_and_goes_on_where_it_stopped() {
 fn a_reward_model_is_exported_for_transformers() {
     let folder = corpus();
     write(folder.path(), &reward_recipe());
+    // Its parameters have one row of 32 numbers, and no output matrix.
+    let untied = ["--set", "train.precision=bf16", "--set", "train.model.tied-embeddings=false"];
+    let estimate = done(folder.path(), &[&["estimate", "recipe.toml"][..], &untied].concat());
+    let layer = 32 * (2 * 32 + 2 * 16) + 32 + 2 * 16 + 3 * 32 * 64 + 2 * 32;
+    assert!(
+        estimate.stdout.contains(&format!("{},{:03} parameters", (400 * 32 + 2 * layer + 64) / 1000, (400 * 32 + 2 * layer + 64) % 1000)),
+        "{}",
+        estimate.stdout
+    );
     done(folder.path(), &["run", "recipe.toml"]);
     done(folder.path(), &["export", "out/run", "reward"]);
     let config: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("reward/config.json")).unwrap()).unwrap();

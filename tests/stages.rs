@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::corpus::Corpus;
-use crate::malmoi::{call, done};
+use crate::malmoi::{call, curve, done};
 
 const RECIPE: &str = r#"output = "out/all"
 seed = 3
@@ -136,6 +136,37 @@ fn from_text_to_reinforcement_learning_in_one_recipe() {
     done(corpus.path(), &["generate", "out/all/ppo/model", "3 더하기 1은?", "--tokens", "4"]);
     let again = done(corpus.path(), &["run", "all.toml"]).stderr;
     assert_eq!(again.matches("train: current").count(), 4, "{again}");
+}
+
+/// The tokenizer of bytes has no file to be loaded from: what a stage leaves must be the vocabulary that a later one has itself. What
+/// both say of the model may stand above them.
+#[test]
+fn bytes_are_the_tokenizer_of_every_stage() {
+    let corpus = Corpus::new();
+    let (above, stages) = RECIPE.split_once("[[stages]]").unwrap();
+    let first = format!("[[stages]]{stages}");
+    let (first, _) = first.split_once("keep-best").unwrap();
+    let shape = "model = { hidden = 32, layers = 2, heads = 4, kv-heads = 2, intermediate = 64 }\n";
+    let above = format!("{above}{shape}[tokenizer]\nbytes = true\n\n");
+    let tokenizer =
+        "tokenizer = { train = { vocab-size = 420, special-tokens = [\"<|endoftext|>\", \"<|im_start|>\", \"<|im_end|>\"] } }\n";
+    let first = first.replace(tokenizer, "").replace("4_096", "1_024");
+    let second = format!("{}init = \"stage:cpt\"\n", first.replace("name = \"cpt\"", "name = \"more\""));
+    corpus.recipe("bytes.toml", &format!("{above}{first}\n{second}"));
+    done(corpus.path(), &["run", "bytes.toml"]);
+    let losses: Vec<f64> = ["cpt", "more"]
+        .iter()
+        .flat_map(|stage| {
+            let steps = curve(&corpus.out("all").join(stage)).into_iter().filter(|line| line["reason"] == "step");
+            let losses: Vec<f64> = steps.map(|line| line["loss"].as_f64().unwrap()).collect();
+            [losses[0], losses[losses.len() - 1]]
+        })
+        .collect();
+    assert!(losses[2] < losses[0] - 0.3, "the second stage begins with random weights: {losses:?}");
+    // From a GGUF file too.
+    done(corpus.path(), &["export", "out/all/cpt", "cpt.gguf", "--format", "gguf-f32"]);
+    corpus.recipe("bytes.toml", &format!("{above}{}", second.replace("stage:cpt", "cpt.gguf")));
+    done(corpus.path(), &["run", "bytes.toml", "--set", "output=out/gguf"]);
 }
 
 #[test]

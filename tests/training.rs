@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::corpus::Corpus;
-use crate::malmoi::{call, curve, done};
+use crate::malmoi::{call, curve, done, files};
 
 fn json(path: &std::path::Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
@@ -64,6 +64,31 @@ fn what_training_did_is_in_its_facts_and_in_the_report() {
     done(corpus.path(), &["audit", "out/run"]);
 }
 
+/// A recipe that comes back finds its training as it was, whatever one that broke before its first checkpoint left in its place.
+#[test]
+fn a_recipe_that_comes_back_finds_its_training() {
+    let corpus = Corpus::new();
+    let first = ["run", "recipe.toml", "--set", "train.tensorboard=true"];
+    let wild = ["--set", "train.learning-rate=1e30", "--set", "train.warmup-steps=0", "--set", "train.clip-norm=0.0"];
+    done(corpus.path(), &first);
+    let run = corpus.out("run");
+    let left = |name: &str| files(&run.join(name), &|_| true);
+    let before = ["checkpoints", "tensorboard"].map(left);
+    let broken = call(corpus.path(), &[&first[..], &wild].concat());
+    assert!(broken.code == 1 && broken.stderr.contains("changed since the last training"), "{}", broken.stderr);
+    assert!(run.join("tensorboard").exists() && !run.join("checkpoints").exists());
+    done(corpus.path(), &first);
+    assert_eq!(["checkpoints", "tensorboard"].map(left), before);
+
+    // The same after a kill in the middle of setting it aside: the checkpoints are still where they belong.
+    let state = json(&run.join("checkpoints/step-000016/state.json"));
+    let short: String = state["fingerprint"].as_str().unwrap().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    let curve = std::fs::read(run.join("metrics.jsonl")).unwrap();
+    std::fs::rename(run.join("metrics.jsonl"), run.join(format!("metrics.{short}.jsonl"))).unwrap();
+    done(corpus.path(), &first);
+    assert_eq!(std::fs::read(run.join("metrics.jsonl")).unwrap(), curve);
+}
+
 #[test]
 fn a_preset_fills_in_what_the_recipe_leaves_out() {
     let corpus = Corpus::new();
@@ -99,6 +124,9 @@ fn new_tokens_that_no_text_has_are_a_warning() {
         .replace("train = { model = \"bpe\", vocab-size = 600 }", "load = \"extended.json\"")
         .replace(shape, "init = \"model\"\nembedding-learning-rate = 1e-3");
     corpus.recipe("extended.toml", &text);
+    // What is estimated has a row for each of them.
+    let estimate = done(corpus.path(), &["estimate", "extended.toml", "--set", "train.precision=bf16"]);
+    assert!(estimate.stdout.contains(", 602 ids"), "{}", estimate.stdout);
     let outcome = done(corpus.path(), &["run", "extended.toml", "--set", "output=out/extended"]);
     let warning = "warning: 1 of 2 new tokens have learned nothing from text, training drew none with them";
     assert!(outcome.stderr.contains(warning) && outcome.stderr.contains("601 \"<|never|>\""), "{}", outcome.stderr);

@@ -1,9 +1,10 @@
 //! Whether a merged model still is what was trained: both are asked about the same text.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
-use shards::{Batch, HeldOut, Manifest, Tokenizer};
+use shards::{Batch, HeldOut, Manifest, Split, Tokenizer};
 use trainer::{Base, DeviceSpec, Divergence, MergeBase, Outputs, WeightFormat};
 
 use super::source::{Model, Run};
@@ -44,7 +45,10 @@ pub(super) fn check(merge: &Merge<'_>, asked: &cli::Check, ui: &Ui) -> Result<()
     }
     let (batches, what) = match (&asked.check_text, &model.run) {
         (Some(path), _) => (of_text(path, model, tokens)?, path.display().to_string()),
-        (None, Some(run)) => (of_run(run, tokens)?, "held-out text".to_owned()),
+        (None, Some(Run { folder, recipe, .. })) => {
+            let longest = recipe.train.as_ref().map_or(WINDOW, |train| train.sequence_length as usize);
+            (of_run(folder, longest, tokens)?, "held-out text".to_owned())
+        }
         (None, None) => (Vec::new(), String::new()),
     };
     if batches.iter().all(|batch| batch.trainable() == 0) {
@@ -107,18 +111,16 @@ fn told(found: &Divergence) -> String {
     )
 }
 
-/// Held-out windows of every bucket of a run, about so many tokens in all.
-fn of_run(run: &Run, tokens: u64) -> Result<Vec<Batch>> {
-    let manifest = Manifest::load(run.folder.join(layout::MANIFEST))?;
-    let mut buckets: Vec<&str> = run.recipe.sources.iter().map(|source| source.bucket.as_str()).collect();
-    buckets.sort_unstable();
-    buckets.dedup();
-    let longest = run.recipe.train.as_ref().map_or(WINDOW, |train| train.sequence_length as usize);
+/// Held-out windows of every bucket of a run that has any, none longer than this, about so many tokens in all.
+fn of_run(folder: &Path, longest: usize, tokens: u64) -> Result<Vec<Batch>> {
+    let manifest = Manifest::load(folder.join(layout::MANIFEST))?;
+    let held_out = manifest.shards.iter().filter(|shard| shard.split == Split::HeldOut);
+    let buckets: BTreeSet<&str> = held_out.map(|shard| shard.bucket.as_str()).collect();
     let share = tokens.div_ceil(buckets.len().max(1) as u64);
     let window = longest.min(WINDOW).min(usize::try_from(share).unwrap_or(WINDOW)) as u32;
     let mut batches = Vec::new();
     for bucket in buckets {
-        let held_out = HeldOut::new(&run.folder, &manifest, bucket, window)?;
+        let held_out = HeldOut::new(folder, &manifest, bucket, window)?;
         held_out.verify()?;
         batches.extend(held_out.batches(1, share.div_ceil(window.into())).collect::<shards::Result<Vec<_>>>()?);
     }

@@ -103,7 +103,11 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
         if bucket.repeated_tokens > 0 {
             ui.warn(format!(
                 "bucket `{}` repeats: {} tokens wanted, {} available, so {:.2} epochs ({} tokens are seen again)",
-                bucket.bucket, bucket.tokens, bucket.available_tokens, bucket.epochs, bucket.repeated_tokens
+                bucket.bucket,
+                bucket.tokens,
+                bucket.epoch_tokens(),
+                bucket.epochs,
+                bucket.repeated_tokens
             ));
         }
     }

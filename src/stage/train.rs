@@ -1,5 +1,6 @@
 //! `train`: shards and mixture → steps, checkpoints and curves.
 
+mod aside;
 mod console;
 
 use std::fs::File;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shards::{ChatEncoder, Digest, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream, Tokenizer};
 use trainer::{
-    AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, TrainConfig, Trainer,
+    AdapterFile, Best, Checkpoint, DeviceSpec, Event, Feedback, LoraConfig, Pretrained, RewardConfig, RowsEvent, State, TrainConfig,
+    Trainer,
 };
 
 use crate::error::{Context, Error, Result};
@@ -19,13 +21,14 @@ use crate::lock::{Fingerprint, fingerprint};
 use crate::recipe::Recipe;
 use crate::report::{Ui, Unit};
 use crate::{chat, export, layout};
+use aside::{set_aside, take_back};
 use console::Console;
 
-/// Longest file that tells of a model.
-const MAX_LINEAGE: u64 = 1 << 24;
+/// Longest file that tells of a model: more than the trainings before, of which [`State::check_lineage`] knows how many are too many.
+const MAX_INFO: u64 = 1 << 25;
 
 /// The model that the recipe's training starts from, if it starts from one: its shape becomes the
-/// recipe's. It, and reward models, must be what the objective can use. Reads headers only.
+/// recipe's, which must give no other one. It, and reward models, must be what the objective can use. Reads headers only.
 pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
     let Some(train) = &mut recipe.train else { return Ok(()) };
     crate::reward::check_models(&train.reward)?;
@@ -48,9 +51,10 @@ pub(crate) fn take_init(recipe: &mut Recipe) -> Result<()> {
             Error::new(format!("train.lora.init: {error}"))
                 .hint("`lora.init` is a folder with adapter_config.json and adapter_model.safetensors")
         })?;
-        lora.take(adapters.lora()).map_err(in_train)?;
+        lora.take(adapters.lora(), &recipe.given.lora).map_err(in_train)?;
     }
-    train.take_shape(&model).map_err(in_train)
+    train.take_shape(&model, &recipe.given.model).map_err(in_train)?;
+    lineage(train).map(drop)
 }
 
 /// Hashes of what training starts from.
@@ -211,7 +215,7 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
                 Event::Step(step) => progress.set(step.step),
                 Event::Stopped(stop) => facts.stopped = Some(stop.step),
                 Event::Rows(rows) => facts.rows = Some(rows.clone()),
-                Event::Eval(_) | Event::Checkpoint(_) | Event::Sample(_) | Event::Answer(_) => {}
+                Event::Eval(_) | Event::BestLost(_) | Event::Checkpoint(_) | Event::Sample(_) | Event::Answer(_) => {}
             }
             console.tell(&event, ui);
             ui.event("train", &event);
@@ -259,9 +263,14 @@ fn lineage(config: &TrainConfig) -> Result<Vec<Value>> {
     };
     let what = || format!("cannot read {}", path.display());
     let mut text = Vec::new();
-    File::open(&path).and_then(|file| file.take(MAX_LINEAGE).read_to_end(&mut text)).context(what)?;
+    File::open(&path).and_then(|file| file.take(MAX_INFO + 1).read_to_end(&mut text)).context(what)?;
+    if text.len() as u64 > MAX_INFO {
+        return Err(Error::new(format!("{} is longer than {MAX_INFO} bytes", path.display())).hint("shorten its `training_stages`"));
+    }
     let info: Value = serde_json::from_slice(&text).context(what)?;
-    Ok(info["training_stages"].as_array().cloned().unwrap_or_default())
+    let lineage = info["training_stages"].as_array().cloned().unwrap_or_default();
+    State::check_lineage(&lineage).map_err(|error| Error::new(format!("train: {error}")))?;
+    Ok(lineage)
 }
 
 /// Ids that end an answer: of the tokenizer, the model that training starts from, and the chat template.
@@ -331,51 +340,6 @@ impl Facts {
     /// What training started from.
     pub(crate) fn start(&self) -> Start {
         Start { init: self.init, adapters: self.adapters, rewards: self.rewards }
-    }
-}
-
-/// What a training leaves, and its name while another recipe's training is in the run folder. The
-/// checkpoints come last: as long as they are in their place, a move that was cut short is repeated.
-fn set_aside_names(fingerprint: &str) -> [(&'static str, String); 5] {
-    let short: String = fingerprint.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    [
-        (layout::METRICS, format!("metrics.{short}.jsonl")),
-        (layout::SAMPLES, format!("samples.{short}.jsonl")),
-        (layout::ANSWERS, format!("answers.{short}.jsonl")),
-        (layout::TENSORBOARD, format!("{}.{short}", layout::TENSORBOARD)),
-        (layout::CHECKPOINTS, format!("checkpoints.{short}")),
-    ]
-}
-
-/// Moves what another recipe's training left out of the way. It may have cost days, so it is kept.
-fn set_aside(folder: &Path, fingerprint: &str, ui: &Ui) -> Result<()> {
-    for (name, aside) in set_aside_names(fingerprint) {
-        rename(&folder.join(name), &folder.join(aside))?;
-    }
-    let [.., (_, checkpoints)] = set_aside_names(fingerprint);
-    ui.warn(format!(
-        "the recipe or its data changed since the last training: its checkpoints are now in {}",
-        folder.join(checkpoints).display()
-    ));
-    Ok(())
-}
-
-/// Puts back what was set aside of this very training, when its recipe comes back.
-fn take_back(folder: &Path, fingerprint: &str) -> Result<()> {
-    let names = set_aside_names(fingerprint);
-    if names.iter().all(|(_, aside)| !folder.join(aside).exists()) || folder.join(layout::CHECKPOINTS).exists() {
-        return Ok(());
-    }
-    names.iter().try_for_each(|(name, aside)| rename(&folder.join(aside), &folder.join(name)))
-}
-
-/// Renames what is there; what is not there needs no new name.
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    match std::fs::rename(from, to) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::new(format!("cannot move {} to {}: {cause}", from.display(), to.display())).hint("move or remove it by hand"))
-        }
-        _ => Ok(()),
     }
 }
 

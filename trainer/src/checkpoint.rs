@@ -13,6 +13,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use shards::Digest;
 
+use crate::config::refuse;
 use crate::error::{Error, Result};
 use crate::load::Pretrained;
 use crate::lora::{AdapterFile, Base, LoraConfig};
@@ -34,8 +35,10 @@ const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
 /// What follows that for the scales of codes.
 const SCALES: &str = "absmax";
-/// Longest text file of a checkpoint.
-const MAX_TEXT: u64 = 1 << 20;
+/// Longest text file of a checkpoint, bytes.
+const MAX_TEXT: u64 = 1 << 24;
+/// Of that, what is for everything but the trainings before; it takes a few thousand.
+const OWN_TEXT: u64 = 1 << 16;
 
 /// `state.json`: everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,6 +84,20 @@ fn is_zero(count: &u32) -> bool {
 }
 
 impl State {
+    /// That trainings before leave room for the rest of a state, so that what will be written can be read again.
+    ///
+    /// # Errors
+    /// A list that is too long, which no training should find out at its first checkpoint.
+    pub fn check_lineage(lineage: &[serde_json::Value]) -> Result<()> {
+        let text = serde_json::to_vec_pretty(&serde_json::json!({ "lineage": lineage })).unwrap_or_default();
+        let (size, most) = (text.len() as u64, MAX_TEXT - OWN_TEXT);
+        if size > most {
+            let detail = format!("a model whose `training_stages` in model_info.json take {size} bytes, at most {most}: shorten them");
+            return refuse("init", detail);
+        }
+        Ok(())
+    }
+
     /// How the frozen matrices beside adapters were kept; none where all was trained.
     pub fn kept(&self) -> Option<Base> {
         self.lora.as_ref().map(|lora| lora.base(self.precision.unwrap_or(Precision::F32)))
@@ -142,6 +159,16 @@ impl Checkpoint {
     /// The checkpoint of the latest step in `root`; none when there is none, or no such folder.
     pub fn latest(root: &Path) -> Result<Option<PathBuf>> {
         Ok(list(root)?.pop().map(|(_, path)| path))
+    }
+
+    /// Whether there is a checkpoint of this step in `root`.
+    pub(crate) fn is_there(root: &Path, step: u64) -> bool {
+        root.join(name(step)).is_dir()
+    }
+
+    /// The best evaluation that the checkpoint of a step knows of.
+    pub(crate) fn best_known(root: &Path, step: u64) -> Result<Option<Best>> {
+        Ok(Self::open(&root.join(name(step)))?.state.best)
     }
 
     /// The checkpoint of the best evaluation that the latest one knows of; none where it is not kept.

@@ -3,6 +3,7 @@
 mod check;
 mod default;
 mod evaluation;
+mod given;
 mod numbers;
 mod preference;
 mod preset;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::estimate::Looks;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
 use crate::model::{ModelConfig, Precision, ScalarHead};
@@ -21,6 +23,8 @@ use crate::rl::{GrpoConfig, Method, PpoConfig, RewardConfig, RolloutConfig};
 
 pub(crate) use check::{at_least_one, refuse, within};
 pub use evaluation::EarlyStop;
+pub use given::Given;
+pub(crate) use given::agree;
 pub use numbers::{OptimizerStates, WeightNumbers};
 pub use preference::{DpoConfig, DpoLoss, KtoConfig, OrpoConfig, PairwiseConfig};
 pub use preset::Preset;
@@ -251,14 +255,13 @@ fn is_zero(value: &f64) -> bool {
 }
 
 impl TrainConfig {
-    /// Takes over the shape of the model that `init` names. A `model` that is neither the default nor
-    /// that shape is an error: it would be ignored.
-    pub fn take_shape(&mut self, init: &Pretrained) -> Result<()> {
+    /// Takes over the shape of the model that `init` names. What the recipe gives of `model` must be what it has: it would be
+    /// ignored.
+    pub fn take_shape(&mut self, init: &Pretrained, given: &Given) -> Result<()> {
         // A head that the model came with belongs to its objective, and is no part of the recipe.
         let shape = init.config().with_scalar_head(None);
-        if self.model != ModelConfig::default() && self.model != shape {
-            return refuse("model", "given beside `init`, whose shape is another one; leave it out");
-        }
+        let with_head_size = |shape: ModelConfig| ModelConfig { head_size: shape.derived_head_size(), ..shape };
+        agree(given, &shape, with_head_size, ["model", "the model of `init`"])?;
         self.model = shape;
         self.check_tables()?;
         self.validate()
@@ -276,6 +279,16 @@ impl TrainConfig {
             ObjectiveKind::Kto => true,
             ObjectiveKind::Grpo | ObjectiveKind::Ppo => Method::of(self).is_some_and(|method| method.has_reference()),
             ObjectiveKind::Cpt | ObjectiveKind::Sft | ObjectiveKind::Orpo | ObjectiveKind::Reward => false,
+        }
+    }
+
+    /// What a step takes through models without learning from it. Of objectives that draw answers nothing is said.
+    pub fn looks(&self) -> Looks {
+        match self.objective {
+            ObjectiveKind::Dpo => Looks { model: 0, reference: self.has_reference().into() },
+            // Answers, and the same ones after other prompts.
+            ObjectiveKind::Kto => Looks { model: 1, reference: 2 },
+            _ => Looks::default(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What can go wrong in training.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,7 @@ pub enum Error {
     #[error("`{option}` is {detail}")]
     Setting {
         /// The option's name as in the recipe.
-        option: &'static str,
+        option: Cow<'static, str>,
         /// The value met and the values allowed.
         detail: String,
     },

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::config::{OptimizerStates, WeightNumbers};
 use crate::error::Result;
 use crate::lora::{Base, Full, LoraConfig};
-use crate::model::{ModelConfig, Precision};
+use crate::model::{ModelConfig, Precision, is_narrow};
 
 /// Numbers in a piece of logits, as in `kernels/gpu/loss.rs`.
 const LOGITS: u64 = 1 << 29;
@@ -40,6 +40,15 @@ pub const MEASURED_MFU: f64 = 0.38;
 /// the pool keeps buffers of sizes that are not asked for again.
 pub const POOL: (f64, f64) = (1.0, 1.6);
 
+/// Forward passes over as many tokens as those that are learned from, which nothing is learned from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// Through the model that is trained.
+    pub model: u32,
+    /// Through the one it is compared with.
+    pub reference: u32,
+}
+
 /// A step as the estimate sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload<'a> {
@@ -60,6 +69,8 @@ pub struct Workload<'a> {
     /// Whether a copy of the model as it was is kept. With adapters it is the model without them, and what is trained whole
     /// beside them alone is copied.
     pub reference: bool,
+    /// What goes through them forward alone.
+    pub looks: Looks,
     /// Numbers of the weights between steps.
     pub weights: WeightNumbers,
     /// Numbers of the optimizer's moments.
@@ -84,8 +95,8 @@ pub struct Estimate {
     pub parameters: u64,
     /// Trained numbers.
     pub trained: u64,
-    /// Floating-point operations for a token, forward and backward: 6 P of them in products with
-    /// trained parameters and 4 P with frozen ones, which have no gradient, the rest in attention.
+    /// Floating-point operations for a token that is learned from, forward and backward: 6 P of them in products with
+    /// trained parameters and 4 P with frozen ones, which have no gradient; 2 P more for each of the [`Looks`]; the rest in attention.
     pub flops_per_token: u64,
     /// Those in products with parameters.
     pub flops_of_products: u64,
@@ -95,15 +106,24 @@ pub struct Estimate {
 
 impl Estimate {
     /// Adds everything up. The sizes are those of what `kernels/gpu` keeps.
+    ///
+    /// # Errors
+    /// Adapters, or numbers of weights, that a training refuses too.
     pub fn new(work: &Workload) -> Result<Self> {
         let Workload { model, vocab, sequence_length, micro_batch, activation_checkpointing, accumulates, lora, .. } = *work;
         let parameters = model.num_params(vocab)?;
         let parts = Parts::of(work)?;
-        let flops_of_products = match lora {
-            None => model.flops_per_token(vocab, 0)?,
-            Some(_) => 4 * model.flops_per_token(vocab, 0)? / 6 + 2 * parts.full_products + 6 * parts.adapters,
+        // A pass forward is a third of one that learns.
+        let products = model.flops_per_token(vocab, 0)? / 6;
+        let attention = (model.flops_per_token(vocab, sequence_length)? - 6 * products) / 3;
+        let learned = match lora {
+            None => 6 * products,
+            Some(_) => 4 * products + 2 * parts.full_products + 6 * parts.adapters,
         };
-        let flops_per_token = flops_of_products + (model.flops_per_token(vocab, sequence_length)? - model.flops_per_token(vocab, 0)?);
+        let [own, others] = [work.looks.model, work.looks.reference].map(u64::from);
+        let of_reference = if parts.kept_adapters { parts.adapters } else { 0 };
+        let flops_of_products = learned + 2 * (own * (products + parts.adapters) + others * (products + of_reference));
+        let flops_per_token = flops_of_products + (3 + own + others) * attention;
         let tokens = u64::from(sequence_length) * u64::from(micro_batch);
         let [hidden, layers, vocab, inner] = [model.hidden, model.layers, vocab, model.intermediate].map(|n| n as u64);
         let [queries, keys] = [model.heads, model.kv_heads].map(|heads| (heads * model.head_size()) as u64);
@@ -116,15 +136,16 @@ impl Estimate {
         let feed_forward = 2 * (2 * hidden + 3 * inner) + scales;
         let whole = attention + head_norms + feed_forward;
         let kept = if activation_checkpointing { 4 * hidden * layers + feed_forward } else { whole * layers };
-        let both = if model.tied_embeddings && parts.embedding { 8 * table } else { 0 };
-        let logits = tokens.min((LOGITS / vocab).max(1)) * vocab * 2;
+        // A reward model has no logits.
+        let both = if model.tied_embeddings && !model.is_reward() && parts.embedding { 8 * table } else { 0 };
+        let logits = if model.is_reward() { 0 } else { tokens.min((LOGITS / vocab).max(1)) * vocab * 2 };
         let part = |name, bytes| MemoryPart { name, bytes };
         let memory = vec![
             part("frozen weights", parts.frozen_bytes),
             part("weights", parts.weights),
             part("gradients", 4 * parts.trained),
             part("moments", parts.moments),
-            part("reference", if work.reference { parts.whole } else { 0 }),
+            part("reference", if work.reference { parts.compared } else { 0 }),
             part("weights in bfloat16", parts.copies),
             part("gradients of a piece", if accumulates { 4 * parts.trained } else { 0 }),
             part("activations", kept.saturating_mul(tokens)),
@@ -153,6 +174,8 @@ struct Parts {
     trained: u64,
     /// Those of adapters.
     adapters: u64,
+    /// Whether the reference has adapters too, those that training goes on from.
+    kept_adapters: bool,
     /// Those trained in full that stand in a product.
     full_products: u64,
     /// Whether the embedding is trained.
@@ -161,8 +184,8 @@ struct Parts {
     frozen_bytes: u64,
     /// Bytes of what is trained.
     weights: u64,
-    /// Those of it that are no adapters.
-    whole: u64,
+    /// Those of it that a reference has a copy of.
+    compared: u64,
     /// Bytes of its moments.
     moments: u64,
     /// Bytes of bfloat16 copies of 32-bit weights.
@@ -174,44 +197,50 @@ struct Parts {
 impl Parts {
     fn of(work: &Workload) -> Result<Self> {
         let Workload { model, vocab, lora, .. } = *work;
-        let parameters = model.num_params(vocab)?;
         let table = (vocab * model.hidden) as u64;
-        let tables = if model.tied_embeddings { table } else { 2 * table };
+        let looked_up = !model.tied_embeddings || model.is_reward();
         let size = |shape: &[usize]| shape.iter().product::<usize>() as u64;
-        // Adapters stay 32-bit.
-        let is_narrow = |name: &str, shape: &[usize]| work.weights == WeightNumbers::Bf16 && shape.len() == 2 && !name.contains(".lora_");
+        let narrow = |name: &str| work.weights == WeightNumbers::Bf16 && is_narrow(name);
+        let kept_adapters = lora.is_some_and(|lora| lora.init.is_some());
         let kept = |tensors: &[(String, Vec<usize>)]| {
-            let bytes = |(name, shape): &(String, Vec<usize>)| size(shape) * if is_narrow(name, shape) { 2 } else { 4 };
+            let bytes = |(name, shape): &(String, Vec<usize>)| size(shape) * if narrow(name) { 2 } else { 4 };
             let weights: u64 = tensors.iter().map(bytes).sum();
-            let whole: u64 = tensors.iter().filter(|(name, _)| !name.contains(".lora_")).map(bytes).sum();
+            let compared = tensors.iter().filter(|(name, _)| kept_adapters || !name.contains(".lora_")).map(bytes).sum();
             let moments = tensors.iter().map(|(name, shape)| 2 * work.optimizer_states.bytes(name, size(shape))).sum();
-            (weights, whole, moments)
+            (weights, compared, moments)
         };
         let Some(lora) = lora else {
-            let (weights, whole, moments) = kept(&model.tensors(vocab));
-            let copies = if work.weights == WeightNumbers::Bf16 { 0 } else { 2 * (parameters - tables) + 2 * table };
-            let (trained, full_products) = (parameters, 0); // counted with the model's
+            let (weights, compared, moments) = kept(&model.tensors(vocab));
+            let trained = model.num_params(vocab)?;
+            let copies = if work.weights == WeightNumbers::Bf16 { 0 } else { 2 * (trained - if looked_up { table } else { 0 }) };
+            let full_products = 0; // counted with the model's
             let (adapters, frozen_bytes, adapter_rows) = (0, 0, 0);
             return Ok(Self {
                 trained,
                 adapters,
+                kept_adapters,
                 full_products,
                 embedding: true,
                 frozen_bytes,
                 weights,
-                whole,
+                compared,
                 moments,
                 copies,
                 adapter_rows,
             });
         };
         lora.validate(model)?;
+        work.weights.check(lora)?;
+        if Precision::Bf16.check_shape(model).is_ok() {
+            Precision::Bf16.check_rank(lora.rank as usize)?;
+        }
         let trains = |full| lora.full.contains(&full);
         let all = lora.tensors(model, vocab);
-        let (weights, whole, moments) = kept(&all);
+        let (weights, compared, moments) = kept(&all);
         let trained = all.iter().map(|(_, shape)| size(shape)).sum();
         let adapters = all.iter().filter(|(name, _)| name.contains(".lora_")).map(|(_, shape)| size(shape)).sum();
-        let output = trains(if model.tied_embeddings { Full::EmbedTokens } else { Full::LmHead });
+        let output = !model.is_reward() && trains(if model.tied_embeddings { Full::EmbedTokens } else { Full::LmHead });
+        let scalar = if model.scalar_head.is_some() { model.hidden as u64 } else { 0 };
         let base = lora.base(Precision::Bf16);
         // Four bits a number, eight for the scale of 64 of them, 32 for that of 256 scales.
         let bits = |base| match base {
@@ -223,10 +252,12 @@ impl Parts {
         for (name, shape) in model.tensors(vocab) {
             let full = Full::of(&name);
             let count = size(&shape);
-            let is_product =
-                shape.len() == 2 && full != Some(Full::EmbedTokens) || full == Some(Full::EmbedTokens) && model.tied_embeddings;
+            if model.scalar_head.is_some_and(|head| name == head.tensor()) {
+                continue; // trained, in 32 bits
+            }
+            let is_product = shape.len() == 2 && (full != Some(Full::EmbedTokens) || !looked_up);
             if full.is_some_and(trains) {
-                copies += if is_product && !is_narrow(&name, &shape) { 2 * count } else { 0 };
+                copies += if is_product && !narrow(&name) { 2 * count } else { 0 };
                 continue;
             }
             let kept = if full.is_some() { base.of_tables() } else { base };
@@ -237,11 +268,12 @@ impl Parts {
         Ok(Self {
             trained,
             adapters,
-            full_products: if output { table } else { 0 },
+            kept_adapters,
+            full_products: if output { table + scalar } else { scalar },
             embedding: trains(Full::EmbedTokens),
             frozen_bytes: frozen_bytes as u64,
             weights,
-            whole,
+            compared,
             moments,
             copies,
             adapter_rows: u64::from(lora.rank) * lora.targets.len() as u64,
@@ -304,6 +336,7 @@ pub const KNOWN_MODELS: [&str; 13] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ScalarHead;
 
     fn estimate(name: &str, micro_batch: u32, sequence_length: u32, activation_checkpointing: bool) -> Estimate {
         let (model, vocab) = known_model(name).unwrap();
@@ -320,6 +353,7 @@ mod tests {
             accumulates: false,
             lora: None,
             reference: false,
+            looks: Looks::default(),
             weights: WeightNumbers::F32,
             optimizer_states: OptimizerStates::Full,
         }
@@ -374,6 +408,70 @@ mod tests {
         let full = of(&LoraConfig { full: vec![Full::LmHead], ..lora });
         assert_eq!(full.flops_of_products - found.flops_of_products, 2 * 152_064 * 3584);
         assert_eq!(full.trained - found.trained, 152_064 * 3584);
+    }
+
+    /// `dpo` takes each answer through the reference too: 2 P and a third of attention more. `kto` takes as many mismatched answers
+    /// through both besides. Qwen2.5-0.5B has P = 494,032,768, all of it in products, and 24 layers of 896.
+    #[test]
+    fn what_is_only_looked_at_costs_a_third() {
+        let (model, vocab) = known_model("qwen2.5-0.5b").unwrap();
+        let of = |looks, lora| Estimate::new(&Workload { reference: true, looks, lora, ..work(&model, vocab) }).unwrap();
+        let (p, attention) = (494_032_768, 24 * 896 * 4096);
+        let [dpo, kto] = [Looks { model: 0, reference: 1 }, Looks { model: 1, reference: 2 }];
+        for (looks, times) in [(Looks::default(), 6), (dpo, 8), (kto, 12)] {
+            let found = of(looks, None);
+            assert_eq!((found.flops_of_products, found.flops_per_token), (times * p, times * (p + attention)));
+        }
+        // Beside adapters, of rank 8: q 1792, k and v 1024 each, o 1792, gate, up and down 5760 each, of 24 layers. The reference is
+        // the model without them, or, where training goes on from some, with those.
+        let new = LoraConfig { rank: 8, ..LoraConfig::default() };
+        let gone_on_from = LoraConfig { init: Some("peft".into()), ..new.clone() };
+        let a = 8 * 24 * (2 * 1792 + 2 * 1024 + 3 * 5760);
+        assert_eq!(of(dpo, Some(&new)).flops_of_products, 6 * p + 6 * a);
+        assert_eq!(of(kto, Some(&new)).flops_of_products, 10 * p + 8 * a);
+        assert_eq!(of(kto, Some(&gone_on_from)).flops_of_products, 10 * p + 12 * a);
+        assert_eq!([&new, &gone_on_from].map(|lora| bytes(&of(kto, Some(lora)), "reference")), [0, 4 * a]);
+    }
+
+    /// Qwen2.5-7B with one row of 3,584 numbers in place of its output matrix: no product with it, no logits, no gradient.
+    #[test]
+    fn a_reward_model_has_no_output_matrix() {
+        let (model, vocab) = known_model("qwen2.5-7b").unwrap();
+        let reward = model.with_scalar_head(Some(ScalarHead::Score));
+        let [whole, scored] = [&model, &reward].map(|model| Estimate::new(&work(model, vocab)).unwrap());
+        let table = 152_064 * 3584;
+        assert_eq!(scored.parameters, whole.parameters - table + 3584);
+        assert_eq!(scored.flops_of_products, 6 * (whole.parameters - 2 * table + 3584));
+        assert_eq!((bytes(&scored, "a piece of logits"), bytes(&scored, "weights")), (0, 4 * scored.parameters));
+        assert_eq!(bytes(&scored, "weights in bfloat16"), 2 * (scored.parameters - table));
+        // Beside adapters the row alone is trained whole.
+        let lora = LoraConfig { rank: 64, ..LoraConfig::default() };
+        let [plain, scored] = [&model, &reward].map(|model| Estimate::new(&Workload { lora: Some(&lora), ..work(model, vocab) }).unwrap());
+        assert_eq!(scored.trained, plain.trained + 3584);
+        assert_eq!(scored.flops_of_products, plain.flops_of_products - 4 * table + 6 * 3584);
+        assert_eq!(bytes(&scored, "frozen weights"), bytes(&plain, "frozen weights") - 2 * table);
+        // Tied, the table is looked up and stands in no product.
+        let (tied, vocab) = known_model("qwen2.5-0.5b").unwrap();
+        let [plain, scored] =
+            [&tied, &tied.with_scalar_head(Some(ScalarHead::Score))].map(|model| Estimate::new(&work(model, vocab)).unwrap());
+        assert_eq!(bytes(&scored, "weights in bfloat16"), bytes(&plain, "weights in bfloat16") - 2 * (151_936 - 1) * 896);
+        assert_eq!(bytes(&scored, "both gradients of a tied embedding"), 0);
+    }
+
+    #[test]
+    fn what_a_training_refuses_is_refused() {
+        let (model, vocab) = known_model("qwen2.5-0.5b").unwrap();
+        let refused = |rank, weights| {
+            let lora = LoraConfig { rank, ..LoraConfig::default() };
+            Estimate::new(&Workload { lora: Some(&lora), weights, ..work(&model, vocab) }).map(drop).map_err(|error| error.to_string())
+        };
+        assert!(refused(3, WeightNumbers::F32).unwrap_err().starts_with("`lora.rank` is 3, not a multiple of 8"));
+        assert!(refused(8, WeightNumbers::Bf16).unwrap_err().starts_with("`weights` is bf16, but adapters"));
+        refused(8, WeightNumbers::F32).unwrap();
+        // Heads of 32 numbers train in 32 bits, where any rank will do.
+        let small = ModelConfig { hidden: 64, heads: 2, kv_heads: 1, ..model.clone() };
+        let lora = LoraConfig { rank: 3, ..LoraConfig::default() };
+        Estimate::new(&Workload { lora: Some(&lora), ..work(&small, vocab) }).unwrap();
     }
 
     /// The counts that the model cards give.

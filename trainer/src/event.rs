@@ -18,6 +18,8 @@ pub enum Event {
     Step(StepEvent),
     /// The held-out text was measured.
     Eval(EvalEvent),
+    /// The best evaluation is to be kept, and its checkpoint is gone.
+    BestLost(BestLostEvent),
     /// A checkpoint was written to this folder.
     Checkpoint(PathBuf),
     /// The model wrote text.
@@ -74,6 +76,16 @@ pub struct EvalEvent {
     /// Each bucket with held-out judged answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preferences: Vec<PreferenceScores>,
+}
+
+/// What is kept in place of a checkpoint that was to be kept too late.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BestLostEvent {
+    /// The best evaluation.
+    pub lost: Best,
+    /// The best of those whose checkpoints are there; none where there is none.
+    pub best: Option<Best>,
 }
 
 /// An early end.

@@ -44,10 +44,15 @@ impl Journal {
         self.events.as_mut().map_or(Ok(()), |events| events.eval(event))
     }
 
+    /// Cuts off the samples of a step, and later ones.
+    pub(crate) fn cut_samples(&mut self, step: u64) -> Result<()> {
+        self.samples.cut(step.saturating_sub(1))
+    }
+
     /// All samples of a step, in the order of their prompts. They take the place of those that an
     /// interrupted process may have left.
     pub(crate) fn samples(&mut self, step: u64, events: &[SampleEvent]) -> Result<()> {
-        self.samples.cut(step.saturating_sub(1))?;
+        self.cut_samples(step)?;
         for (number, event) in events.iter().enumerate() {
             self.samples.put(event)?;
             self.events.as_mut().map_or(Ok(()), |events| events.sample(number, event))?;

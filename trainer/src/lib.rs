@@ -80,16 +80,16 @@ mod watch;
 
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
 pub use config::{
-    DecayShape, DpoConfig, DpoLoss, EarlyStop, KtoConfig, ObjectiveKind, OptimizerStates, OrpoConfig, PairwiseConfig, Preset, SampleConfig,
-    ScheduleKind, TrainConfig, WeightNumbers,
+    DecayShape, DpoConfig, DpoLoss, EarlyStop, Given, KtoConfig, ObjectiveKind, OptimizerStates, OrpoConfig, PairwiseConfig, Preset,
+    SampleConfig, ScheduleKind, TrainConfig, WeightNumbers,
 };
 pub use device::{Backend, DeviceSpec, backends};
 pub use divergence::{Divergence, Outputs};
 pub use error::{Error, Result};
-pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
+pub use estimate::{CARDS, Card, Estimate, KNOWN_MODELS, Looks, MEASURED_MFU, MemoryPart, POOL, Workload, known_model};
 pub use evaluate::preference::{Bin, PairScores, PreferenceScores, Share};
 pub use evaluate::{BucketLoss, evaluate};
-pub use event::{AnswerEvent, EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
+pub use event::{AnswerEvent, BestLostEvent, EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 pub use export::{AdapterExport, Export, GgufExport, GgufFormat, Packing, Texts, Vocabulary, WeightFormat, staged_folder, write_file};
 pub use generate::{Completion, FinishReason, GenerateConfig, Generator, Piece, Request, Sampling, Score, TextStream, Token, score};
 pub use gradients::Gradients;

@@ -12,7 +12,7 @@ pub use file::AdapterFile;
 pub(crate) use file::Matrices;
 pub use parts::{Base, Full, Target};
 
-use crate::config::{at_least_one, refuse, within};
+use crate::config::{Given, agree, at_least_one, refuse, within};
 use crate::error::Result;
 use crate::model::{ModelConfig, Precision, ScalarHead};
 
@@ -126,33 +126,14 @@ impl LoraConfig {
         all
     }
 
-    /// Takes over what adapters to go on from are. What is given otherwise, and not by default, is an error: it
-    /// would be ignored.
-    pub fn take(&mut self, theirs: &Self) -> Result<()> {
-        let new = Self::default();
-        let differs = |option: &'static str, ours: String, theirs: String| {
-            refuse(option, format!("{ours}, but in the adapters of `lora.init` {theirs}; leave it out"))
-        };
-        if self.rank != theirs.rank && self.rank != new.rank {
-            return differs("lora.rank", self.rank.to_string(), theirs.rank.to_string());
-        }
-        if let Some(alpha) = self.alpha.filter(|alpha| *alpha != theirs.alpha()) {
-            return differs("lora.alpha", alpha.to_string(), theirs.alpha().to_string());
-        }
-        for (option, ours, theirs) in [("lora.rs-lora", self.rs_lora, theirs.rs_lora), ("lora.dora", self.dora, theirs.dora)] {
-            if ours && !theirs {
-                return differs(option, ours.to_string(), theirs.to_string());
-            }
-        }
-        if sorted(&self.targets) != sorted(&theirs.targets) && self.targets != new.targets {
-            return differs("lora.targets", format!("{:?}", self.targets), format!("{:?}", theirs.targets));
-        }
-        if sorted(&self.full) != sorted(&theirs.full) && !self.full.is_empty() {
-            return differs("lora.full", format!("{:?}", self.full), format!("{:?}", theirs.full));
-        }
+    /// Takes over what adapters to go on from are. What the recipe gives of it must be the same: it would be ignored.
+    pub fn take(&mut self, theirs: &Self, given: &Given) -> Result<()> {
         let (dropout, base, init) = (self.dropout, self.base, self.init.take());
         *self = Self { dropout, base, init, ..theirs.clone() };
-        Ok(())
+        // Where they lie may be written in several ways.
+        let normal =
+            |lora: Self| Self { alpha: Some(lora.alpha()), targets: sorted(&lora.targets), full: sorted(&lora.full), init: None, ..lora };
+        agree(given, self, normal, ["lora", "the adapters of `lora.init`"])
     }
 
     /// Checks every value against its range, and against the model.

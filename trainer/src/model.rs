@@ -26,6 +26,7 @@ pub(crate) use init::Adapters;
 pub(crate) use init::Wanted;
 pub use inputs::Inputs;
 pub use parameter::Parameter;
+pub(crate) use parameter::is_narrow;
 pub use precision::Precision;
 pub use rope::RopeScaling;
 pub use scalar::ScalarHead;
@@ -152,8 +153,7 @@ impl Model {
     #[must_use]
     pub fn kept_as(mut self, weights: WeightNumbers) -> Self {
         if weights == WeightNumbers::Bf16 && self.precision == Precision::Bf16 {
-            let linears = self.layers.iter_mut().flat_map(Layer::linears_mut).map(|linear| &mut linear.weight);
-            std::iter::once(&mut self.embedding).chain(linears).chain(&mut self.head).for_each(Parameter::narrow);
+            self.tensors_mut().for_each(Parameter::narrow);
         }
         #[cfg(feature = "cuda")]
         if weights == WeightNumbers::F32 && self.precision == Precision::Bf16 {

@@ -13,7 +13,7 @@ use crate::gradients::Gradients;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
 use crate::load::{EMBEDDING, HEAD};
-use crate::model::{Model, Parameter};
+use crate::model::{Model, Parameter, is_narrow};
 use crate::rng::Rng;
 pub(crate) use eight_bit::{BLOCK, Codes};
 
@@ -21,8 +21,8 @@ pub(crate) use eight_bit::{BLOCK, Codes};
 /// `torch.optim.AdamW`. Matrices decay; vectors (norms and biases) do not.
 ///
 /// Moments are 32-bit floats; with `optimizer-states` = "8-bit" those of large parameters other than the
-/// embedding are blocks of 8-bit codes. With `weights` = "bf16" each weight is rounded by chance
-/// after each step; on a card matrices then lie in bfloat16. Maps of codes and
+/// embedding are blocks of 8-bit codes. With `weights` = "bf16" the matrices that are kept so (no adapters) are
+/// rounded by chance after each step; on a card they then lie in bfloat16. Maps of codes and
 /// chances are the same on every device; a sum that a card rounds otherwise can give the code beside.
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -110,12 +110,9 @@ impl AdamW {
                 #[cfg(feature = "cuda")]
                 Moments::OnCard(_) => continue, // these are of a card, whose steps are made above
             };
-            let value = match self.weights {
-                WeightNumbers::F32 => value,
-                WeightNumbers::Bf16 => {
-                    let chances = self.chances(parameter);
-                    on_host(value, |weights| rounding::round(weights, &chances))?
-                }
+            let value = match self.chances(parameter) {
+                None => value,
+                Some(chances) => on_host(value, |weights| rounding::round(weights, &chances))?,
             };
             parameter.set(value);
         }
@@ -135,7 +132,7 @@ impl AdamW {
                 Moments::Coded(_) => continue, // these are of the processor
             };
             let rates = self.rates(index, parameter, learning_rate);
-            let rounding = (self.weights == WeightNumbers::Bf16).then(|| self.chances(parameter).key());
+            let rounding = self.chances(parameter).map(|chances| chances.key());
             slots.push(gpu::Slot { value: parameter.value().inner(), copy: parameter.copy(), moments, gradient, rates, rounding });
             places.push((index, parameter));
         }
@@ -150,9 +147,10 @@ impl AdamW {
         }
     }
 
-    /// Where the chances of a parameter's rounding come from in this step.
-    fn chances(&self, parameter: &Parameter) -> Rng {
-        Rng::new(self.seed, &format!("rounding of {} in update {}", parameter.name(), self.step))
+    /// Where the chances of a parameter's rounding come from in this step; none where it is not rounded.
+    fn chances(&self, parameter: &Parameter) -> Option<Rng> {
+        let rounded = self.weights == WeightNumbers::Bf16 && is_narrow(parameter.name());
+        rounded.then(|| Rng::new(self.seed, &format!("rounding of {} in update {}", parameter.name(), self.step)))
     }
 
     fn rates(&self, index: usize, parameter: &Parameter, learning_rate: f64) -> Rates {

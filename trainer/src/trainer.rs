@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use shards::{ChatTemplate, Digest, HeldOut, JudgedCounts, Manifest, TokenStream, Tokenizer, TokenizerEntry, World};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, State};
 use crate::config::{ObjectiveKind, TrainConfig, refuse};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
@@ -206,6 +206,7 @@ impl<'a> Trainer<'a> {
                 return refuse("sample.prompts", format!("{prompt:?}, in which the tokenizer finds no token"));
             }
         }
+        State::check_lineage(&run.lineage)?;
         let schedule = LearningRate::new(config, stream.steps())?;
         let ranks = Ranks::open(run.device, |device| begin::replica(&run, checkpoint, precision, device))?;
         let (watch, rows) = (Watch::replay(config, &[]), TrainedRows::new(ranks.model().vocab_size()));

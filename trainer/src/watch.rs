@@ -59,6 +59,16 @@ impl Watch {
         better
     }
 
+    /// Where the checkpoint of the best evaluation is gone, gives that one up: the best of those whose checkpoints are there takes
+    /// its place. What is given up, if anything is. Patience is counted as before.
+    pub(crate) fn give_up(&mut self, evaluations: &[EvalEvent], is_there: impl Fn(u64) -> bool) -> Option<Best> {
+        let lost = self.best.filter(|best| !is_there(best.step))?;
+        let kept = evaluations.iter().filter(|evaluation| is_there(evaluation.step));
+        let measured = kept.filter_map(|kept| Some(Best { step: kept.step, measure: measure(kept, self.bucket.as_deref())? }));
+        self.best = measured.reduce(|best, next| if next.measure < best.measure { next } else { best });
+        Some(lost)
+    }
+
     /// Whether patience has run out.
     pub(crate) fn finished(&self) -> bool {
         self.early_stop.as_ref().is_some_and(|stop| self.stale >= stop.patience)
@@ -116,6 +126,19 @@ mod tests {
         let config = TrainConfig { best_by: Some("b".to_owned()), ..TrainConfig::default() };
         let rows = [evaluation(1, &[("a", 9.0), ("b", 1.0)]), evaluation(2, &[("a", 1.0), ("b", 2.0)])];
         assert_eq!(Watch::replay(&config, &rows).best().unwrap().step, 1);
+    }
+
+    #[test]
+    fn a_best_one_that_is_gone_gives_its_place_up() {
+        let rows: Vec<EvalEvent> = (1..).zip([1.0, 3.0, 2.0, 4.0]).map(|(step, bits)| evaluation(step, &[("a", bits)])).collect();
+        let mut watch = Watch::replay(&config(9, 0.0), &rows);
+        assert_eq!(watch.give_up(&rows, |step| step == 1), None);
+        assert_eq!(watch.give_up(&rows, |step| step > 1), Some(Best { step: 1, measure: 1.0 }));
+        assert_eq!((watch.best(), watch.stale()), (Some(Best { step: 3, measure: 2.0 }), 3));
+        // What comes is compared with what is left.
+        assert!(!watch.see(&evaluation(5, &[("a", 2.5)])) && watch.see(&evaluation(6, &[("a", 1.5)])));
+        assert_eq!(watch.give_up(&rows, |_| false).unwrap().step, 6);
+        assert!(watch.best().is_none() && watch.see(&evaluation(7, &[("a", 5.0)])));
     }
 
     /// Small steps down are progress once they add up to more than the least that counts.

@@ -75,7 +75,7 @@ impl BucketPlan {
     ) -> Self {
         let length = u64::from(seq_len);
         let available_windows = windows_of(available_tokens, packed, seq_len);
-        let once = available_tokens.saturating_sub(packed.map_or(0, |packed| packed.too_long_tokens));
+        let once = once(available_tokens, packed);
         let tokens = match available_windows {
             0 => 0,
             all if packed.is_some() => windows / all * once + (u128::from(windows % all) * u128::from(once) / u128::from(all)) as u64,
@@ -96,6 +96,16 @@ impl BucketPlan {
             packed,
         }
     }
+
+    /// Tokens of one epoch: the available ones less those of documents that are too long to be packed.
+    pub fn epoch_tokens(&self) -> u64 {
+        once(self.available_tokens, self.packed)
+    }
+}
+
+/// Tokens that can be drawn at all.
+fn once(available_tokens: u64, packed: Option<Packed>) -> u64 {
+    available_tokens.saturating_sub(packed.map_or(0, |packed| packed.too_long_tokens))
 }
 
 /// Windows, or packed rows, of one epoch.
@@ -170,7 +180,7 @@ impl MixturePlan {
             None if !config.stages.is_empty() => {
                 return Err(Error::Setting { option: "tokens", detail: "not set, which stages of a mixture need".to_owned() });
             }
-            None => once(config, &shares).min(most),
+            None => total_of_one_epoch(config, &shares).min(most),
         };
         if wanted > most {
             let detail = format!("{wanted} windows of {seq_len} tokens, at most {most} are supported");
@@ -256,7 +266,7 @@ impl MixturePlan {
 }
 
 /// The largest total for which no bucket is gone through more than once, nor more than its epochs allow.
-fn once(config: &MixtureConfig, shares: &[Share]) -> u64 {
+fn total_of_one_epoch(config: &MixtureConfig, shares: &[Share]) -> u64 {
     match config.balance {
         Balance::UniMax => shares.iter().map(limit_once).fold(0, u64::saturating_add),
         _ => largest_total(shares, limit_once),

@@ -124,8 +124,8 @@ pub(super) fn shortage(shares: &[Share], wanted: u64, capped: u64, seq_len: u32)
             let wanted = if plan.available_tokens == 0 { plan.padding_tokens } else { plan.tokens };
             let possible = share.plan(plan.windows.min(share.cap()), seq_len);
             BucketShortage {
+                available_tokens: plan.epoch_tokens(),
                 bucket: plan.bucket,
-                available_tokens: plan.available_tokens,
                 wanted_tokens: wanted,
                 missing_tokens: wanted - possible.tokens,
                 epochs_needed: (plan.available_windows > 0).then_some(plan.epochs),

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct BucketShortage {
     /// The bucket's name.
     pub bucket: String,
-    /// Its train tokens.
+    /// Its train tokens, without those of documents that are too long to be packed.
     pub available_tokens: u64,
     /// Tokens in the windows that its ratio asks for.
     pub wanted_tokens: u64,

@@ -65,6 +65,13 @@ pub(crate) fn huggingface() -> Vec<u8> {
     format!("{file:#}\n").into_bytes()
 }
 
+pub(crate) fn token_bytes(id: u32) -> Option<Vec<u8>> {
+    match u8::try_from(id) {
+        Ok(byte) => Some(vec![byte]),
+        Err(_) => (id == EOS).then(|| EOS_TOKEN.as_bytes().to_vec()),
+    }
+}
+
 pub(crate) fn token_text(id: u32) -> Option<String> {
     match u8::try_from(id) {
         Ok(byte @ 0x20..0x7f) => Some(char::from(byte).to_string()),
@@ -88,5 +95,9 @@ mod tests {
         let text = "한글, English\r\n\t\u{0}😀 <|endoftext|> café";
         assert_eq!(file.encode(text).unwrap(), Bytes.encode(text));
         assert_eq!(file.decode(&Bytes.encode(text)).unwrap(), text);
+        // Every token is the same one, also where no character can be shown for it.
+        let bytes = |tokenizer: &Tokenizer| (0..=VOCAB_SIZE).map(|id| tokenizer.token_bytes(id)).collect::<Vec<_>>();
+        assert_eq!(bytes(&file), bytes(&Tokenizer::bytes()));
+        assert_eq!((file.token_bytes(0xeb), file.token_bytes(VOCAB_SIZE)), (Some(vec![0xeb]), None));
     }
 }

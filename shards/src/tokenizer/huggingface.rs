@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 use super::engine::{Characters, Engine, Unsupported};
-use super::sentencepiece::byte_piece;
+use super::sentencepiece::{byte_piece, piece_bytes};
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, TextSize, byte_level, cut};
 use crate::error::{Error, Result};
@@ -191,12 +191,24 @@ impl HuggingFace {
 
     pub(crate) fn token_text(&self, id: u32) -> Option<String> {
         let token = self.vocab.get(id as usize)?.token.as_ref()?;
-        let added = self.inner.get_added_vocabulary().simple_id_to_token(id).is_some();
-        if !self.byte_level || added {
-            return Some(token.replace('\u{2581}', " "));
+        Some(match self.spelled(id, token) {
+            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            None => token.replace('\u{2581}', " "),
+        })
+    }
+
+    pub(crate) fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let token = self.vocab.get(id as usize)?.token.as_ref()?;
+        Some(self.spelled(id, token).unwrap_or_else(|| piece_bytes(token)))
+    }
+
+    /// The bytes of a token that is written in the characters of a byte-level vocabulary; none of another one.
+    fn spelled(&self, id: u32, token: &str) -> Option<Vec<u8>> {
+        if !self.byte_level || self.inner.get_added_vocabulary().simple_id_to_token(id).is_some() {
+            return None;
         }
         let bytes: Option<Vec<u8>> = token.chars().map(byte_level::byte_of).collect();
-        Some(bytes.map_or_else(|| token.clone(), |b| String::from_utf8_lossy(&b).into_owned()))
+        Some(bytes.unwrap_or_else(|| token.as_bytes().to_vec()))
     }
 }
 

@@ -300,6 +300,16 @@ impl Tokenizer {
         }
     }
 
+    /// The bytes that an id stands for, of special tokens those of their names; none for an id that is not used. Two tokenizers
+    /// mean the same by an id where these are the same, whatever files they came from.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.token_bytes(id),
+            Self::SentencePiece(tokenizer) => tokenizer.token_bytes(id),
+            Self::Bytes(_) => bytes::token_bytes(id),
+        }
+    }
+
     /// Whether an id stands for a part of a character, such as one byte of a Hangul syllable.
     pub fn is_partial(&self, id: u32) -> bool {
         match self {

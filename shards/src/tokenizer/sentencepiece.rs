@@ -127,6 +127,15 @@ impl SentencePiece {
         let token = self.vocab.get(id as usize)?.token.as_ref()?;
         Some(token.replace('\u{2581}', " "))
     }
+
+    pub(crate) fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        self.vocab.get(id as usize)?.token.as_deref().map(piece_bytes)
+    }
+}
+
+/// The bytes that a piece stands for: one of a piece such as `<0x0A>`, else those of its text.
+pub(crate) fn piece_bytes(piece: &str) -> Vec<u8> {
+    byte_piece(piece).map_or_else(|| piece.replace('\u{2581}', " ").into_bytes(), |byte| vec![byte])
 }
 
 /// The byte of a piece such as `<0x0A>`.

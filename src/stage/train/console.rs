@@ -1,6 +1,6 @@
 //! A training as people read it: a table of steps, with evaluations and samples between its rows.
 
-use trainer::{BucketLoss, EvalEvent, Event, ObjectiveKind, PreferenceScores, RowsEvent, StepEvent};
+use trainer::{BestLostEvent, BucketLoss, EvalEvent, Event, ObjectiveKind, PreferenceScores, RowsEvent, StepEvent};
 
 use crate::report::Ui;
 
@@ -27,6 +27,16 @@ impl Console {
             Event::Step(step) => self.step(step, ui),
             Event::Eval(eval) if eval.buckets.is_empty() && eval.preferences.is_empty() => {} // nothing was held out
             Event::Eval(eval) => ui.say(evaluation(eval, self.objective)),
+            Event::BestLost(BestLostEvent { lost, best }) => {
+                let left = match best {
+                    Some(best) => format!("the best that is left is {:.3} at step {}", best.measure, best.step),
+                    None => "none is left, and the next evaluation is the best so far".to_owned(),
+                };
+                ui.warn(format!(
+                    "`train.keep-best`: the checkpoint of the best evaluation, {:.3} at step {}, was not kept; {left}",
+                    lost.measure, lost.step
+                ));
+            }
             Event::Checkpoint(path) => ui.detail(format!("train: wrote {}", path.display())),
             Event::Answer(answer) => ui.say(format!(
                 "answer: step {} worth {:.3} {:?} → {:?}{}",

@@ -1,9 +1,11 @@
 //! Every value against its range and against the others.
 
-use super::{ObjectiveKind, ScheduleKind, TrainConfig};
+use std::borrow::Cow;
+
+use super::{ObjectiveKind, ScheduleKind, TrainConfig, WeightNumbers};
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
-use crate::lora::Full;
+use crate::lora::{Full, LoraConfig};
 use crate::model::Precision;
 use crate::rl::{Method, RewardConfig};
 
@@ -116,7 +118,7 @@ impl TrainConfig {
         within("decay-fraction", share, (0.0..=1.0).contains(&share), "0 to 1")
     }
 
-    /// That the tables with a learning rate of their own are trained.
+    /// That the tables with a learning rate of their own are trained, and something that `weights` is about.
     pub(super) fn check_tables(&self) -> Result<()> {
         if self.head_learning_rate.is_some() && self.model.tied_embeddings {
             return refuse("head-learning-rate", "set, but the output matrix is the embedding (`model.tied-embeddings`)");
@@ -125,6 +127,7 @@ impl TrainConfig {
             return refuse("head-learning-rate", "set, but a reward model has no output matrix");
         }
         let Some(lora) = &self.lora else { return Ok(()) };
+        self.weights.check(lora)?;
         for (option, rate, full, name) in [
             ("embedding-learning-rate", self.embedding_learning_rate, Full::EmbedTokens, "embed-tokens"),
             ("head-learning-rate", self.head_learning_rate, Full::LmHead, "lm-head"),
@@ -189,8 +192,20 @@ impl TrainConfig {
     }
 }
 
-pub(crate) fn refuse<T>(option: &'static str, detail: impl Into<String>) -> Result<T> {
-    Err(Error::Setting { option, detail: detail.into() })
+impl WeightNumbers {
+    /// That beside these adapters something is trained that is kept as these numbers: of what is, the tables alone.
+    pub(crate) fn check(self, lora: &LoraConfig) -> Result<()> {
+        let tables = lora.full.iter().any(|full| matches!(full, Full::EmbedTokens | Full::LmHead));
+        if self == Self::Bf16 && !tables {
+            let detail = "bf16, but adapters and norms are kept in 32 bits and the rest is frozen: leave it out, or put a table into `lora.full` (`lora.base` says how frozen matrices are kept)";
+            return refuse("weights", detail);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn refuse<T>(option: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Result<T> {
+    Err(Error::Setting { option: option.into(), detail: detail.into() })
 }
 
 pub(crate) fn at_least_one(option: &'static str, value: u64) -> Result<()> {

@@ -38,8 +38,8 @@ pub enum WeightNumbers {
     /// 32-bit floats, the master weights of a mixed-precision training.
     #[default]
     F32,
-    /// bfloat16 without master weights: after a step each weight is rounded up or down by chance, so
-    /// that steps smaller than half a unit are not lost on average.
+    /// bfloat16 without master weights: after a step each number of a matrix is rounded up or down by chance, so that steps smaller
+    /// than half a unit are not lost on average. Norms, biases, adapters and scalar heads, few numbers, stay 32-bit.
     Bf16,
 }
 

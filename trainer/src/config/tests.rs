@@ -1,6 +1,7 @@
 //! Defaults, keys, ranges, identity.
 
 use super::*;
+use crate::load::tests::fixture;
 
 fn parse(text: &str) -> std::result::Result<TrainConfig, toml::de::Error> {
     toml::from_str(text)
@@ -123,4 +124,59 @@ fn presets_are_configs() {
     }
     let cpt = parse(&format!("objective = 'cpt'\n{}", Preset::SeedCpt.settings())).unwrap();
     assert_eq!((cpt.learning_rate, cpt.epochs, cpt.batch / cpt.micro_batch(), cpt.sequence_length), (1e-5, Some(2.0), 32, 4096));
+}
+
+/// What the recipe has itself of the model's shape must be that of `init`, also where it is the default elsewhere.
+#[test]
+fn what_is_given_of_the_model_must_be_that_of_init() {
+    let init = Pretrained::open(&fixture("qwen2")).unwrap();
+    let shape = init.config().clone();
+    let taken = |given: serde_json::Value| {
+        let mut config = TrainConfig { init: Some("qwen2".into()), ..TrainConfig::default() };
+        config.take_shape(&init, given.as_object().unwrap()).map(|()| config.model).map_err(|error| error.to_string())
+    };
+    assert_ne!(shape.hidden, ModelConfig::default().hidden);
+    for same in [
+        serde_json::json!({}),
+        serde_json::json!({ "hidden": shape.hidden, "rope-theta": shape.rope_theta }),
+        serde_json::json!({ "head-size": shape.head_size() }),
+        serde_json::to_value(&shape).unwrap(),
+    ] {
+        assert_eq!(taken(same).unwrap(), shape);
+    }
+    let said = format!("`model.hidden` is 256, but {} in the model of `init`; leave it out", shape.hidden);
+    assert_eq!(taken(serde_json::json!({ "hidden": 256, "layers": shape.layers })).unwrap_err(), said);
+    let wider = taken(serde_json::json!({ "head-size": shape.head_size() + 2 })).unwrap_err();
+    assert_eq!(
+        wider,
+        format!("`model.head-size` is {}, but {} in the model of `init`; leave it out", shape.head_size() + 2, shape.head_size())
+    );
+}
+
+/// Beside adapters tables alone are kept in fewer bits.
+#[test]
+fn weights_in_sixteen_bits_need_a_table_that_is_trained() {
+    let init = Pretrained::open(&fixture("llama")).unwrap();
+    let taken = |lora: &str| {
+        let mut config = parse(&format!("objective = 'cpt'\nweights = 'bf16'\ninit = 'llama'\nlora = {{ rank = 4, {lora} }}")).unwrap();
+        config.take_shape(&init, &Given::new()).map_err(|error| error.to_string())
+    };
+    for nothing in ["", "full = ['norms']"] {
+        let error = taken(nothing).unwrap_err();
+        assert!(error.starts_with("`weights` is bf16, but adapters and norms are kept in 32 bits"), "{error}");
+    }
+    taken("full = ['embed-tokens']").unwrap();
+    taken("full = ['lm-head']").unwrap();
+}
+
+/// As `objective/dpo.rs` and `objective/kto.rs` have it.
+#[test]
+fn objectives_look_at_what_they_do_not_learn_from() {
+    let looks = |text: &str| parse(text).unwrap().looks();
+    assert_eq!(looks("objective = 'dpo'"), Looks { model: 0, reference: 1 });
+    assert_eq!(looks("objective = 'dpo'\ndpo = { reference-free = true }"), Looks::default());
+    assert_eq!(looks("objective = 'kto'"), Looks { model: 1, reference: 2 });
+    for none in ["cpt", "sft", "orpo", "reward"] {
+        assert_eq!(looks(&format!("objective = '{none}'")), Looks::default());
+    }
 }

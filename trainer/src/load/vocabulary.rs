@@ -62,14 +62,17 @@ fn mean(rows: &[f32], width: usize, ids: impl Iterator<Item = usize>) -> Vec<f32
 fn new_tokens(path: &Path, old: &Tokenizer, new: &Tokenizer) -> Result<BTreeMap<u32, Vec<u32>>> {
     let mut pieces = BTreeMap::new();
     // What fills a GGUF file's vocabulary up stands for nothing.
-    let known = |id| old.token_text(id).filter(|text| *text != format!("[PAD{id}]"));
+    let known = |id| old.token_bytes(id).filter(|token| *token != format!("[PAD{id}]").as_bytes());
+    let text = |of: &Tokenizer, id| of.token_text(id).unwrap_or_default();
     for id in 0..new.vocab_size() {
-        match (known(id), new.token_text(id)) {
-            (Some(old), Some(new)) if old != new => {
-                let detail = format!("its tokenizer has {old:?} at id {id}, that of this run {new:?}: they do not belong together");
+        match (known(id), new.token_bytes(id)) {
+            (Some(theirs), Some(ours)) if theirs != ours => {
+                let [theirs, ours] = [old, new].map(|of| text(of, id));
+                let detail = format!("its tokenizer has {theirs:?} at id {id}, that of this run {ours:?}: they do not belong together");
                 return Err(Error::invalid(path, detail));
             }
-            (None, Some(text)) => {
+            (None, Some(_)) => {
+                let text = text(new, id);
                 let spelled = !text.contains('\u{fffd}') && !new.decode(&[id])?.is_empty();
                 pieces.insert(id, if spelled { old.encode(&text)? } else { Vec::new() });
             }
@@ -224,6 +227,21 @@ mod tests {
         let path = folder.join("made.json");
         std::fs::write(&path, file.to_string()).unwrap();
         Tokenizer::load(&path, None).unwrap()
+    }
+
+    /// The bytes of UTF-8 and the file that an export writes for them are one vocabulary; other halves of a character are another.
+    #[test]
+    fn tokens_are_the_same_by_their_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, Tokenizer::bytes().published()).unwrap();
+        let file = Tokenizer::load(&path, None).unwrap();
+        for (old, new) in [(&file, &Tokenizer::bytes()), (&Tokenizer::bytes(), &file)] {
+            assert_eq!(new_tokens(&path, old, new).unwrap(), BTreeMap::new());
+        }
+        let [old, new] = ["Ã", "Ä"].map(|half| tokenizer(folder.path(), &["a", half], &[("<|endoftext|>", true)]));
+        assert_eq!(old.token_text(1), new.token_text(1), "neither can be shown");
+        assert!(new_tokens(&path, &old, &new).unwrap_err().to_string().contains("at id 1"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde::Deserialize;
+use serde_json::json;
 use shards::Batch;
 
 use super::*;
@@ -230,21 +231,26 @@ fn heads_beside_adapters() {
 #[test]
 fn what_is_given_must_be_what_the_adapters_are() {
     let theirs = AdapterFile::open(&case("dora")).unwrap().lora().clone();
-    let taken = |ours: LoraConfig| {
-        let mut ours = ours;
-        ours.take(&theirs).map(|()| ours)
+    let taken = |given: serde_json::Value| {
+        let mut ours: LoraConfig = serde_json::from_value(given.clone()).unwrap();
+        ours.take(&theirs, given.as_object().unwrap()).map(|()| ours)
     };
-    let given = LoraConfig { dropout: 0.3, base: Some(Base::Bf16), ..LoraConfig::default() };
-    assert_eq!(taken(given.clone()).unwrap(), LoraConfig { dropout: 0.3, base: Some(Base::Bf16), ..theirs.clone() });
-    assert_eq!(taken(theirs.clone()).unwrap(), theirs);
-    let mixed = LoraConfig { targets: vec![Target::DownProj, Target::QProj, Target::GateProj], ..given.clone() };
-    assert_eq!(taken(mixed).unwrap().targets, theirs.targets);
+    let own = json!({ "dropout": 0.3, "base": "bf16", "init": "peft" });
+    let expected = LoraConfig { dropout: 0.3, base: Some(Base::Bf16), init: Some("peft".into()), ..theirs.clone() };
+    assert_eq!(taken(own).unwrap(), expected);
+    assert_eq!(taken(json!(theirs)).unwrap(), theirs);
+    assert_eq!(taken(json!({ "rank": 4, "alpha": 8, "rs-lora": false, "dora": true })).unwrap(), theirs);
+    assert_eq!(taken(json!({ "targets": ["down-proj", "q-proj", "gate-proj"] })).unwrap().targets, theirs.targets);
     for (wrong, field) in [
-        (LoraConfig { rank: 8, ..given.clone() }, "`lora.rank` is 8, but in the adapters of `lora.init` 4"),
-        (LoraConfig { alpha: Some(9.0), ..given.clone() }, "`lora.alpha` is 9, but in the adapters of `lora.init` 8"),
-        (LoraConfig { rs_lora: true, ..given.clone() }, "`lora.rs-lora` is true"),
-        (LoraConfig { targets: vec![Target::QProj], ..given.clone() }, "`lora.targets` is [QProj]"),
-        (LoraConfig { full: vec![Full::Norms], ..given.clone() }, "`lora.full` is [Norms]"),
+        (json!({ "rank": 8 }), "`lora.rank` is 8, but 4 in the adapters of `lora.init`; leave it out"),
+        // Also where it is what is left out elsewhere.
+        (json!({ "rank": 16 }), "`lora.rank` is 16, but 4 in the adapters of `lora.init`; leave it out"),
+        (json!({ "dora": false }), "`lora.dora` is false, but true in the adapters"),
+        (json!({ "targets": Target::ALL }), "`lora.targets` is [\"q-proj\","),
+        (json!({ "alpha": 9.0 }), "`lora.alpha` is 9.0, but 8.0 in the adapters of `lora.init`"),
+        (json!({ "rs-lora": true }), "`lora.rs-lora` is true, but not set in the adapters"),
+        (json!({ "targets": ["q-proj"] }), "`lora.targets` is [\"q-proj\"]"),
+        (json!({ "full": ["norms"] }), "`lora.full` is [\"norms\"]"),
     ] {
         let error = taken(wrong).unwrap_err().to_string();
         assert!(error.contains(field), "{error}");

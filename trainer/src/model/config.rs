@@ -165,6 +165,11 @@ impl ModelConfig {
         self.head_size.unwrap_or(self.hidden / self.heads)
     }
 
+    /// The size of one head as it could be given, where it follows from other keys.
+    pub(crate) fn derived_head_size(&self) -> Option<usize> {
+        self.head_size.or_else(|| self.hidden.checked_div(self.heads))
+    }
+
     /// Every tensor of the model with a vocabulary of `vocab` ids: its name in Hugging Face files and
     /// its shape, in the order of [`Model::tensors`].
     pub(crate) fn tensors(&self, vocab: usize) -> Vec<(String, Vec<usize>)> {

@@ -9,7 +9,8 @@ use crate::device::is_cuda;
 use crate::error::{Error, Result};
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
-use crate::lora::Base;
+use crate::load::{EMBEDDING, HEAD};
+use crate::lora::{Base, Target};
 
 /// One tensor of a model, trained or frozen. A vector is held as a matrix of one row, so that everything
 /// that goes over all parameters is one loop over one type.
@@ -160,9 +161,9 @@ impl Parameter {
         }
     }
 
-    /// Keeps a trained matrix on a card in bfloat16 from here on, rounded to the nearest.
+    /// Keeps it in bfloat16 from here on, rounded to the nearest, where it is a trained matrix on a card.
     pub(super) fn narrow(&mut self) {
-        if self.is_trained() && is_cuda(&self.device()) {
+        if is_narrow(&self.name) && self.is_trained() && is_cuda(&self.device()) {
             self.set(self.value().inner().cast(DType::BF16));
         }
     }
@@ -195,6 +196,12 @@ impl Parameter {
             Value::Nf4(_) => {}
         }
     }
+}
+
+/// Whether a trained tensor with this name in files is kept in bfloat16 where weights are (`weights` = "bf16"): embedding, output matrix
+/// and the matrices of layers. All else is few numbers, and stays 32-bit.
+pub(crate) fn is_narrow(name: &str) -> bool {
+    name == EMBEDDING || name == HEAD || Target::of(name).is_some()
 }
 
 fn matrix(shape: &[usize]) -> [usize; 2] {

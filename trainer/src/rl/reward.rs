@@ -80,7 +80,7 @@ impl Rewards {
     pub fn add(&mut self, weight: f64, reward: Box<dyn Reward>) -> Result<()> {
         if self.parts.iter().any(|(_, other)| other.name() == reward.name()) {
             let detail = format!("named `{}` twice; give one of them another `name`", reward.name());
-            return Err(Error::Setting { option: "reward", detail });
+            return Err(Error::Setting { option: "reward".into(), detail });
         }
         self.parts.push((weight, reward));
         Ok(())

@@ -11,14 +11,14 @@ use crate::checkpoint::{CHECKPOINT_VERSION, Checkpoint, State};
 use crate::error::{Error, Result};
 use crate::evaluate::evaluate;
 use crate::evaluate::preference::evaluate_answers;
-use crate::event::{EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
+use crate::event::{BestLostEvent, EvalEvent, Event, SampleEvent, StepEvent, StopEvent};
 use crate::generate::{GenerateConfig, Generator, Request, Sampling};
 use crate::journal::Journal;
 use crate::load::Pretrained;
 use crate::lora::LoraConfig;
 use crate::rl::Learner;
 use crate::rows::Moved;
-use crate::watch::Watch;
+use crate::watch::{Best, Watch};
 
 type Tell<'a> = dyn FnMut(Event) + 'a;
 
@@ -33,6 +33,7 @@ impl Trainer<'_> {
         self.watch = Watch::replay(config, journal.evaluations());
         let mut saved = told;
         if self.unread.is_empty() && told > 0 {
+            self.give_up_best(&mut journal, on)?;
             let evaluated = journal.evaluations().last().is_some_and(|last| last.step == told);
             if self.due(config.eval_every) && !evaluated {
                 // It failed before the checkpoint was written, which does not know it.
@@ -41,6 +42,8 @@ impl Trainer<'_> {
             }
             if self.sample_due() {
                 self.sample(&mut journal, on)?;
+            } else if !self.ended() {
+                journal.cut_samples(told)?; // it was the end for a recipe that stops earlier
             }
         }
         let mut clock = Clock::start(self.position);
@@ -84,6 +87,25 @@ impl Trainer<'_> {
         self.sample(&mut journal, on)?;
         journal.sync()?;
         self.tell_rows(on)
+    }
+
+    /// Where the best checkpoint is to be kept and was not, keeps the best that is left. The checkpoint that training goes on
+    /// from knows of it from then on, so this is told once.
+    fn give_up_best(&mut self, journal: &mut Journal, on: &mut Tell<'_>) -> Result<()> {
+        if !self.run.config.keep_best {
+            return Ok(());
+        }
+        let root = self.run.folder.join(CHECKPOINTS_FOLDER);
+        let lost = self.watch.give_up(journal.evaluations(), |step| Checkpoint::is_there(&root, step));
+        let best = self.watch.best();
+        let step = |best: Option<Best>| best.map(|best| best.step);
+        if step(Checkpoint::best_known(&root, self.position.step)?) == step(best) {
+            return Ok(());
+        }
+        if let Some(lost) = lost {
+            on(Event::BestLost(BestLostEvent { lost, best }));
+        }
+        self.save(journal, on).map(drop)
     }
 
     /// Whether there is nothing left to train.

@@ -50,6 +50,20 @@ fn repeats_within_the_epochs_are_planned_and_counted() {
     assert_eq!(plan.buckets[1].repeated_tokens, 0);
 }
 
+/// 140 tokens, of which 40 stand in documents that no row takes: ten rows are 100 tokens, fifteen of them 1.5 epochs of those.
+#[test]
+fn what_is_too_long_to_be_packed_is_not_there() {
+    let packed = Packed { rows: 10, too_long_documents: 2, too_long_tokens: 40, alone: false };
+    let plan = |max_epochs| {
+        let config = config(&[("ko", 1.0)], max_epochs, OnShortage::Refuse);
+        MixturePlan::with_packed(&config, &available(&[("ko", 140)]), &[("ko".to_owned(), packed)].into(), Some(150), 10)
+    };
+    let ko = &plan(2.0).unwrap().buckets[0];
+    assert_eq!((ko.tokens, ko.epoch_tokens(), ko.epochs, ko.repeated_tokens), (150, 100, 1.5, 50));
+    let Err(Error::Shortage(short)) = plan(1.0) else { panic!("not refused") };
+    assert!(short.to_string().contains("`ko` should give 150 and has 100: 1.50 epochs, 1 allowed, 50 missing"), "{short}");
+}
+
 #[test]
 fn padding_is_not_counted_as_tokens() {
     let plan = |tokens: u64, seq_len: u32, windows: u64| {

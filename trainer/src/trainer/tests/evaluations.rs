@@ -51,6 +51,46 @@ fn the_best_checkpoint_is_kept_across_interruptions() {
     }
 }
 
+/// The best evaluation of a run that did not keep it is given up where it is to be kept from now on: in the middle the next one
+/// is the best, at the end the last.
+#[test]
+fn a_best_checkpoint_that_was_not_kept_is_named_and_given_up() {
+    let config =
+        TrainConfig { keep_checkpoints: 1, checkpoint_every: 7, eval_every: 2, learning_rate: 3.0, warmup_steps: Some(20), ..config() };
+    let keeping = TrainConfig { keep_best: true, ..config.clone() };
+    let lost =
+        |events: &[Event]| events.iter().filter_map(|event| if let Event::BestLost(lost) = event { Some(*lost) } else { None }).next();
+    let kept = |folder: &Folder| {
+        let path = Checkpoint::best(&folder.dir.path().join(CHECKPOINTS_FOLDER)).unwrap();
+        Checkpoint::open(&path.unwrap()).unwrap().state().position.step
+    };
+    let whole = Folder::new();
+    whole.train(&config, |_| false).0.unwrap();
+    let (all, last) = (curve(&whole), whole.stream(&config).steps());
+    let least = |from: u64| {
+        let after = all.iter().copied().filter(|point| point.step > from);
+        after.reduce(|best, next| if next.measure < best.measure { next } else { best }).unwrap()
+    };
+    let best = least(0);
+    assert!(best.step + 9 < last && whole.checkpoints() == [format!("step-{last:06}")], "{all:?}");
+
+    let (result, events) = whole.train(&keeping, |_| false);
+    result.unwrap();
+    let found = lost(&events).unwrap();
+    assert_eq!((found.lost, found.best.unwrap().step, kept(&whole)), (best, last, last));
+    // From then on nothing is amiss.
+    assert_eq!(lost(&whole.train(&keeping, |_| false).1), None);
+
+    let broken = Folder::new();
+    let stop = best.step + 3; // an odd one, which is not evaluated
+    assert!(stop % 2 == 1);
+    assert!(matches!(broken.train(&config, |event| step_of(event) == Some(stop)).0, Err(Error::Interrupted)));
+    let (result, events) = broken.train(&keeping, |_| false);
+    result.unwrap();
+    let found = lost(&events).unwrap();
+    assert_eq!((found.lost, found.best, kept(&broken)), (best, None, least(stop).step));
+}
+
 /// With a rate of nearly nothing no evaluation is progress: after the first, two are waited for.
 #[test]
 fn training_ends_when_patience_runs_out() {
@@ -83,6 +123,23 @@ fn training_ends_when_patience_runs_out() {
     let (result, events) = whole.train(&patient, |_| false);
     result.unwrap();
     assert_eq!(events.iter().find_map(step_of), Some(13));
+}
+
+/// A sample of the step at which early stopping ended is none of a training that goes on from there.
+#[test]
+fn samples_do_not_depend_on_where_early_stopping_ended() {
+    let sample = SampleConfig { prompts: vec!["fn".to_owned()], every: 5, tokens: 3, ..Default::default() };
+    let config = TrainConfig { eval_every: 4, checkpoint_every: 5, learning_rate: 1e-9, sample: Some(sample), ..config() };
+    let texts = |folder: &Folder| std::fs::read_to_string(folder.dir.path().join(SAMPLES_FILE)).unwrap();
+    let whole = Folder::new();
+    whole.train(&config, |_| false).0.unwrap();
+
+    let stopping = TrainConfig { early_stop: Some(EarlyStop { patience: 2, min_delta: 0.01 }), ..config.clone() };
+    let stopped = Folder::new();
+    stopped.train(&stopping, |_| false).0.unwrap();
+    assert!(texts(&stopped).ends_with('\n') && texts(&stopped).contains("\"step\":12,"));
+    stopped.train(&config, |_| false).0.unwrap();
+    assert_eq!(texts(&stopped), texts(&whole));
 }
 
 #[test]

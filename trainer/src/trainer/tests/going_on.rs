@@ -34,6 +34,23 @@ fn killed_anywhere_and_resumed_is_the_same_run() {
     }
 }
 
+/// What the weights have behind them may be long; what could not be read again is refused before the first step.
+#[test]
+fn a_long_list_of_trainings_before_is_read_again_or_refused() {
+    let folder = Folder::new();
+    let config = config();
+    let stream = folder.stream(&config);
+    let begin = |letters: usize| {
+        Trainer::open(Run { lineage: vec![serde_json::json!({ "a": "x".repeat(letters) })], ..folder.run(&config, &stream) })
+    };
+    let error = begin(1 << 24).err().unwrap().to_string();
+    assert!(error.starts_with("`init` is a model whose `training_stages` in model_info.json take 16777"), "{error}");
+    let mut trainer = begin(2 << 20).unwrap();
+    trainer.step().unwrap();
+    assert!(matches!(trainer.run(&AtomicBool::new(true), &mut |_| ()), Err(Error::Interrupted)));
+    assert_eq!(begin(2 << 20).unwrap().step_number(), 1);
+}
+
 /// A process that dies leaves no last checkpoint; lines of steps after the one there is are redone.
 #[test]
 fn a_crash_loses_only_the_steps_since_the_checkpoint() {

@@ -70,7 +70,8 @@ fn gpu_few_bits_are_those_of_the_processor() {
         for ((name, expected), (_, found)) in expected.0.iter().zip(&found.0) {
             let what = format!("{name}, {optimizer_states:?} {weights:?}");
             assert_close(&what, found, expected, 1e-4);
-            if weights == WeightNumbers::Bf16 {
+            // What is not rounded may differ in its last bit.
+            if weights == WeightNumbers::Bf16 && crate::model::is_narrow(name) {
                 assert_mostly(&what, found, expected);
             }
         }
