@@ -2,12 +2,15 @@
 //!
 //! Every check reads the files anew; nothing is taken from a summary without being counted again.
 
+mod again;
+mod cleaned;
 mod ledger;
 mod rows;
 mod shards;
+mod survivors;
 mod training;
+mod units;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::shards::ChatEncoder;
@@ -17,15 +20,19 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use crate::record::{Count, Duplicate, Kept, PartStats, Passages, Rejected, Trimmed};
+use crate::record::{Count, Duplicate, PartStats, Passages, Trimmed};
 use crate::report::Ui;
 use crate::stage;
 use crate::stage::tokenize::{EMPTIED, PartShards, Unique};
-use crate::{chat, layout};
+use crate::{CANCEL, chat, layout};
+use again::{clean_again, dedup_again};
+use cleaned::{Cleaned, cleaned_ledger};
 use ledger::{Ledger, Totals};
 use rows::Rows;
 use shards::{Texts, import_ledger, shards_ledger};
+use survivors::{Survivors, survivors_ledger};
 use training::token_ledger;
+use units::units_ledger;
 
 /// `malmoi audit RUN`.
 pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
@@ -39,18 +46,30 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
     let chat =
         template.as_ref().zip(tokenizer.as_ref()).and_then(|(template, tokenizer)| ledger.take(ChatEncoder::new(template, tokenizer)));
     let texts = Texts { tokenizer: tokenizer.as_ref(), chat: chat.as_ref() };
+    if let Err(error) = units_ledger(folder, &recipe, &mut ledger) {
+        ledger.fault(error.message);
+    }
+    let survivors = Survivors::read(folder, &parts, &mut ledger);
     for part in &parts {
-        if let Err(error) = part_ledger(folder, &recipe, part, texts, deep, &mut totals, &mut ledger) {
+        if let Err(error) = part_ledger(folder, &recipe, part, texts, deep, &survivors, &mut totals, &mut ledger) {
             ledger.fault(error.message);
         }
     }
     for part in &parts {
-        if let Err(error) = survivors(folder, part, &totals, &mut ledger) {
+        if let Err(error) = survivors_ledger(folder, part, &totals, &mut ledger) {
             ledger.fault(error.message);
+        }
+    }
+    if deep {
+        for again in [clean_again, dedup_again] {
+            if let Err(error) = again(folder, &recipe, &parts, &mut ledger) {
+                stage::check(&CANCEL)?;
+                ledger.fault(error.message);
+            }
         }
     }
     for unit in stage::import::Unit::all(&recipe) {
-        if let Err(error) = import_ledger(folder, &unit, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
+        if let Err(error) = import_ledger(folder, &recipe, &unit, tokenizer.as_ref(), deep, &mut totals, &mut ledger) {
             ledger.fault(error.message);
         }
     }
@@ -85,71 +104,31 @@ fn summary(totals: &Totals, ledger: &Ledger<'_>) {
 
 /// One part: each row of the input is exactly one of kept, rejected, unreadable; each kept
 /// document is exactly one of duplicate and encoded; the encoded ones are in the shards, in order.
+#[allow(clippy::too_many_arguments, reason = "what is audited, how, and where it is written down")]
 fn part_ledger(
     folder: &Path,
     recipe: &Recipe,
     part: &Part,
     texts: Texts<'_>,
     deep: bool,
+    survivors: &Survivors,
     totals: &mut Totals,
     ledger: &mut Ledger<'_>,
 ) -> Result<()> {
     let name = &part.name;
     let stats: PartStats = layout::read_json(folder, &layout::stats(name))?;
     ledger.check(stats.balances(), || format!("{name}: {} does not balance", layout::stats(name)));
-    let mut rows = Rows::new(stats.input.documents);
-    let mut kept = Count::default();
-    let mut kept_rows = Rows::new(stats.input.documents);
-    for line in JsonlReader::<Kept>::open(&folder.join(layout::documents(name)))? {
-        let line = line?;
-        rows.add(line.row);
-        kept_rows.add(line.row);
-        kept.add(line.text.len() as u64);
-    }
-    let mut unreadable = 0;
-    let mut rejected = BTreeMap::<String, u64>::new();
-    for line in JsonlReader::<Rejected>::open(&folder.join(layout::rejects(name)))? {
-        match line? {
-            Rejected::Dropped { row, reason, .. } => {
-                rows.add(row);
-                *rejected.entry(reason.rule).or_default() += 1;
-            }
-            Rejected::Unreadable { row, .. } => {
-                rows.add(row);
-                unreadable += 1;
-            }
-        }
-    }
-    ledger
-        .check(rows.complete(), || format!("{name}: the rows of documents and rejects are not 0 to {}, each once", stats.input.documents));
-    ledger.equal(&format!("{name}: kept documents"), &kept.documents, &stats.kept.documents);
-    ledger.equal(&format!("{name}: kept bytes"), &kept.bytes, &stats.text_bytes);
-    ledger.equal(&format!("{name}: unreadable rows"), &unreadable, &stats.unreadable);
-    ledger.equal(
-        &format!("{name}: rejects by rule"),
-        &rejected,
-        &stats.rejected.iter().map(|(rule, count)| (rule.clone(), count.documents)).collect(),
-    );
-    let mut listed = 0;
-    corpora::table::each_group(&folder.join(layout::table(name)), &[], &mut |group| -> Result<()> {
-        listed += group.height() as u64;
-        Ok(())
-    })?;
-    ledger.equal(&format!("{}: rows", layout::table(name)), &listed, &stats.input.documents);
-    if deep {
-        let source = &recipe.sources[part.source];
-        let mut input = Count::default();
-        let mut bad = 0;
-        for record in corpora::read(part, source) {
-            input.documents += 1;
-            match record {
-                Ok(document) => input.bytes += document.text.len() as u64,
-                Err(_) => bad += 1,
-            }
-        }
-        ledger.equal(&format!("{name}: records of the input"), &input, &stats.input);
-        ledger.equal(&format!("{name}: unreadable records of the input"), &bad, &stats.unreadable);
-    }
+    let Cleaned { kept, rows: mut kept_rows } = cleaned_ledger(folder, part, &stats, survivors, ledger)?;
+    let source = recipe.sources.get(part.source).map(|source| (source.name.as_str(), source.bucket.as_str()));
+    ledger.check(source == Some((&stats.source, &stats.bucket)), || {
+        format!(
+            "{name}: is a part of source `{}`, bucket `{}`, which {} and {} do not say",
+            stats.source,
+            stats.bucket,
+            layout::PLAN,
+            layout::RECIPE
+        )
+    });
     let mut previous = None;
     let mut duplicates = 0;
     for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(name)))? {
@@ -173,7 +152,7 @@ fn part_ledger(
         &kept.bytes,
         &(left.encoded.bytes + left.duplicate().bytes + left.trimmed.bytes + left.excerpted.bytes),
     );
-    shards_ledger(folder, name, &left, texts, deep, totals, ledger)?;
+    shards_ledger(folder, recipe, name, &left, texts, deep, totals, ledger)?;
     totals.input.merge(stats.input);
     totals.kept.merge(kept);
     totals.unreadable += stats.unreadable;
@@ -221,20 +200,4 @@ fn cut_rows<T: DeserializeOwned>(
         }
     }
     Ok(rows)
-}
-
-/// Each duplicate of a part is one of a document that is encoded: nothing is dropped in favour of
-/// something that is not there.
-fn survivors(folder: &Path, part: &Part, totals: &Totals, ledger: &mut Ledger<'_>) -> Result<()> {
-    for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(&part.name)))? {
-        let Duplicate { row, of, of_part, of_row, of_run, .. } = line?;
-        // What is there already is not encoded here.
-        if of_run.is_some() {
-            continue;
-        }
-        ledger.check(totals.encoded_rows.get(&of_part).is_some_and(|rows| rows.contains(of_row)), || {
-            format!("{}: row {row} is a duplicate of `{of}`, row {of_row} of {of_part}, which is not encoded", part.name)
-        });
-    }
-    Ok(())
 }

@@ -7,8 +7,9 @@ use filters::Finding;
 use serde_json::json;
 
 use crate::error::{Error, Result};
+use crate::fate::Fates;
 use crate::layout;
-use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed, stands_in};
+use crate::record::{Kept, Passages, Rejected, Trimmed, stands_in};
 use crate::report::Ui;
 
 /// `malmoi explain [FILTER]`.
@@ -51,22 +52,25 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
     let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
     let mut found = false;
     for part in &parts {
-        if let Some(kept) = find::<Kept>(folder, &layout::documents(&part.name), |kept| kept.id == id)? {
+        let all = find::<Kept>(folder, &layout::documents(&part.name), |kept| kept.id == id)?;
+        let fates = if all.is_empty() { Fates::default() } else { Fates::of(folder, &part.name)? };
+        for kept in all {
             found = true;
-            let duplicate = find::<Duplicate>(folder, &layout::duplicates(&part.name), |duplicate| duplicate.row == kept.row)?;
-            match &duplicate {
-                Some(duplicate) => {
+            let (duplicate, rule) = (fates.duplicate(kept.row), fates.dropped(kept.row));
+            match (duplicate, &rule) {
+                (Some(duplicate), _) => {
                     let place = duplicate.of_run.as_ref().map(|run| format!(" in {run}")).unwrap_or_default();
                     ui.data(format!(
                         "{id}: duplicate ({}, similarity {:.3}) of {}{place}, which stays",
                         duplicate.kind, duplicate.similarity, duplicate.of
                     ));
                 }
-                None if folder.join(layout::duplicates(&part.name)).exists() => ui.data(format!("{id}: kept")),
-                None => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
+                (None, Some(rule)) => ui.data(format!("{id}: dropped by {rule}: nothing is left of it")),
+                (None, None) if folder.join(layout::duplicates(&part.name)).exists() => ui.data(format!("{id}: kept")),
+                (None, None) => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
             }
-            let trimmed = find::<Trimmed>(folder, &layout::trimmed(&part.name), |trimmed| trimmed.row == kept.row)?;
-            let passages = find::<Passages>(folder, &layout::passages(&part.name), |passages| passages.row == kept.row)?;
+            let trimmed = find::<Trimmed>(folder, &layout::trimmed(&part.name), |trimmed| trimmed.row == kept.row)?.pop();
+            let passages = find::<Passages>(folder, &layout::passages(&part.name), |passages| passages.row == kept.row)?.pop();
             let mut text = kept.text.clone();
             if let Some(trimmed) = &trimmed {
                 ui.data(format!("  lost       {} lines of {} bytes that stand in many documents", trimmed.lines, trimmed.bytes));
@@ -84,14 +88,15 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
             place(part, kept.row, &kept.source, &kept.bucket, ui);
             metrics(&kept.metrics, ui);
             findings(&kept.findings, ui);
-            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if duplicate.is_some() { "duplicate" } else { "kept" }, "duplicate": duplicate, "trimmed": trimmed, "passages": passages, "document": kept }));
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if rule.is_some() { "duplicate" } else { "kept" }, "rule": rule, "duplicate": duplicate, "trimmed": trimmed, "passages": passages, "document": kept }));
         }
         let rejected = find::<Rejected>(
             folder,
             &layout::rejects(&part.name),
             |line| matches!(line, Rejected::Dropped { id: other, .. } if other == id),
         )?;
-        if let Some(Rejected::Dropped { row, why, source, bucket, metrics: values, text, findings: items, .. }) = &rejected {
+        for rejected in &rejected {
+            let Rejected::Dropped { row, why, source, bucket, metrics: values, text, findings: items, .. } = rejected else { continue };
             found = true;
             ui.data(format!("{id}: dropped by {why}"));
             place(part, *row, source, bucket, ui);
@@ -125,16 +130,12 @@ fn findings(items: &[Finding], ui: &Ui) {
     }
 }
 
-fn find<T: serde::de::DeserializeOwned>(folder: &Path, file: &str, wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
+/// All lines of a ledger that are wanted: an id can occur more than once. None where there is no such file.
+fn find<T: serde::de::DeserializeOwned>(folder: &Path, file: &str, wanted: impl Fn(&T) -> bool) -> Result<Vec<T>> {
     let path = folder.join(file);
     if !path.exists() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    for line in JsonlReader::<T>::open(&path)? {
-        let line = line?;
-        if wanted(&line) {
-            return Ok(Some(line));
-        }
-    }
-    Ok(None)
+    let lines = JsonlReader::<T>::open(&path)?.filter(|line| line.as_ref().map_or(true, &wanted));
+    Ok(lines.collect::<Result<_, _>>()?)
 }

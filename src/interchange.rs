@@ -56,7 +56,8 @@ pub(crate) fn run(command: &ShardsCommand, common: &Common, ui: &Ui) -> Result<(
     }
 }
 
-/// Every shard becomes `FOLDER/BUCKET/PART` with the layout's endings. A shard is checked to the last
+/// Every shard becomes `FOLDER/BUCKET/PART` with the layout's endings, in a folder of its own: a mask or an
+/// index of other tokens beside them would be read as theirs. A shard is checked to the last
 /// byte before any of it is written.
 fn export(run: &Path, folder: &Path, mut options: ForeignOptions, ui: &Ui) -> Result<()> {
     let to = options.layout;
@@ -78,6 +79,7 @@ fn export(run: &Path, folder: &Path, mut options: ForeignOptions, ui: &Ui) -> Re
             .hint("`--to datatrove` and `--to olmo` write a mask beside the tokens"));
         }
     }
+    layout::create_empty(folder)?;
     let (mut count, mut total) = (0, 0);
     let mut copies = Vec::new();
     for shard in &manifest.shards {

@@ -84,6 +84,8 @@ pub(crate) fn shard_info(bucket: &str, part: &str) -> String {
 
 pub(crate) const RECIPE: &str = "recipe.toml";
 pub(crate) const PLAN: &str = "plan.json";
+/// What of files outside the run folder its fingerprints depend on.
+pub(crate) const INPUTS: &str = "inputs.json";
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const MIXTURE: &str = "mixture.json";
 pub(crate) const STATS: &str = "stats.json";
@@ -107,6 +109,15 @@ pub(crate) fn prepare(folder: &Path, file: &str) -> crate::error::Result<PathBuf
         std::fs::create_dir_all(parent).context(|| format!("cannot create {}", parent.display()))?;
     }
     Ok(path)
+}
+
+/// Makes a folder for files of one command alone; what an earlier one left there could be read as part of them.
+pub(crate) fn create_empty(folder: &Path) -> crate::error::Result<()> {
+    use crate::error::{Context, Error};
+    if std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some()) {
+        return Err(Error::new(format!("{} is not empty", folder.display())).hint("choose another folder, or remove what is in it"));
+    }
+    std::fs::create_dir_all(folder).context(|| format!("cannot create {}", folder.display()))
 }
 
 /// Writes a small JSON file: temporary file, fsync, rename.

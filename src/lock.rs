@@ -1,7 +1,7 @@
 //! `recipe.lock`: which outputs are current, so that nothing current is made again.
 //!
 //! An append-only journal of JSON lines, one for each finished unit: what it is, the fingerprint
-//! of everything that went into it, and the files it left. The last line of a unit counts; a line
+//! of everything that went into it, and the files it left with their lengths and hashes. The last line of a unit counts; a line
 //! torn by a crash is ignored, which only means that its unit is made again.
 
 use std::collections::BTreeMap;
@@ -36,6 +36,9 @@ struct Entry {
     fingerprint: Fingerprint,
     /// Files relative to the run folder, with their length in bytes.
     files: Vec<(String, u64)>,
+    /// BLAKE3 hashes of those that have no checksums of their own; none in the journal of an older program.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    sums: BTreeMap<String, String>,
 }
 
 /// Who else may work in the run folder at the same time.
@@ -73,11 +76,37 @@ impl Snapshot {
         Ok(Self { folder: folder.to_path_buf(), entries: read(&folder.join(FILE))? })
     }
 
-    /// Files of `unit`, finished with this fingerprint, that are missing or have another length now.
-    pub(crate) fn changed_files(&self, unit: &str, fingerprint: &str) -> Vec<&str> {
-        let entry = self.entries.get(unit).filter(|entry| entry.fingerprint == fingerprint);
-        let files = entry.into_iter().flat_map(|entry| &entry.files);
-        files.filter(|file| !is_there(&self.folder, file)).map(|(file, _)| file.as_str()).collect()
+    /// What is wrong with `unit`: that it was not finished with this fingerprint, or how its files differ from those it
+    /// left. Reads every byte of those without checksums of their own.
+    pub(crate) fn faults(&self, unit: &str, fingerprint: &str) -> Vec<String> {
+        let Some(entry) = self.entries.get(unit).filter(|entry| !entry.fingerprint.is_empty()) else {
+            return vec![format!("{unit}: {FILE} does not say that it was finished")];
+        };
+        if entry.fingerprint != fingerprint {
+            return vec![format!("{unit}: was not made by this recipe from this input")];
+        }
+        let differs = |(file, length): &(String, u64)| {
+            let path = self.folder.join(file);
+            let there = match std::fs::metadata(&path) {
+                Ok(meta) => meta.len(),
+                Err(cause) => return Some(format!("{unit}: cannot look at {}: {cause}", path.display())),
+            };
+            if there != *length {
+                return Some(format!("{file}: has {there} bytes, and had {length} when `{unit}` was finished"));
+            }
+            match entry.sums.get(file).map(|sum| (sum, hash(&path))) {
+                Some((sum, Ok(now))) if now == *sum => None,
+                Some((_, Ok(_))) => Some(format!("{file}: is not as `{unit}` left it")),
+                Some((_, Err(cause))) => Some(format!("{unit}: cannot read {}: {cause}", path.display())),
+                None => None,
+            }
+        };
+        entry.files.iter().filter_map(differs).collect()
+    }
+
+    /// The files that `unit` left.
+    pub(crate) fn files(&self, unit: &str) -> impl Iterator<Item = &str> {
+        self.entries.get(unit).into_iter().flat_map(|entry| &entry.files).map(|(file, _)| file.as_str())
     }
 
     /// The fingerprint that `unit` was last finished with, if its files are still there.
@@ -86,6 +115,12 @@ impl Snapshot {
             .get(unit)
             .filter(|entry| !entry.fingerprint.is_empty() && present(&self.folder, entry))
             .map(|entry| entry.fingerprint.as_str())
+    }
+
+    /// Whether `unit` was finished with this fingerprint, or with any, whatever became of its files.
+    pub(crate) fn finished_as(&self, unit: &str, fingerprint: Option<&str>) -> bool {
+        let same = |entry: &Entry| fingerprint.map_or(!entry.fingerprint.is_empty(), |print| entry.fingerprint == print);
+        self.entries.get(unit).is_some_and(same)
     }
 
     /// Whether `unit` was finished with this fingerprint and its files are still there.
@@ -143,19 +178,51 @@ impl Lock {
 
     /// Records that `unit` is finished and left `files` (relative to the run folder).
     pub(crate) fn record(&self, unit: &str, fingerprint: &str, files: &[String]) -> Result<()> {
-        let files = files
-            .iter()
-            .map(|file| {
-                let length = std::fs::metadata(self.folder.join(file)).context(|| format!("cannot find the output {file}"))?.len();
-                Ok((file.clone(), length))
-            })
-            .collect::<Result<_>>()?;
-        let entry = Entry { unit: unit.to_owned(), fingerprint: fingerprint.to_owned(), files };
-        let mut line = serde_json::to_vec(&entry).context(|| format!("cannot record {unit}"))?;
+        let missing = |file: &str| format!("cannot find the output {file}");
+        let (mut lengths, mut sums) = (Vec::new(), BTreeMap::new());
+        for file in files {
+            let path = self.folder.join(file);
+            lengths.push((file.clone(), std::fs::metadata(&path).context(|| missing(file))?.len()));
+            if !has_checksums(file) {
+                sums.insert(file.clone(), hash(&path).context(|| missing(file))?);
+            }
+        }
+        self.append(Entry { unit: unit.to_owned(), fingerprint: fingerprint.to_owned(), files: lengths, sums })
+    }
+
+    /// The same, and removes what the unit left of an earlier recipe under other names.
+    pub(crate) fn replace(&self, unit: &str, fingerprint: &str, files: &[String]) -> Result<()> {
+        let earlier = self.journal().entries.get(unit).cloned();
+        self.record(unit, fingerprint, files)?;
+        earlier.map_or(Ok(()), |earlier| self.remove_unlisted(&self.journal(), &earlier))
+    }
+
+    /// Records that what `unit` left does not count any more: it is about to be made again.
+    pub(crate) fn invalidate(&self, unit: &str) -> Result<()> {
+        let earlier = self.journal().entries.get(unit).cloned();
+        earlier.map_or(Ok(()), |earlier| self.append(Entry { fingerprint: String::new(), ..earlier }))
+    }
+
+    fn append(&self, entry: Entry) -> Result<()> {
+        let mut line = serde_json::to_vec(&entry).context(|| format!("cannot record {}", entry.unit))?;
         line.push(b'\n');
         let mut journal = self.journal();
-        journal.file.write_all(&line).and_then(|()| journal.file.sync_data()).context(|| "cannot write recipe.lock".to_owned())?;
-        journal.entries.insert(unit.to_owned(), entry);
+        journal.file.write_all(&line).and_then(|()| journal.file.sync_data()).context(|| format!("cannot write {FILE}"))?;
+        journal.entries.insert(entry.unit.clone(), entry);
+        Ok(())
+    }
+
+    /// Removes the files of an entry that is no longer in the journal, unless another one has them.
+    fn remove_unlisted(&self, journal: &Journal, entry: &Entry) -> Result<()> {
+        let is_kept = |file: &str| journal.entries.values().flat_map(|entry| &entry.files).any(|(other, _)| other == file);
+        for (file, _) in entry.files.iter().filter(|(file, _)| !is_kept(file)) {
+            match std::fs::remove_file(self.folder.join(file)) {
+                Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::new(format!("cannot remove the outdated {file}: {cause}")));
+                }
+                _ => {}
+            }
+        }
         Ok(())
     }
 
@@ -165,17 +232,7 @@ impl Lock {
         let stale: Vec<String> = journal.entries.keys().filter(|unit| !wanted(unit)).cloned().collect();
         for unit in stale {
             let Some(entry) = journal.entries.remove(&unit) else { continue };
-            let kept: Vec<&(String, u64)> = journal.entries.values().flat_map(|entry| &entry.files).collect();
-            let gone: Vec<&String> =
-                entry.files.iter().map(|(file, _)| file).filter(|file| !kept.iter().any(|(other, _)| other == *file)).collect();
-            for file in gone {
-                match std::fs::remove_file(self.folder.join(file)) {
-                    Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Error::new(format!("cannot remove the outdated {file}: {cause}")));
-                    }
-                    _ => {}
-                }
-            }
+            self.remove_unlisted(&journal, &entry)?;
         }
         Ok(())
     }
@@ -183,6 +240,17 @@ impl Lock {
     fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Whether a file says by itself whether it is whole.
+fn has_checksums(file: &str) -> bool {
+    [".shard", ".safetensors"].iter().any(|end| file.ends_with(end))
+}
+
+fn hash(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn present(folder: &Path, entry: &Entry) -> bool {
@@ -228,3 +296,6 @@ fn read(path: &Path) -> Result<Entries> {
     };
     Ok(text.lines().filter_map(|line| serde_json::from_str::<Entry>(line).ok()).map(|entry| (entry.unit.clone(), entry)).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ mod estimate;
 mod eval;
 mod explain;
 mod export;
+mod fate;
 mod feedback;
 mod generate;
 mod init;

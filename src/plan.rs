@@ -1,10 +1,12 @@
 //! The plan: the parts that a recipe's input is cut into, and what of the run is current.
 
+mod inputs;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use corpora::Part;
+use corpora::{Identity, Part};
 use filters::FilterSpec;
 use serde_json::{Value, json};
 use shards::{Balance, ChatTemplate, Manifest, MixtureConfig, MixtureStage, TokenizerConfig, TokenizerSource};
@@ -13,11 +15,15 @@ use crate::error::{Context, Error, Result};
 use crate::lock::{Fingerprint, Snapshot, fingerprint};
 use crate::recipe::{Recipe, ShardsConfig};
 use crate::report::{Ui, bytes};
+use crate::stage::import::Unit;
 use crate::{chat, layout, stage};
+pub(crate) use inputs::Inputs;
 
 /// A recipe with its input cut into parts.
 pub(crate) struct Plan {
     pub(crate) parts: Vec<Part>,
+    /// What of other files the fingerprints depend on.
+    pub(crate) inputs: Inputs,
     /// Fingerprint of `clean` for each part.
     pub(crate) clean: Vec<Fingerprint>,
     /// Fingerprint of `dedup` over all parts.
@@ -29,32 +35,51 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(recipe: &Recipe) -> Result<Self> {
         let parts = corpora::plan(&recipe.sources, Path::new("/"), recipe.part_bytes)?;
-        let lists = recipe.filters.iter().map(lists).collect::<Result<Vec<_>>>()?;
-        let clean = parts.iter().map(|part| clean_fingerprint(recipe, &lists, part)).collect::<Result<Vec<_>>>()?;
-        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let dedup = fingerprint(
-            "dedup",
-            &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": stage::dedup::identities(&recipe.dedup)? }),
-        )?;
-        Ok(Self { parts, clean, dedup, chat: chat::template(recipe)? })
+        let inputs = Inputs::of(recipe, &parts)?;
+        Self::with(recipe, parts, inputs, chat::template(recipe)?)
     }
 
-    /// Fingerprint of the tokenizer. Unknown (None) while it is to be trained on documents that
-    /// are not there yet.
+    /// The plan by which a run folder was made, from its files alone: the input may have changed since.
+    pub(crate) fn of_run(folder: &Path, recipe: &Recipe) -> Result<Self> {
+        let (parts, inputs): (Vec<Part>, Inputs) = (layout::read_json(folder, layout::PLAN)?, layout::read_json(folder, layout::INPUTS)?);
+        if !inputs.fit(recipe, &parts) {
+            return Err(Error::new(format!("{}, {} and {} are not of one run", layout::RECIPE, layout::PLAN, layout::INPUTS)));
+        }
+        Self::with(recipe, parts, inputs, chat::open(folder)?)
+    }
+
+    fn with(recipe: &Recipe, parts: Vec<Part>, inputs: Inputs, chat: Option<ChatTemplate>) -> Result<Self> {
+        let clean = parts.iter().zip(&inputs.slices).map(|(part, slices)| clean_fingerprint(recipe, &inputs.lists, part, slices));
+        let clean = clean.collect::<Result<Vec<_>>>()?;
+        let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": inputs.against }))?;
+        Ok(Self { parts, inputs, clean, dedup, chat })
+    }
+
+    /// Fingerprint of the tokenizer.
     pub(crate) fn tokenizer(&self, recipe: &Recipe) -> Result<Fingerprint> {
         let content = match recipe.tokenizer.source() {
-            TokenizerSource::Load(path) => {
-                let bytes = std::fs::read(path).map_err(|cause| {
-                    Error::new(format!("cannot read the tokenizer {}: {cause}", path.display()))
-                        .hint("`tokenizer.load` is a tokenizer.json or a SentencePiece .model")
-                })?;
-                json!(blake3::hash(&bytes).to_hex().as_str())
-            }
+            TokenizerSource::Load(_) => json!(self.inputs.tokenizer),
             // Trained on what deduplication left.
             TokenizerSource::Train(_) | TokenizerSource::SentencePiece(_) => json!(self.dedup),
             TokenizerSource::Bytes => Value::Null,
         };
         fingerprint("tokenizer", &json!({ "tokenizer": recipe.tokenizer, "content": content }))
+    }
+
+    /// The files of all imports, each with its fingerprint.
+    pub(crate) fn imports<'a>(&self, recipe: &'a Recipe, tokenizer: &str) -> Result<Vec<(Unit<'a>, Fingerprint)>> {
+        let units = Unit::all(recipe).into_iter().zip(&self.inputs.imports);
+        units.map(|(unit, files)| unit.fingerprint(recipe, tokenizer, files).map(|print| (unit, print))).collect()
+    }
+
+    /// Whether a unit of the journal is one of this plan.
+    pub(crate) fn has_unit(&self, recipe: &Recipe, unit: &str) -> bool {
+        match unit.split_once(' ') {
+            Some(("clean" | "tokenize", name)) => self.parts.iter().any(|part| part.name == name),
+            Some(("import", _)) => Unit::all(recipe).iter().any(|import| import.name() == unit),
+            _ => true,
+        }
     }
 
     /// Fingerprint of `tokenize` for one part: its documents, which of them are duplicates, and
@@ -91,13 +116,11 @@ impl Plan {
 }
 
 /// A part's identity (files, sizes, times, ranges) with every setting that `clean` looks at.
-fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Result<Fingerprint> {
+fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part, files: &[Identity]) -> Result<Fingerprint> {
     let source = &recipe.sources[part.source];
-    let slices = part
-        .slices
-        .iter()
-        .map(|slice| Ok(json!({ "identity": slice.identity()?, "range": slice.range, "relative": slice.relative })))
-        .collect::<Result<Vec<_>, corpora::Error>>()?;
+    let slices = part.slices.iter().zip(files);
+    let slices = slices.map(|(slice, file)| json!({ "identity": file, "range": slice.range, "relative": slice.relative }));
+    let slices: Vec<Value> = slices.collect();
     let (filters, lists): (Vec<_>, Vec<_>) = recipe.filters.iter().zip(lists).filter(|(filter, _)| applies(filter, &source.bucket)).unzip();
     // How a source's files are named and licensed does not matter, what they hold does.
     let mut settings = serde_json::to_value(source).context(|| "cannot fingerprint a source".to_owned())?;
@@ -109,18 +132,6 @@ fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part) -> Res
         "clean",
         &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "lists": lists, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
     )
-}
-
-/// Hashes of the files that a filter reads: what they hold matters, not only where they lie.
-fn lists(filter: &FilterSpec) -> Result<Vec<String>> {
-    let name = filter.name();
-    let hash = |path: &String| {
-        let mut hasher = blake3::Hasher::new();
-        let hashed = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
-        hashed.map_err(|cause| Error::new(format!("filter `{name}`: cannot read the file {path}: {cause}")))?;
-        Ok(hasher.finalize().to_hex().to_string())
-    };
-    filter.files().map_err(Error::new)?.iter().map(hash).collect()
 }
 
 /// `malmoi plan`: the tree of what a run would do.
@@ -169,12 +180,10 @@ pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
     }
     let _ = writeln!(text, "├─ tokenize: {} parts, {done} current", plan.parts.len());
     ui.event("plan", &json!({ "stage": "tokenize", "parts": plan.parts.len(), "current-parts": done }));
-    let imports = stage::import::Unit::all(recipe);
-    for unit in &imports {
-        let print = unit.fingerprint(recipe, &tokenizer)?;
-        let state = have && current(&unit.name(), &print);
+    for (unit, print) in &plan.imports(recipe, &tokenizer)? {
+        let state = have && current(&unit.name(), print);
         let name = unit.name();
-        let _ = writeln!(text, "├─ {name} → {}: {} {} {}", unit.import.bucket, bytes(unit.bytes()), short(&print), word(state));
+        let _ = writeln!(text, "├─ {name} → {}: {} {} {}", unit.import.bucket, bytes(unit.bytes()), short(print), word(state));
         ui.event(
             "plan",
             &json!({ "stage": "import", "part": unit.import.part(unit.index), "bucket": unit.import.bucket, "bytes": unit.bytes(), "fingerprint": print, "current": state }),
@@ -228,7 +237,6 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// Whether a filter looks at documents of this bucket.
 /// Whether a filter looks at documents of a bucket.
 pub(crate) fn applies(filter: &FilterSpec, bucket: &str) -> bool {
     let (only, except) = filter.buckets();
@@ -269,12 +277,4 @@ fn short(fingerprint: &str) -> &str {
 
 fn word(current: bool) -> &'static str {
     if current { "current" } else { "to do" }
-}
-
-/// Whether the journal's `unit` belongs to a plan with these parts.
-pub(crate) fn has_unit(parts: &[Part], unit: &str) -> bool {
-    match unit.split_once(' ') {
-        Some(("clean" | "tokenize", name)) => parts.iter().any(|part| part.name == name),
-        _ => true,
-    }
 }

@@ -1,5 +1,7 @@
 //! A run: the stages in order, skipping what is current.
 
+mod ready;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -18,11 +20,10 @@ use crate::recipe::Recipe;
 use crate::record::PartStats;
 use crate::report::{self, Ui, bytes};
 use crate::stage::clean::Cleaner;
-use crate::stage::import::Unit;
 use crate::stage::tokenize::Encoder;
 use crate::stage::train::Training;
 use crate::stage::{self, for_each};
-use crate::{CANCEL, chain, chat, export, layout, model, plan};
+use crate::{CANCEL, chain, chat, export, layout, model};
 
 /// What a stage took, added up over interruptions and repetitions; what was current took nothing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,9 +68,10 @@ impl<'a> Run<'a> {
     fn begin(&self) -> Result<()> {
         stage::import::check_loss(&self.recipe)?;
         if self.access == Access::Alone {
-            self.lock.prune(&|unit| plan::has_unit(&self.plan.parts, unit))?;
+            self.lock.prune(&|unit| self.plan.has_unit(&self.recipe, unit))?;
         }
         layout::write(&self.folder, layout::RECIPE, self.recipe.to_toml()?.as_bytes())?;
+        layout::write_json(&self.folder, layout::INPUTS, &self.plan.inputs)?;
         layout::write_json(&self.folder, layout::PLAN, &self.plan.parts)
     }
 
@@ -107,28 +109,11 @@ impl<'a> Run<'a> {
         if self.recipe.train.is_none() {
             return Err(Error::new("the recipe has no [train]").hint("`malmoi init` shows one"));
         }
-        if !self.shards_are_current()? {
-            return Err(Error::new(format!("the shards in {} are not current", self.folder.display())).hint("`malmoi build` makes them"));
+        if let Some(unit) = self.outdated()? {
+            return Err(Error::new(format!("the shards in {} are not current: {unit} is to do", self.folder.display()))
+                .hint("`malmoi build` makes them"));
         }
         self.all()
-    }
-
-    fn shards_are_current(&self) -> Result<bool> {
-        let tokenizer = self.plan.tokenizer(&self.recipe)?;
-        if !self.lock.is_current("dedup", &self.plan.dedup) || !self.lock.is_current("tokenizer", &tokenizer) {
-            return Ok(false);
-        }
-        for at in 0..self.plan.parts.len() {
-            if !self.lock.is_current(&self.unit("tokenize", at), &self.plan.tokenize(&self.folder, &self.recipe, at, &tokenizer)?) {
-                return Ok(false);
-            }
-        }
-        for unit in Unit::all(&self.recipe) {
-            if !self.lock.is_current(&unit.name(), &unit.fingerprint(&self.recipe, &tokenizer)?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// `malmoi stage`: one unit.
@@ -144,6 +129,7 @@ impl<'a> Run<'a> {
         if part.is_some() && !matches!(name, StageName::Clean | StageName::Tokenize) {
             return Err(Error::new("--part is for stages that work part by part: clean, tokenize"));
         }
+        self.check_inputs(name)?;
         self.begin()?;
         match name {
             StageName::Clean => self.clean(&parts),
@@ -181,7 +167,7 @@ impl<'a> Run<'a> {
             for_each(&todo, threads, &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
                 let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
-                self.lock.record(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;
+                self.lock.replace(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;
                 text.fetch_add(stats.input.bytes, Ordering::Relaxed);
                 self.ui.event("clean", &stats);
                 Ok(())
@@ -224,19 +210,12 @@ impl<'a> Run<'a> {
     }
 
     fn dedup(&self) -> Result<()> {
-        for (at, part) in self.plan.parts.iter().enumerate() {
-            if !self.lock.is_current(&self.unit("clean", at), &self.plan.clean[at]) {
-                return Err(
-                    Error::new(format!("part {} is not cleaned yet", part.name)).hint("run `malmoi stage clean` for every part first")
-                );
-            }
-        }
         let current = self.lock.is_current("dedup", &self.plan.dedup);
         self.timed("dedup", usize::from(!current), 1, |_| {
             // Once an output is touched the earlier ones must not count as current, whatever happens to this one.
-            self.lock.record("dedup", "", &[])?;
-            let (summary, files) = stage::dedup::dedup(&self.folder, &self.plan.parts, &self.recipe.dedup, &CANCEL, self.ui)?;
-            self.lock.record("dedup", &self.plan.dedup, &files)?;
+            self.lock.invalidate("dedup")?;
+            let (summary, files) = stage::dedup::dedup(&self.folder, &self.folder, &self.plan.parts, &self.recipe.dedup, &CANCEL, self.ui)?;
+            self.lock.replace("dedup", &self.plan.dedup, &files)?;
             self.ui.event("dedup", &summary);
             Ok(())
         })
@@ -249,10 +228,10 @@ impl<'a> Run<'a> {
         }
         let mut made = None;
         self.timed("tokenizer", 1, 1, |_| {
-            self.lock.record("tokenizer", "", &[])?; // as in `dedup`
+            self.lock.invalidate("tokenizer")?; // as in `dedup`
             let tokenizer = stage::tokenizer::make(&self.folder, &self.plan.parts, &self.recipe.tokenizer, &CANCEL, self.ui)?;
             let files = [format!("{}/{}", layout::TOKENIZER, tokenizer.file_name()), layout::END_TOKEN.to_owned()];
-            self.lock.record("tokenizer", &print, &files)?;
+            self.lock.replace("tokenizer", &print, &files)?;
             made = Some(tokenizer);
             Ok(())
         })?;
@@ -282,7 +261,7 @@ impl<'a> Run<'a> {
                 let part = &self.plan.parts[*at];
                 let source = &self.recipe.sources[part.source];
                 let (left, files) = encoder.tokenize(&self.folder, part, source, &CANCEL, &progress)?;
-                self.lock.record(&self.unit("tokenize", *at), unit, &files)?;
+                self.lock.replace(&self.unit("tokenize", *at), unit, &files)?;
                 if let Some(chat) = left.chat.filter(|chat| chat.cut > 0) {
                     self.ui.warn(format!(
                         "{}: in {} conversations a token would reach over the beginning or end of an answer; it is cut there, as in a prompt",
@@ -302,24 +281,17 @@ impl<'a> Run<'a> {
     }
 
     fn import(&self, tokenizer: &Tokenizer) -> Result<()> {
-        let units = Unit::all(&self.recipe);
+        let units = self.plan.imports(&self.recipe, &self.plan.tokenizer(&self.recipe)?)?;
         if units.is_empty() {
             return Ok(());
         }
-        let print = self.plan.tokenizer(&self.recipe)?;
-        let mut todo = Vec::new();
-        for unit in &units {
-            let fingerprint = unit.fingerprint(&self.recipe, &print)?;
-            if !self.lock.is_current(&unit.name(), &fingerprint) {
-                todo.push((unit, fingerprint));
-            }
-        }
+        let todo: Vec<_> = units.iter().filter(|(unit, print)| !self.lock.is_current(&unit.name(), print)).collect();
         let encoder = self.encoder(tokenizer, None);
         self.timed("import", todo.len(), units.len(), |text| {
             let progress = self.ui.progress("import", report::Unit::Bytes, todo.iter().map(|(unit, _)| unit.bytes()).sum());
             for_each(&todo, rayon::current_num_threads(), &CANCEL, |(unit, fingerprint)| {
                 let (left, files) = unit.run(&self.folder, &encoder, &CANCEL, &progress, self.ui)?;
-                self.lock.record(&unit.name(), fingerprint, &files)?;
+                self.lock.replace(&unit.name(), fingerprint, &files)?;
                 text.fetch_add(left.encoded.bytes, Ordering::Relaxed);
                 self.ui.event("import", &left);
                 Ok(())

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::cli::SampleArgs;
 use crate::error::{Error, Result};
+use crate::fate::Fates;
 use crate::inspect::{ID, excerpt};
-use crate::record::{Duplicate, Kept, Passages, Rejected, Trimmed, stands_in};
+use crate::record::{Kept, Passages, Rejected, Trimmed, stands_in};
 use crate::report::{Ui, grouped};
 use crate::table::{Pick, each_row};
 use crate::{layout, recipe};
@@ -75,15 +76,15 @@ pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
         if args.bucket.as_deref().is_some_and(|wanted| wanted != bucket) {
             continue;
         }
-        let duplicates = duplicates(folder, part)?;
+        let fates = Fates::of(folder, &part.name)?;
         let shortened = shortened(folder, part)?;
         each_row(folder, part, &[], &mut |row| {
-            let group = match (row.outcome, row.rule, duplicates.get(&row.row)) {
+            let group = match (row.outcome, row.rule, fates.dropped(row.row)) {
                 ("kept", _, None) => match shortened.get(&row.row) {
                     Some(lost) => Group::Shortened(lost.rule().to_owned()),
                     None => Group::Kept(bucket.to_owned()),
                 },
-                ("kept", _, Some(duplicate)) => Group::Dropped(format!("dedup/{}", duplicate.kind)),
+                ("kept", _, Some(rule)) => Group::Dropped(rule),
                 (_, Some(rule), _) => Group::Dropped(rule.to_owned()),
                 (outcome, ..) => Group::Dropped(outcome.to_owned()),
             };
@@ -116,11 +117,6 @@ fn matches(rule: &str, reason: &str) -> bool {
     let (family, metric) = rule.split_once('/').unwrap_or((rule, ""));
     let filter = filters::filter_of_rule(rule).unwrap_or(family);
     rule == reason || family == reason || filter == reason || reason.split_once('/').is_some_and(|asked| asked == (filter, metric))
-}
-
-/// Duplicates of a part by row; none before deduplication.
-fn duplicates(folder: &Path, part: &Part) -> Result<BTreeMap<u64, Duplicate>> {
-    by_row(&folder.join(layout::duplicates(&part.name)), |duplicate: &Duplicate| duplicate.row)
 }
 
 /// A ledger of deduplication by row; empty where there is none.
@@ -186,7 +182,7 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
         if here.is_empty() {
             continue;
         }
-        let duplicates = duplicates(folder, part)?;
+        let fates = Fates::of(folder, &part.name)?;
         let shortened = shortened(folder, part)?;
         let mut found = |row: u64, why: Option<String>, head: String, text: &str, record: serde_json::Result<Value>| {
             let Some(group) = here.get(&row) else { return };
@@ -197,8 +193,8 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
         let is_wanted = |row: u64| here.contains_key(&row);
         read::<Kept>(folder, &layout::documents(&part.name), &mut |kept| {
             if is_wanted(kept.row) {
-                let why = duplicates
-                    .get(&kept.row)
+                let why = fates
+                    .duplicate(kept.row)
                     .map(|duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of))
                     .or_else(|| shortened.get(&kept.row).map(|lost| lost.told(&kept)));
                 found(

@@ -60,6 +60,15 @@ fn lines_are_left_out_of_the_shards_and_stay_in_the_documents() {
     assert!(done(corpus.path(), &["card", "out/old"]).stdout.contains("`dedup/lines`"));
     let why = done(corpus.path(), &["explain", "--doc", "old-5", "--run", "out/old"]).stdout;
     assert!(why.contains("lost       2 lines") && why.contains("저작권법"), "{why}");
+    // A document of which nothing is left is nowhere among those that stayed.
+    let why = done(corpus.path(), &["explain", "--doc", "old-frame", "--run", "out/old"]).stdout;
+    assert!(why.starts_with("old-frame: dropped by dedup/lines: nothing is left of it\n"), "{why}");
+    let dropped = done(corpus.path(), &["sample", "out/old", "--dropped"]).stdout;
+    assert!(dropped.contains("dedup/lines: 1 of 1 documents\n  old-frame  "), "{dropped}");
+    let both = done(corpus.path(), &["sample", "out/old", "--reason", "dedup/lines", "-k", "99"]).stdout;
+    let (shortened, dropped) = both.split_once("\ndedup/lines: 1 of 1 documents\n").unwrap();
+    assert!(shortened.contains("shortened by dedup/lines: 39 of 39 documents") && !shortened.contains("old-frame"), "{both}");
+    assert!(dropped.starts_with("  old-frame  "), "{both}");
 
     // Threads and the cut into parts decide nothing.
     done(corpus.path(), &["build", "old.toml", "--jobs", "4", "--set", "output=out/four"]);
@@ -74,6 +83,8 @@ fn lines_are_left_out_of_the_shards_and_stay_in_the_documents() {
 
     // Without `lines` they are in the shards again.
     done(corpus.path(), &["build", "old.toml", "--set", "dedup={ url = true, minhash = {} }"]);
+    let compared = done(corpus.path(), &["report", "out/old", "--against", "out/four"]).stdout;
+    assert!(compared.contains("dedup/lines → kept: 1\n  old-frame  "), "{compared}");
     assert!(!run.join("lines").exists());
     assert!(done(corpus.path(), &["audit", "out/old"]).stdout.contains(" 0 faults"));
 }
@@ -114,7 +125,9 @@ fn passages_are_left_out_of_the_shards_and_stay_in_the_documents() {
     assert!(why.contains(&format!("words stand in {of} too (part ")), "{why}");
     let sample = done(corpus.path(), &["sample", "out/old", "--reason", "dedup/substrings", "-k", "9"]).stdout;
     assert!(
-        sample.starts_with("shortened by dedup/substrings: 3 of 3 documents") && sample.contains(&format!("stand in {of} too")),
+        sample.starts_with("shortened by dedup/substrings: 2 of 2 documents")
+            && sample.contains("\ndedup/substrings: 1 of 1 documents\n  page-0")
+            && sample.contains(&format!("stand in {of} too")),
         "{sample}"
     );
     assert!(!done(corpus.path(), &["sample", "out/old", "--dropped"]).stdout.contains("shortened by"));
@@ -176,7 +189,7 @@ fn documents_go_out_as_they_are_trained_on() {
         gone.iter().find(|line| line["id"] == id).map(|line| (line["outcome"].clone(), line["rule"].clone(), line["of"].clone()))
     };
     assert_eq!(told("old-again"), Some((json!("duplicate"), json!("dedup/url"), json!("old-7"))));
-    assert_eq!(told("old-frame"), Some((json!("duplicate"), json!("dedup/emptied"), json!(null))));
+    assert_eq!(told("old-frame"), Some((json!("duplicate"), json!("dedup/lines"), json!(null))));
     assert_eq!(kept.len() + gone.len(), 42 + 12);
 
     // The same in Parquet, and again the same bytes.

@@ -72,10 +72,13 @@ fn exported_shards_are_imported_again() {
         let exported = done(folder, &["shards", "export", "out/run", &format!("out/{layout}"), "--to", layout]);
         let written: Vec<PathBuf> = exported.stdout.lines().map(PathBuf::from).collect();
         assert!(written.iter().all(|file| folder.join(file).exists()), "{written:?}");
-        // Again: the same bytes.
+        // Again: the same bytes, and never beside those of an earlier export.
         let before = files(&out, &|_| true);
-        done(folder, &["shards", "export", "out/run", &format!("out/{layout}"), "--to", layout, "--jobs", "1"]);
+        let refused = call(folder, &["shards", "export", "out/run", &format!("out/{layout}"), "--to", "llm-c"]);
+        assert!(refused.code == 2 && refused.stderr.contains("is not empty"), "{}", refused.stderr);
         assert_eq!(files(&out, &|_| true), before);
+        done(folder, &["shards", "export", "out/run", &format!("out/{layout}-again"), "--to", layout, "--jobs", "1"]);
+        assert_eq!(files(&corpus.out(&format!("{layout}-again")), &|_| true), before);
 
         let imported = format!("out/{layout}-run");
         let named = tokens(&out, ending);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
 mod adapters;
+mod audit;
 mod contamination;
 mod corpus;
 mod crash;

@@ -58,6 +58,18 @@ fn planted_documents_meet_their_fate_and_explain_says_why() {
 }
 
 #[test]
+fn explain_tells_of_every_document_with_the_id() {
+    let corpus = Corpus::new();
+    let path = corpus.path().join("data/ko.jsonl");
+    let twice = std::fs::read_to_string(&path).unwrap() + &crate::corpus::jsonl("ko-1", &crate::corpus::korean(500));
+    std::fs::write(&path, twice + &crate::corpus::jsonl("ko-1", "짧다") + &crate::corpus::jsonl("ko-1", "더 짧다")).unwrap();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let why = done(corpus.path(), &["explain", "--doc", "ko-1", "--run", "out/run"]).stdout;
+    assert_eq!((why.matches("ko-1: kept").count(), why.matches("ko-1: dropped by length").count()), (2, 2), "{why}");
+    assert!(["row 1\n", "row 124\n", "row 125\n", "row 126\n"].iter().all(|row| why.contains(row)), "{why}");
+}
+
+#[test]
 fn a_changed_filter_redoes_what_depends_on_it_and_nothing_else() {
     let corpus = Corpus::new();
     done(corpus.path(), &["build", "recipe.toml"]);
@@ -93,6 +105,38 @@ fn stage_by_stage_gives_what_a_run_gives() {
     for (name, bytes) in &whole {
         assert!(staged[name] == *bytes, "{name} differs");
     }
+}
+
+/// A stage does not take what another recipe left for its input, and changes nothing when it refuses.
+#[test]
+fn a_stage_refuses_inputs_that_are_not_of_its_recipe() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let run = corpus.out("run");
+    let recipe = std::fs::read(run.join("recipe.toml")).unwrap();
+    let other = ["recipe.toml", "--set", "filters.1.length.min-chars=560"];
+    let refused = |stage: &str, why: &str, hint: &str| {
+        let outcome = call(corpus.path(), &[["stage", stage].as_slice(), &other].concat());
+        assert!(outcome.code == 2 && outcome.stderr.contains(why) && outcome.stderr.contains(hint), "{stage}: {}", outcome.stderr);
+    };
+    for stage in ["dedup", "tokenizer", "tokenize"] {
+        refused(stage, "is not cleaned yet by this recipe", "malmoi stage clean");
+    }
+    refused("import", "there is no tokenizer of this recipe", "malmoi stage tokenizer");
+    refused("mix", "dedup is not done yet by this recipe", "malmoi plan");
+    assert_eq!(std::fs::read(run.join("recipe.toml")).unwrap(), recipe);
+    done(corpus.path(), &[["stage", "clean"].as_slice(), &other].concat());
+    for stage in ["tokenizer", "tokenize"] {
+        refused(stage, "are not deduplicated yet by this recipe", "malmoi stage dedup");
+    }
+    done(corpus.path(), &[["stage", "dedup"].as_slice(), &other].concat());
+    refused("tokenize", "there is no tokenizer of this recipe", "malmoi stage tokenizer");
+    done(corpus.path(), &[["stage", "tokenizer"].as_slice(), &other].concat());
+    refused("mix", "tokenize ko-00000 is not done yet", "malmoi plan");
+    // The run that follows makes the rest, and what it makes is sound.
+    done(corpus.path(), &[["build"].as_slice(), &other].concat());
+    done(corpus.path(), &["audit", "out/run", "--deep"]);
+    assert!(done(corpus.path(), &["build", "recipe.toml"]).stderr.contains("tokenize: 3 done"));
 }
 
 #[test]

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::code_shape::{Shape, is_generated, visible_chars};
 use crate::judge::Judge;
 use crate::metrics::ratio;
-use crate::rules::Effect;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// A set of limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,13 @@ struct Limits {
     data_chars: [f64; 2],
     generated: bool,
     xml: bool,
+}
+
+impl Limits {
+    /// Whether something besides the limits that all languages have can drop a document.
+    fn drops_otherwise(&self) -> bool {
+        self.generated || self.xml || self.visible != 0.0 || self.visible_chars != 0.0 || self.data_chars != [0.0, 0.0]
+    }
 }
 
 impl CodePreset {
@@ -180,8 +187,27 @@ impl Options for CodeQualityConfig {
         crate::spec::in_order::<Self>(("min-data-chars", low), ("max-data-chars", high))
     }
 
+    fn rules(&self) -> Vec<Rule> {
+        let limits = self.limits();
+        // What depends on the language, or is no limit, comes after these and is not told by a metric.
+        if limits.drops_otherwise() {
+            return Vec::new();
+        }
+        let Limits { max_line, mean_line, alnum, alpha, alpha_per_piece, encoded, encoded_run, .. } = limits;
+        let on = |limit: f64| Some(limit).filter(|limit| *limit != 0.0);
+        vec![
+            Rule::exact("max-line-length", "max-line-length", "code/max-line-length", Sign::Above, on(max_line)),
+            Rule::share("max-mean-line-length", "mean-line-length", "code/mean-line-length", Sign::Above, on(mean_line)),
+            Rule::share("min-alnum-chars", "alnum-chars", "code/alnum-chars", Sign::Below, on(alnum)),
+            Rule::share("min-alpha-chars", "alpha-chars", "code/alpha-chars", Sign::Below, on(alpha)),
+            Rule::share("min-alpha-per-piece", "alpha-per-piece", "code/alpha-per-piece", Sign::Below, on(alpha_per_piece)),
+            Rule::share("max-encoded-chars", "encoded-chars", "code/encoded-chars", Sign::Above, on(encoded)),
+            Rule::exact("max-encoded-run", "encoded-run", "code/encoded-run", Sign::Above, on(encoded_run)),
+        ]
+    }
+
     fn effect(&self) -> Effect {
-        Effect { drops: true, rewrites: false }
+        Effect { drops: self.limits().drops_otherwise(), rewrites: false }
     }
 
     fn build(&self) -> Box<dyn Filter> {

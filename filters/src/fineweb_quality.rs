@@ -7,10 +7,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::chars::{is_space, is_terminal};
 use crate::judge::Judge;
 use crate::metrics::ratio;
-use crate::rules::Effect;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError, in_range};
 use crate::table::Table;
-use crate::{Filter, Metrics, Segmentation, Verdict};
+use crate::{Filter, Metrics, Segmentation, Sign, Verdict};
 
 /// A set of thresholds and the words they were fitted to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,18 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+impl FinewebQualityConfig {
+    fn limits(&self) -> Limits {
+        let preset = self.preset.limits();
+        Limits {
+            line_punctuation: self.min_line_punctuation.unwrap_or(preset.line_punctuation),
+            short_lines: self.max_short_lines.unwrap_or(preset.short_lines),
+            repeated_line_chars: self.max_repeated_line_chars.unwrap_or(preset.repeated_line_chars),
+            newlines: self.max_newline_ratio.unwrap_or(preset.newlines),
+        }
+    }
+}
+
 impl Options for FinewebQualityConfig {
     const NAME: &'static str = "fineweb-quality";
 
@@ -121,15 +133,23 @@ impl Options for FinewebQualityConfig {
         Effect { drops: true, rewrites: false }
     }
 
+    fn rules(&self) -> Vec<Rule> {
+        let Limits { line_punctuation, short_lines, repeated_line_chars, newlines } = self.limits();
+        let on = |limit: f64| Some(limit).filter(|limit| *limit != 0.0);
+        let below = |option, metric, rule, limit| Rule::share(option, metric, rule, Sign::Below, on(limit));
+        let above = |option, metric, rule, limit| Rule::share(option, metric, rule, Sign::Above, on(limit));
+        let punctuation = below("min-line-punctuation", "line-punctuation", "fineweb/line-punctuation", line_punctuation);
+        vec![
+            Rule { zero_passes: self.allow_no_punctuation, ..punctuation },
+            above("max-short-lines", "short-lines", "fineweb/short-lines", short_lines),
+            above("max-repeated-line-chars", "repeated-line-chars", "fineweb/repeated-line-chars", repeated_line_chars),
+            above("max-newline-ratio", "newline-ratio", "fineweb/newline-ratio", newlines),
+        ]
+    }
+
     fn build(&self) -> Box<dyn Filter> {
-        let preset = self.preset.limits();
         Box::new(FinewebQuality {
-            limits: Limits {
-                line_punctuation: self.min_line_punctuation.unwrap_or(preset.line_punctuation),
-                short_lines: self.max_short_lines.unwrap_or(preset.short_lines),
-                repeated_line_chars: self.max_repeated_line_chars.unwrap_or(preset.repeated_line_chars),
-                newlines: self.max_newline_ratio.unwrap_or(preset.newlines),
-            },
+            limits: self.limits(),
             words: self.words.unwrap_or(self.preset.words()),
             allow_no_punctuation: self.allow_no_punctuation,
             terminals: self.terminal_characters.as_ref().map(|listed| listed.chars().collect()),

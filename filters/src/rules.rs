@@ -61,7 +61,7 @@ mod tests {
     use crate::{Chain, FilterSpec, Verdict};
 
     /// Settings under which every rule of a filter is on.
-    const ON: [&str; 9] = [
+    const ON: [&str; 11] = [
         "encoding = { max-share = 0.02 }",
         "normalize = {}",
         "length = { min-chars = 10, max-chars = 400, min-words = 3, max-words = 60 }",
@@ -69,11 +69,13 @@ mod tests {
         "hangul-ratio = { min = 0.2, max = 0.9 }",
         "gopher-quality = { min-words = 4, max-words = 40 }",
         "gopher-repetition = {}",
+        "fineweb-quality = {}",
+        "code-quality = { min-alpha-chars = 0.3, max-encoded-chars = 0.2, max-encoded-run = 60, max-line-length = 90 }",
         "profanity = { max-hits = 1, max-score = 0.1 }",
         "spam = { max-hits = 1, max-score = 0.1 }",
     ];
 
-    const TEXTS: [&str; 12] = [
+    const TEXTS: [&str; 14] = [
         "",
         "짧다",
         "오늘은 날씨가 맑아서 공원에 갔다. 내일은 비가 온다고 한다.",
@@ -86,6 +88,8 @@ mod tests {
         "씨발 병신 카지노 바카라 토토 추천",
         "one two three four five six seven one two three four five six seven one two three four five six seven",
         "12 34 56 78 90 !! ?? ..",
+        "one line that ends in a full stop and has more than thirty characters.\nanother one that has as many and ends so too.",
+        "let data = \"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\";",
     ];
 
     #[test]
@@ -147,5 +151,7 @@ mod tests {
         assert!(!may_drop("pii = {}") && !may_drop("spam = {}") && !may_drop("profanity = {}") && !may_drop("secrets = {}"));
         assert!(may_drop("pii = { card = 'drop' }") && may_drop("spam = { max-hits = 3 }") && may_drop("normalize = {}"));
         assert!(may_drop("language = { keep = ['ko'], min-confidence = 0 }"));
+        let off = "max-line-length = 0, max-mean-line-length = 0, min-alnum-chars = 0, min-alpha-per-piece = 0";
+        assert!(!may_drop(&format!("code-quality = {{ {off} }}")) && may_drop(&format!("code-quality = {{ {off}, xml = true }}")));
     }
 }

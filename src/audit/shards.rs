@@ -8,9 +8,10 @@ use shards::{ChatEncoder, Judged, ShardEntry, ShardReader, Split, Tokenizer};
 use super::ledger::{Ledger, Totals};
 use crate::chat;
 use crate::error::Result;
+use crate::recipe::Recipe;
 use crate::record::KeptText;
 use crate::stage;
-use crate::stage::tokenize::{PartShards, Unique};
+use crate::stage::tokenize::{PartShards, Unique, split};
 
 /// Without `--deep`, every this many documents of a part are encoded again and compared.
 const SAMPLE_EVERY: usize = 97;
@@ -43,8 +44,10 @@ impl Texts<'_> {
 
 /// The encoded documents of a part against its shards: checksums, ids, bytes, and (all or a
 /// sample of) the tokens.
+#[allow(clippy::too_many_arguments, reason = "what is audited, how, and where it is written down")]
 pub(super) fn shards_ledger(
     folder: &Path,
+    recipe: &Recipe,
     name: &str,
     left: &PartShards,
     texts: Texts<'_>,
@@ -53,7 +56,7 @@ pub(super) fn shards_ledger(
     ledger: &mut Ledger<'_>,
 ) -> Result<()> {
     let mut readers = Vec::new();
-    let mut learned = 0;
+    let (mut learned, mut misplaced) = (0, 0u64);
     for shard in &left.shards {
         let reader = shard_ledger(folder, shard, totals, ledger)?;
         ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &left.chat.is_some());
@@ -68,7 +71,7 @@ pub(super) fn shards_ledger(
         let document = document?;
         // Each shard holds its documents in row order: the next one of exactly one shard matches.
         let mut matched = false;
-        for (reader, next, tokens) in &mut readers {
+        for ((reader, next, tokens), shard) in readers.iter_mut().zip(&left.shards) {
             if *next >= reader.len() {
                 continue;
             }
@@ -77,6 +80,7 @@ pub(super) fn shards_ledger(
                 *next += 1;
                 *tokens += encoded.tokens.end - encoded.tokens.start;
                 matched = true;
+                misplaced += u64::from(shard.split != split(&document.id, recipe.seed, recipe.held_out));
                 if (deep || index % SAMPLE_EVERY == 0)
                     && let Some((again, spans, judged)) = texts.encode(&document)?
                 {
@@ -98,6 +102,7 @@ pub(super) fn shards_ledger(
         }
         ledger.check(matched, || format!("{name}: document `{}` is in no shard at its place", document.id));
     }
+    ledger.check(misplaced == 0, || format!("{name}: {misplaced} documents are held out or trained on otherwise than the recipe says"));
     for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
         ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
         ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());
@@ -121,6 +126,7 @@ fn shard_ledger(folder: &Path, shard: &ShardEntry, totals: &mut Totals, ledger: 
 /// The shards of an imported file: checksums and counts, with `--deep` also every token of the file.
 pub(super) fn import_ledger(
     folder: &Path,
+    recipe: &Recipe,
     unit: &stage::import::Unit<'_>,
     tokenizer: Option<&Tokenizer>,
     deep: bool,
@@ -128,15 +134,21 @@ pub(super) fn import_ledger(
     ledger: &mut Ledger<'_>,
 ) -> Result<()> {
     let left = unit.left(folder)?;
-    let mut documents = 0;
+    let (mut documents, mut misplaced) = (0, 0u64);
     for shard in &left.shards {
         let reader = shard_ledger(folder, shard, totals, ledger)?;
         documents += reader.len();
+        for document in 0..reader.len() {
+            misplaced += u64::from(shard.split != split(reader.document(document)?.id, recipe.seed, recipe.held_out));
+        }
         // The file may be gone; what it was is on record.
         if unit.path().exists() {
             ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &unit.has_loss());
         }
     }
+    ledger.check(misplaced == 0, || {
+        format!("{}: {misplaced} documents are held out or trained on otherwise than the recipe says", unit.name())
+    });
     ledger.equal(&format!("{}: documents", unit.name()), &documents, &left.encoded.documents);
     totals.imported.merge(left.encoded);
     if let (true, Some(tokenizer)) = (deep, tokenizer) {

@@ -10,6 +10,7 @@ use super::ledger::{Ledger, Totals};
 use crate::error::{Context, Error, Result};
 use crate::lock::Snapshot;
 use crate::recipe::Recipe;
+use crate::stage::train::Facts;
 use crate::{layout, stage};
 
 /// The manifest, the mixture and the training curve against the shards.
@@ -40,12 +41,24 @@ pub(super) fn token_ledger(
         StreamConfig { seq_len: train.sequence_length, batch: train.batch, seed: recipe.seed },
     )?;
     let account = stream.account(0..stream.steps())?;
-    for (bucket, drawn) in plan.buckets.iter().filter(|bucket| bucket.windows > 0).zip(&account.buckets) {
+    ledger.equal("stream: buckets", &account.buckets.len(), &plan.buckets.len());
+    for (bucket, drawn) in plan.buckets.iter().zip(&account.buckets) {
         ledger.equal("stream: windows drawn of a bucket", &(&drawn.bucket, drawn.windows), &(&bucket.bucket, bucket.windows));
     }
     let path = folder.join(layout::METRICS);
+    let root = folder.join(layout::CHECKPOINTS);
+    let checkpoints = Checkpoint::all(&root).map_err(Error::new)?;
+    let journal = Snapshot::read(folder)?;
+    // The weights it started from may be gone by now; what they were is on record.
+    let facts: Option<Facts> = folder.join(layout::TRAINING).exists().then(|| layout::read_json(folder, layout::TRAINING)).transpose()?;
     if !path.exists() {
-        ledger.ui.say("training has not begun: its part of the ledger was not checked");
+        // Facts alone are what a training leaves that was killed before its first step.
+        let unit = facts.map(|facts| stage::train::unit(recipe, &manifest, &plan, facts.start())).transpose()?;
+        let begun = !checkpoints.is_empty() || journal.finished_as("train", unit.as_deref());
+        ledger.check(!begun, || format!("training has begun, but {} is not there", layout::METRICS));
+        if !begun {
+            ledger.ui.say("training has not begun: its part of the ledger was not checked");
+        }
         return Ok(());
     }
     let text = layout::read_lines(&path)?;
@@ -77,13 +90,29 @@ pub(super) fn token_ledger(
     } else {
         ledger.ui.say(format!("training stands at step {steps} of {}", stream.steps()));
     }
-    let journal = Snapshot::read(folder)?;
-    // The weights it started from may be gone by now; what they were is on record.
-    let facts: stage::train::Facts = layout::read_json(folder, layout::TRAINING)?;
-    let changed = journal.changed_files("train", &stage::train::unit(recipe, &manifest, &plan, facts.start())?);
-    ledger.check(changed.is_empty(), || format!("training is finished, but not as it was left: {}", changed.join(", ")));
-    if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(Error::new)? {
-        ledger.take(Checkpoint::open(&checkpoint).and_then(|checkpoint| checkpoint.verify()));
+    let facts = facts.ok_or_else(|| Error::new(format!("training has begun, but {} is not there", layout::TRAINING)))?;
+    ledger.equal(&format!("{}: steps", layout::TRAINING), &facts.steps, &stream.steps());
+    if let Some(stopped) = facts.stopped {
+        ledger.equal(&format!("{}: step at which training stopped", layout::TRAINING), &stopped, &steps);
+    }
+    if steps == stream.steps() || facts.is_finished() {
+        ledger.checks += 1;
+        let unit = stage::train::unit(recipe, &manifest, &plan, facts.start())?;
+        journal.faults("train", &unit).into_iter().for_each(|fault| ledger.fault(fault));
+    }
+    let identity = stage::train::identity(recipe, &manifest, &plan, facts.start())?;
+    ledger
+        .check(steps == 0 || !checkpoints.is_empty() || !facts.is_finished(), || "training is finished, but has no checkpoint".to_owned());
+    for (step, folder) in checkpoints {
+        let Some(checkpoint) = ledger.take(Checkpoint::open(&folder)) else { continue };
+        ledger.take(checkpoint.verify());
+        let state = checkpoint.state();
+        ledger.check(state.fingerprint == identity, || {
+            format!("{}: is a checkpoint of another training than the recipe's", folder.display())
+        });
+        ledger.check(state.position.step == step && step <= steps, || {
+            format!("{}: holds step {}, and {} has {steps}", folder.display(), state.position.step, layout::METRICS)
+        });
     }
     Ok(())
 }

@@ -7,14 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use corpora::{JsonlReader, Part};
+use corpora::Part;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::Result;
-use crate::layout;
+use crate::fate::Fates;
 use crate::recipe::Recipe;
-use crate::record::Duplicate;
 use crate::table::each_row;
 
 /// Records of both runs that one pass holds.
@@ -93,16 +92,15 @@ fn records(side: &Side<'_>, pass: u64, passes: u64) -> Result<Records> {
     let mut records = Records::new();
     for part in side.parts {
         let source = side.recipe.sources.get(part.source).map_or("", |source| source.name.as_str());
-        let duplicates = duplicates(side.folder, part)?;
+        let fates = Fates::of(side.folder, &part.name)?;
         each_row(side.folder, part, &[], &mut |row| {
             let share = xxh3_64(row.id.as_bytes()) % passes;
             if row.outcome == "unreadable" || share != pass {
                 return Ok(());
             }
-            let fate = match (row.rule, duplicates.get(&row.row)) {
-                (Some(rule), _) => Fate { outcome: rule.to_owned(), value: row.value, threshold: row.threshold },
-                (None, Some(kind)) => Fate::new(&format!("dedup/{kind}")),
-                (None, None) => Fate::new("kept"),
+            let fate = match row.rule {
+                Some(rule) => Fate { outcome: rule.to_owned(), value: row.value, threshold: row.threshold },
+                None => Fate::new(fates.dropped(row.row).as_deref().unwrap_or("kept")),
             };
             records.entry((source.to_owned(), row.id.to_owned())).or_default().push(fate);
             Ok(())
@@ -111,21 +109,12 @@ fn records(side: &Side<'_>, pass: u64, passes: u64) -> Result<Records> {
     Ok(records)
 }
 
-/// Kind of duplicate by row; empty before deduplication.
-fn duplicates(folder: &Path, part: &Part) -> Result<BTreeMap<u64, String>> {
-    let path = folder.join(layout::duplicates(&part.name));
-    if !path.exists() {
-        return Ok(BTreeMap::new());
-    }
-    let lines = JsonlReader::<Duplicate>::open(&path)?;
-    Ok(lines.map(|line| line.map(|line| (line.row, line.kind.to_string()))).collect::<Result<_, _>>()?)
-}
-
 #[cfg(test)]
 mod tests {
     use corpora::table::{Outcome, StatsRow, StatsWriter};
 
     use super::*;
+    use crate::layout;
 
     /// A run of one source with these ids in each part; those that end in `!` were dropped.
     fn run(folder: &Path, parts: &[&[String]]) -> (Recipe, Vec<Part>) {

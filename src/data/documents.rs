@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::cli::DocumentFormat;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::fate::Fates;
 use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Duplicate, Kept, Rejected};
@@ -71,10 +72,7 @@ pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped:
         return Err(Error::new(format!("{} is not deduplicated: which documents stay is not known yet", run.display()))
             .hint("`malmoi build` on its recipe does that"));
     }
-    if std::fs::read_dir(out).is_ok_and(|mut files| files.next().is_some()) {
-        return Err(Error::new(format!("{} is not empty", out.display())).hint("choose another folder, or remove what is in it"));
-    }
-    std::fs::create_dir_all(out).context(|| format!("cannot create {}", out.display()))?;
+    layout::create_empty(out)?;
     let metrics = metrics(run, &parts)?;
     let clusters = clusters(run, &parts)?;
     let written = parts.par_iter().map(|part| {
@@ -128,7 +126,7 @@ fn read<T: DeserializeOwned>(run: &Path, file: &str) -> Result<JsonlReader<T>> {
 /// The documents of a part that stayed, or those that did not, in the order of their rows.
 fn each(run: &Path, part: &Part, clusters: &Clusters, dropped: bool, take: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
     let mut left = Unique::open(run, &part.name)?.peekable();
-    let mut duplicates = read::<Duplicate>(run, &layout::duplicates(&part.name))?.peekable();
+    let fates = Fates::of(run, &part.name)?;
     let mut rejects = read::<Rejected>(run, &layout::rejects(&part.name))?.peekable();
     for kept in read::<Kept>(run, &layout::documents(&part.name))? {
         let kept = kept?;
@@ -137,16 +135,15 @@ fn each(run: &Path, part: &Part, clusters: &Clusters, dropped: bool, take: &mut 
                 rejected_row(part, rejected?).map_or(Ok(()), &mut *take)?;
             }
         }
-        let duplicate = duplicates.next_if(|line| line.as_ref().map_or(true, |line| line.row == kept.row)).transpose()?;
+        let duplicate = fates.duplicate(kept.row);
         let stayed = left.next_if(|line| line.as_ref().map_or(true, |line| line.row == kept.row)).transpose()?;
         if dropped == stayed.is_some() {
             continue;
         }
-        let cluster = match &duplicate {
+        let cluster = match duplicate {
             Some(duplicate) => duplicate.cluster,
             None => clusters.get(&(part.name.clone(), kept.row)).copied().unwrap_or(1),
         };
-        let emptied = if duplicate.is_none() && stayed.is_none() { Some("dedup/emptied".to_owned()) } else { None };
         take(Row {
             id: kept.id,
             text: stayed.map_or(kept.text, |stayed| stayed.text),
@@ -158,10 +155,10 @@ fn each(run: &Path, part: &Part, clusters: &Clusters, dropped: bool, take: &mut 
             part: part.name.clone(),
             row: kept.row,
             outcome: if dropped { "duplicate" } else { "kept" },
-            rule: duplicate.as_ref().map(|duplicate| format!("dedup/{}", duplicate.kind)).or(emptied),
-            value: duplicate.as_ref().map(|duplicate| f64::from(duplicate.similarity)),
+            rule: fates.dropped(kept.row),
+            value: duplicate.map(|duplicate| f64::from(duplicate.similarity)),
             threshold: None,
-            of: duplicate.map(|duplicate| duplicate.of),
+            of: duplicate.map(|duplicate| duplicate.of.clone()),
             cluster,
             meta: kept.meta,
             metrics: kept.metrics,

@@ -16,13 +16,21 @@ use crate::report::{Ui, Unit};
 /// The unit of this stage in the journal.
 const DEDUP: &str = "dedup";
 
-/// Finds duplicates over all parts; gives the summary and the files written.
-pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel: &AtomicBool, ui: &Ui) -> Result<(Summary, Vec<String>)> {
-    let mut signatures = signatures(folder, parts, None);
+/// Finds duplicates over all parts of the run `from`; gives the summary and the files written to `to`, which is the
+/// run itself but for an audit.
+pub(crate) fn dedup(
+    from: &Path,
+    to: &Path,
+    parts: &[Part],
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+    ui: &Ui,
+) -> Result<(Summary, Vec<String>)> {
+    let mut signatures = signatures(from, parts, None);
     signatures.extend(against(config)?);
-    let shuffle = folder.join(layout::SHUFFLE);
-    let out = layout::prepare(folder, layout::DEDUP)?;
-    let out = out.parent().unwrap_or(folder);
+    let shuffle = to.join(layout::SHUFFLE);
+    let out = layout::prepare(to, layout::DEDUP)?;
+    let out = out.parent().unwrap_or(to);
     let progress = ui.progress("dedup", Unit::Tasks, 0);
     let heard = |done, total| {
         progress.set_total(total);
@@ -30,11 +38,11 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
     };
     let mut summary = dedup::run(&signatures, &shuffle, out, config, cancel, &heard).map_err(told)?;
     let mut files: Vec<String> = parts.iter().map(|part| layout::duplicates(&part.name)).collect();
-    let (lines, substrings) = (folder.join(layout::LINES), folder.join(layout::SUBSTRINGS));
+    let (lines, substrings) = (to.join(layout::LINES), to.join(layout::SUBSTRINGS));
     // Of an earlier recipe: documents would still lose these.
     remove(&substrings)?;
     if config.lines.is_some() {
-        let texts = |part: &PartSignatures| plain(Unique::untrimmed(folder, &part.name));
+        let texts = |part: &PartSignatures| plain(Unique::untrimmed(from, &part.name));
         dedup::run_lines(&signatures, &texts, &shuffle, &lines, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::trimmed(&part.name)));
     } else {
@@ -44,14 +52,14 @@ pub(crate) fn dedup(folder: &Path, parts: &[Part], config: &DedupConfig, cancel:
         let texts = |part: &PartSignatures| match &part.run {
             // What is left of it.
             Some(run) => plain(Unique::open(Path::new(run), &part.name)),
-            None => plain(Unique::trimmed(folder, &part.name)),
+            None => plain(Unique::trimmed(from, &part.name)),
         };
         dedup::run_substrings(&signatures, &texts, &shuffle, &substrings, config, cancel, &mut summary, &heard).map_err(told)?;
         files.extend(parts.iter().map(|part| layout::passages(&part.name)));
     }
     // The shuffle is as large as the signatures and of no use to anyone afterwards.
     remove(&shuffle)?;
-    layout::write_json(folder, layout::DEDUP, &summary)?;
+    layout::write_json(to, layout::DEDUP, &summary)?;
     files.push(layout::DEDUP.to_owned());
     Ok((summary, files))
 }

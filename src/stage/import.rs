@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shards::{ShardEntry, ShardMeta, ShardReader, ShardWriter, TokenizedDocument, Tokenizer};
 
 use super::tokenize::{Encoder, PartShards, SPLITS};
@@ -72,11 +72,10 @@ impl<'a> Unit<'a> {
         layout::read_json(folder, &layout::shard_info(&self.import.bucket, &self.import.part(self.index)))
     }
 
-    /// Its files' identities, and every setting that its shards depend on.
-    pub(crate) fn fingerprint(&self, recipe: &Recipe, tokenizer: &str) -> Result<Fingerprint> {
-        let Import { name, bucket, token_bytes, .. } = self.import;
-        let layout = self.import.layout_of(self.path());
-        let files = layout.map(|layout| layout.files(self.path())).unwrap_or_default();
+    /// What tells one state of its files from another without reading them.
+    pub(crate) fn identities(&self) -> Result<Vec<Value>> {
+        let name = &self.import.name;
+        let files = self.import.layout_of(self.path()).map(|layout| layout.files(self.path())).unwrap_or_default();
         if !files.iter().any(|file| file == self.path()) {
             return Err(Error::new(format!("import `{name}`: cannot find {}", self.path().display())));
         }
@@ -87,8 +86,15 @@ impl<'a> Unit<'a> {
             let since = modified.duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos());
             identities.push(json!({ "path": file, "bytes": length, "modified-ns": u64::try_from(since).unwrap_or(u64::MAX) }));
         }
+        Ok(identities)
+    }
+
+    /// The identities of its files, and every setting that its shards depend on.
+    pub(crate) fn fingerprint(&self, recipe: &Recipe, tokenizer: &str, files: &[Value]) -> Result<Fingerprint> {
+        let Import { name, bucket, token_bytes, .. } = self.import;
+        let layout = self.import.layout_of(self.path());
         let mut facts = json!({
-                "name": name, "part": self.index, "bucket": bucket, "layout": layout, "token-bytes": token_bytes, "files": identities,
+                "name": name, "part": self.index, "bucket": bucket, "layout": layout, "token-bytes": token_bytes, "files": files,
                 "tokenizer": tokenizer, "held-out": recipe.held_out, "seed": recipe.seed,
         });
         if recipe.shards != ShardsConfig::default() {

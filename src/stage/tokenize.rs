@@ -164,10 +164,15 @@ impl Encoder<'_> {
 
     /// Whether a document is never trained on.
     pub(crate) fn is_held_out(&self, id: &str) -> bool {
-        // 53 bits: what a float holds exactly.
-        let draw = (xxh3_64_with_seed(id.as_bytes(), self.seed) >> 11) as f64 / (1u64 << 53) as f64;
-        draw < self.held_out
+        split(id, self.seed, self.held_out) == Split::HeldOut
     }
+}
+
+/// Where a document goes, of which this share is held out: by a hash of its id.
+pub(crate) fn split(id: &str, seed: u64, held_out: f64) -> Split {
+    // 53 bits: what a float holds exactly.
+    let draw = (xxh3_64_with_seed(id.as_bytes(), seed) >> 11) as f64 / (1u64 << 53) as f64;
+    if draw < held_out { Split::HeldOut } else { Split::Train }
 }
 
 /// A document's tokens, and what was said of its answers.
@@ -197,6 +202,8 @@ pub(crate) struct Unique {
     duplicates_rows: Peekable<JsonlReader<Duplicate>>,
     trimmed_rows: Option<Peekable<JsonlReader<Trimmed>>>,
     passages_rows: Option<Peekable<JsonlReader<Passages>>>,
+    /// Rows passed over so far because nothing is left of them, with their kind of [`EMPTIED`].
+    pub(crate) emptied: BTreeMap<u64, &'static str>,
     /// Duplicates passed over so far, by kind.
     pub(crate) duplicates: BTreeMap<String, Count>,
     /// Documents given out so far that lost lines, and the bytes of these.
@@ -222,6 +229,7 @@ impl Unique {
             duplicates_rows: JsonlReader::open(&folder.join(layout::duplicates(part)))?.peekable(),
             trimmed_rows: None,
             passages_rows: None,
+            emptied: BTreeMap::new(),
             duplicates: BTreeMap::new(),
             trimmed: Count::default(),
             excerpted: Count::default(),
@@ -247,6 +255,7 @@ impl Unique {
             }
             if (trimmed.is_some() || passages.is_some()) && document.text.trim().is_empty() {
                 let kind = EMPTIED[usize::from(passages.is_some())];
+                self.emptied.insert(document.row, kind);
                 self.duplicates.entry(kind.to_owned()).or_default().add(whole);
                 continue;
             }

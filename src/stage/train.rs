@@ -115,7 +115,7 @@ fn facts(mut facts: Value, train: Option<TrainConfig>, start: Start) -> Value {
 /// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
 /// longer run is another run, because its learning rate was another at every step. How often is
 /// looked or saved is not.
-fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
+pub(crate) fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
     let train = recipe.train.as_ref().map(TrainConfig::identity);
     let rest = json!({ "train": null, "seed": recipe.seed, "manifest": manifest, "mixture": plan });
     fingerprint("train", &facts(rest, train, start))
@@ -226,12 +226,12 @@ pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Re
     }
     facts.best = trainer.best();
     layout::write_json(folder, layout::TRAINING, &facts)?;
-    let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned()];
+    let mut files = vec![layout::METRICS.to_owned(), layout::SAMPLES.to_owned(), layout::TRAINING.to_owned()];
     files.extend(config.objective.draws_answers().then(|| layout::ANSWERS.to_owned()));
     // Without its last checkpoint a training is not done, whatever the journal says.
     if let Some(checkpoint) = Checkpoint::latest(&folder.join(layout::CHECKPOINTS)).map_err(train_error)? {
         let name = checkpoint.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.extend(Checkpoint::FILES.map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
+        files.extend(Checkpoint::FILES.into_iter().chain([Checkpoint::SUMS]).map(|file| format!("{}/{name}/{file}", layout::CHECKPOINTS)));
     }
     Ok(files)
 }
@@ -340,6 +340,11 @@ impl Facts {
     /// What training started from.
     pub(crate) fn start(&self) -> Start {
         Start { init: self.init, adapters: self.adapters, rewards: self.rewards }
+    }
+
+    /// Whether it came to its end: until then nothing is said of the result.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.best.is_some() || self.stopped.is_some() || self.rows.is_some()
     }
 }
 

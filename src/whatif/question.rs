@@ -118,7 +118,11 @@ fn find<'a>(recipe: &Recipe, setting: &'a str) -> Result<(usize, &'a str, Value)
             .filter(|at| several.contains(at))
             .ok_or_else(|| fail(format!("filter {index} of the run is no `{name}` (0 is the first)")))?,
     };
-    if !recipe.filters[index].rules().iter().any(|rule| rule.option == option) {
+    let rules = recipe.filters[index].rules();
+    if rules.is_empty() {
+        return Err(fail(format!("`{name}` as the run has it is not supported: its stored metrics do not say what it would decide")));
+    }
+    if !rules.iter().any(|rule| rule.option == option) {
         return Err(fail(format!("no stored metric decides `{option}` of `{name}`")));
     }
     Ok((index, option, value))

@@ -172,3 +172,20 @@ fn a_rule_that_is_switched_off_passes() {
     assert_eq!(fate(&question, &row(Some("quality/stop-words"), 0.0, 2.0), &all), "kept");
     let _: FilterSpec = toml::from_str("gopher-quality = { min-stop-words = 0 }").unwrap();
 }
+
+#[test]
+fn a_filter_that_stored_metrics_do_not_decide_says_so() {
+    let quality = "{ fineweb-quality = {} }, { code-quality = {} }, { c4-quality = {} }";
+    let question = ask(quality, "fineweb-quality.max-short-lines=0.5").unwrap();
+    let metrics = [("line-punctuation", 0.4), ("short-lines", 0.6), ("repeated-line-chars", 0.0), ("newline-ratio", 0.1)];
+    assert_eq!(fate(&question, &row(None, 0.0, 0.0), &metrics), "fineweb/short-lines");
+    // Dropped by the earlier rule, which passes now; the later one is as it was.
+    let question = ask(quality, "fineweb-quality.min-line-punctuation=0.1").unwrap();
+    let metrics = [("line-punctuation", 0.11), ("short-lines", 0.7), ("repeated-line-chars", 0.0), ("newline-ratio", 0.1)];
+    assert_eq!(fate(&question, &row(Some("fineweb/line-punctuation"), 0.11, 0.12), &metrics), "fineweb/short-lines");
+    assert!(ask(quality, "code-quality.min-alnum-chars=0.3").is_ok());
+    let refused = ask(quality, "c4-quality.min-sentences=3").err().unwrap();
+    assert!(refused.contains("`c4-quality` as the run has it is not supported"), "{refused}");
+    let refused = ask("{ code-quality = { preset = 'starcoder' } }", "code-quality.min-alpha-chars=0.3").err().unwrap();
+    assert!(refused.contains("not supported"), "{refused}");
+}

@@ -115,6 +115,8 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// The files of a checkpoint, besides the list of their checksums.
     pub const FILES: [&'static str; 3] = [MODEL, OPTIMIZER, STATE];
+    /// The list of their checksums.
+    pub const SUMS: &'static str = SUMS;
 
     /// Reads every byte and compares it with the checksums.
     pub fn verify(&self) -> Result<()> {
@@ -154,6 +156,11 @@ impl Checkpoint {
         sync(root)?;
         remove(&old)?;
         Ok(path)
+    }
+
+    /// The folders of the finished checkpoints in `root`, by step; none where there is no such folder.
+    pub fn all(root: &Path) -> Result<Vec<(u64, PathBuf)>> {
+        list(root)
     }
 
     /// The checkpoint of the latest step in `root`; none when there is none, or no such folder.
