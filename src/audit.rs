@@ -98,6 +98,9 @@ fn summary(totals: &Totals, ledger: &Ledger<'_>) {
     if totals.imported.documents > 0 {
         documents("imported", totals.imported);
     }
+    if !totals.lost.is_none() {
+        ui.data(format!("lost         {}", stage::mix::lost_text(totals.lost, totals.encoded.bytes)));
+    }
     ui.data(format!("tokens       {:>12} to train on, {} held out", totals.tokens, totals.held_out_tokens));
     ui.data(format!("{} checks, {} faults", ledger.checks, ledger.faults.len()));
 }

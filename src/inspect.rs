@@ -157,10 +157,15 @@ fn shard(path: &Path, records: usize, ui: &Ui) -> Result<()> {
         }
         ui.event(
             "document",
-            &json!({ "id": document.id, "source": document.source, "tokens": ids.len(), "text-bytes": document.text_bytes, "learned": spans }),
+            &json!({ "id": document.id, "source": document.source, "tokens": ids.len(), "text-bytes": document.text_bytes, "content-hash": document.content_hash.map(hex), "learned": spans }),
         );
     }
     Ok(())
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: [u8; 16]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn signatures(path: &Path, ui: &Ui) -> Result<()> {

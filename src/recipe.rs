@@ -28,6 +28,7 @@ pub(crate) use import::Import;
 use locate::Places;
 pub(crate) use overrides::apply as set;
 pub(crate) use paths::resolve;
+pub(crate) use preset::expand_tokenizer;
 
 /// The key of a file that is no recipe but several.
 pub(crate) const STAGES: &str = "stages";
@@ -133,7 +134,8 @@ impl Recipe {
         }
         let given = GivenKeys::of(&table);
         let preset = preset::expand(&mut table);
-        let mut recipe: Self = if set.is_empty() && preset.is_none() {
+        let expanded = expand_tokenizer(&mut table) || preset.is_some();
+        let mut recipe: Self = if set.is_empty() && !expanded {
             toml::from_str(text).map_err(|error| places.parse_error(&error))?
         } else {
             toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {

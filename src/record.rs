@@ -7,6 +7,8 @@ use filters::{Finding, Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::{Context, Result};
+
 /// A line of `documents/`: a document that passed every filter.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
@@ -74,6 +76,20 @@ pub(crate) struct KeptText {
     pub(crate) turns: Vec<Turn>,
     #[serde(default)]
     pub(crate) judged: Option<Judged>,
+}
+
+impl KeptText {
+    /// What its shard remembers of all that it is made of: the text, and in a conversation who says what and how its
+    /// answers are judged.
+    pub(crate) fn content_hash(&self) -> Result<[u8; 16]> {
+        if self.turns.is_empty() {
+            return Ok(shards::content_hash(self.text.as_bytes()));
+        }
+        let mut content = Vec::from(self.text.as_bytes());
+        content.push(0);
+        serde_json::to_writer(&mut content, &(&self.turns, self.judged)).context(|| "cannot write a conversation as JSON".to_owned())?;
+        Ok(shards::content_hash(&content))
+    }
 }
 
 /// Documents and their bytes of text.

@@ -301,6 +301,7 @@ impl<'a> Run<'a> {
 
     fn mix(&self, tokenizer: &Tokenizer) -> Result<(Manifest, Option<MixturePlan>)> {
         let manifest = stage::mix::manifest(&self.folder, &self.recipe, &self.plan.parts, tokenizer)?;
+        stage::mix::tell_lost(&self.folder, &self.recipe, &self.plan.parts, self.ui)?;
         let mixture = stage::mix::mixture(&self.folder, &self.recipe, &manifest, self.ui)?;
         self.ui.event("mix", &json!({ "manifest": layout::MANIFEST, "mixture": mixture }));
         Ok((manifest, mixture))

@@ -1,5 +1,6 @@
 //! `tokenizer`: train one, extend one, convert one, compare several.
 
+mod chart;
 mod convert;
 mod measure;
 pub(crate) mod texts;
@@ -15,7 +16,9 @@ use toml::{Table, Value};
 use crate::cli::{Common, TokenizerCommand};
 use crate::error::{Context, Error, Result};
 use crate::report::{Ui, bytes};
-use crate::{recipe, stage};
+use crate::{layout, recipe, stage};
+use convert::Format;
+pub(crate) use measure::syllables;
 use measure::{Measured, show};
 use texts::{Bad, Texts};
 
@@ -30,7 +33,7 @@ pub(crate) fn run(command: &TokenizerCommand, common: &Common, ui: &Ui) -> Resul
         TokenizerCommand::Convert { tokenizer, out, pattern, special, eos } => {
             convert::convert(tokenizer, out, &convert::hints(pattern.as_deref(), special)?, eos.as_deref(), ui)
         }
-        TokenizerCommand::Report { texts, tokenizer } => report(texts, tokenizer, ui),
+        TokenizerCommand::Report { texts, tokenizer, chart } => report(texts, tokenizer, chart.as_deref(), ui),
     }
 }
 
@@ -43,7 +46,14 @@ struct Settings {
 
 fn train(texts: &[String], out: &Path, vocab_size: Option<u32>, common: &Common, ui: &Ui) -> Result<()> {
     let mut settings = Table::new();
-    let sentencepiece = out.extension().is_some_and(|name| name == "model");
+    let sentencepiece = match Format::of(out)? {
+        Format::Json => false,
+        Format::Model => true,
+        Format::Tiktoken => {
+            return Err(Error::new(format!("{}: a .tiktoken file has no place for the special tokens before the ranks", out.display()))
+                .hint("name it .json, or .model for SentencePiece"));
+        }
+    };
     let kind = if sentencepiece { "sentencepiece" } else { "train" };
     if sentencepiece {
         recipe::set(&mut settings, "tokenizer.sentencepiece.model-type=bpe")?;
@@ -55,6 +65,7 @@ fn train(texts: &[String], out: &Path, vocab_size: Option<u32>, common: &Common,
         recipe::set(&mut settings, &format!("tokenizer.{kind}.vocab-size={size}"))?;
     }
     common.set.iter().try_for_each(|assignment| recipe::set(&mut settings, assignment))?;
+    recipe::expand_tokenizer(&mut settings);
     let Settings { tokenizer } = Settings::deserialize(Value::Table(settings)).map_err(|error| {
         Error::new(format!("cannot train: {}", error.message()))
             .hint(format!("options of `[tokenizer] {kind}` are set by --set tokenizer.{kind}.KEY=VALUE"))
@@ -74,8 +85,9 @@ fn train(texts: &[String], out: &Path, vocab_size: Option<u32>, common: &Common,
         }),
         _ => return Err(Error::new("`tokenizer train` trains; `tokenizer.load` and `tokenizer.bytes` have no place here")),
     };
-    let trained = trained.context(|| "cannot train the tokenizer".to_owned())?;
+    // Also where nothing could be learnt, and this is why.
     bad.tell(ui);
+    let trained = trained.context(|| "cannot train the tokenizer".to_owned())?;
     trained.save(out)?;
     ui.data(format!("{}: {} tokens, ends documents with {}", out.display(), trained.vocab_size(), trained.eos_token()));
     ui.event(
@@ -92,6 +104,12 @@ fn folder_of(out: &Path) -> Result<PathBuf> {
     Ok(folder.to_path_buf())
 }
 
+/// The last part of the path of a file that is to be written.
+fn file_name(out: &Path) -> Result<&str> {
+    let name = out.file_name().and_then(|name| name.to_str());
+    name.ok_or_else(|| Error::new(format!("{} is not the name of a file", out.display())))
+}
+
 fn extend(path: &Path, texts: &[String], out: &Path, config: &ExtendConfig, rows: Option<u32>, held_out: f64, ui: &Ui) -> Result<()> {
     /// Embeddings are kept at multiples of this many rows.
     const MULTIPLE: u32 = 128;
@@ -102,8 +120,9 @@ fn extend(path: &Path, texts: &[String], out: &Path, config: &ExtendConfig, rows
     let texts = Texts::open(texts)?;
     let bad = Bad::default();
     let learnt = texts.iter(&bad).map(|(_, text)| text).filter(|text| !texts::is_held_out(text, held_out));
-    let extended = old.extend(config, &folder_of(out)?, learnt)?;
+    let extended = old.extend(config, &folder_of(out)?, learnt);
     bad.tell(ui);
+    let extended = extended?;
     let added = extended.parts.len() as u32;
     extended.save(out)?;
     let new = Tokenizer::load(out, Some(old.eos_token()))?;
@@ -128,12 +147,17 @@ fn extend(path: &Path, texts: &[String], out: &Path, config: &ExtendConfig, rows
         let seen = Bad::default(); // told already
         let held = texts.iter(&seen).filter(|(_, text)| texts::is_held_out(text, held_out));
         let names = ["before".to_owned(), "after".to_owned()];
-        show(&names, &[&old, &new], &measure::measure(&[&old, &new], texts.buckets(), held)?, ui);
+        let measured = measure::measure(&[&old, &new], texts.buckets(), held)?;
+        if measured.iter().all(|bucket| bucket.documents == 0) {
+            ui.warn("no text was held out, so nothing is measured: name more texts, or a larger --held-out");
+        } else {
+            show(&names, &[&old, &new], &measured, ui);
+        }
     }
     Ok(())
 }
 
-fn report(texts: &[String], tokenizers: &[String], ui: &Ui) -> Result<()> {
+fn report(texts: &[String], tokenizers: &[String], chart: Option<&Path>, ui: &Ui) -> Result<()> {
     let mut names = Vec::new();
     let mut loaded = Vec::new();
     for argument in tokenizers {
@@ -158,6 +182,12 @@ fn report(texts: &[String], tokenizers: &[String], ui: &Ui) -> Result<()> {
     bad.tell(ui);
     ui.detail(format!("read {} of text", bytes(measured.iter().map(|bucket| bucket.bytes).sum())));
     show(&names, &loaded, &measured, ui);
+    if let Some(chart) = chart {
+        let name = file_name(chart)?;
+        layout::write(&folder_of(chart)?, name, chart::svg(&names, &measured).as_bytes())?;
+        ui.say(format!("tokenizer: {} shows characters per token", chart.display()));
+        ui.event("chart", &json!({ "path": chart }));
+    }
     Ok(())
 }
 

@@ -171,6 +171,25 @@ fn one_wrong_byte_in_a_shard_stops_audit_and_training_with_file_and_offset() {
     done(corpus.path(), &["audit", "out/run"]);
 }
 
+/// Every document is compared by the hash of its content, not one in many by its tokens.
+#[test]
+fn the_audit_compares_every_text_with_its_shard() {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let path = corpus.out("run").join("documents/ko-00000.jsonl.zst");
+    let before = std::fs::read(&path).unwrap();
+    let text = String::from_utf8(zstd::decode_all(&before[..]).unwrap()).unwrap();
+    for (number, line) in text.lines().enumerate().skip(1).step_by(40).take(3) {
+        let changed = text.replace(line, &line.replacen("이야기", "이야귀", 1));
+        assert_ne!(changed, text);
+        std::fs::write(&path, zstd::encode_all(changed.as_bytes(), 3).unwrap()).unwrap();
+        let audit = call(corpus.path(), &["audit", "out/run"]);
+        assert!(audit.code == 1 && audit.stdout.contains("is not what its shard was made of"), "{number}: {}", audit.stdout);
+    }
+    std::fs::write(&path, before).unwrap();
+    done(corpus.path(), &["audit", "out/run"]);
+}
+
 #[test]
 fn a_folder_that_is_no_run_is_left_alone() {
     let corpus = Corpus::new();

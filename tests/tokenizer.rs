@@ -110,12 +110,15 @@ fn mistakes_are_named() {
     fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
         [&["tokenizer", "train", "e.jsonl", "-o", "t.json"], more].concat()
     }
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 11] = [
         (&train(&["--vocab-size", "20"]), "vocab-size"),
         (&train(&["--set", "tokenizer.train.vocab=3"]), "unknown field `vocab`"),
         (&train(&["--set", "tokenizer.bytes=true"]), "exactly one"),
         (&train(&["--set", "tokenizer.train.shares.ko=1.0"]), "bucket `e` has no share"),
         (&["tokenizer", "train", "none.jsonl", "-o", "t.json"], "none.jsonl"),
+        (&["tokenizer", "train", "e.jsonl", "-o", "t"], "t: the name says no format"),
+        (&["tokenizer", "train", "e.jsonl", "-o", "t.tiktoken"], "name it .json"),
+        (&["tokenizer", "train", "e.jsonl", "-o", "t.model", "--set", "tokenizer.sentencepiece.preset=none"], "unknown variant `none`"),
         (&["tokenizer", "extend", "e.jsonl", "k.jsonl", "-o", "t.json"], "tokenizer"),
         (&["tokenizer", "extend", "e.jsonl", "k.jsonl", "-o", "t.json", "--held-out", "2"], "0.5"),
         (&["tokenizer", "report", "k.jsonl", "-t", "a=none.json"], "none.json"),
@@ -128,8 +131,77 @@ fn mistakes_are_named() {
             outcome.stderr
         );
         assert_eq!(outcome.stdout, "");
-        assert!(!corpus.path().join("t.json").exists());
+        assert!(["t.json", "t", "t.model", "t.tiktoken"].iter().all(|name| !corpus.path().join(name).exists()));
     }
+}
+
+/// Of a file that cannot be read the reason is told, and of a comparison on nothing that there is none.
+#[test]
+fn nothing_to_read_is_told() {
+    let corpus = texts();
+    std::fs::write(corpus.path().join("bad.jsonl"), "{\"text\": 3}\n").unwrap();
+    let refused = call(corpus.path(), &["tokenizer", "train", "bad.jsonl", "-o", "t.json"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("1 records could not be read and are left out; the first: "),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("there is no text to train on"), "{}", refused.stderr);
+    std::fs::write(corpus.path().join("one.jsonl"), format!("{}\n", serde_json::json!({ "text": korean(1) }))).unwrap();
+    done(corpus.path(), &["tokenizer", "train", "e.jsonl", "-o", "base.json", "--vocab-size", "300"]);
+    let extend = ["tokenizer", "extend", "base.json", "one.jsonl", "-o", "more.json", "--tokens", "5", "--held-out", "0.000001"];
+    let extended = done(corpus.path(), &extend);
+    assert!(
+        extended.stderr.contains("no text was held out, so nothing is measured") && !extended.stdout.contains("chars/token"),
+        "{}",
+        extended.stderr
+    );
+}
+
+/// What no token stands for is counted wherever the tokenizer is used, and warned of.
+#[test]
+fn lost_text_is_told() {
+    let corpus = texts();
+    let folder = corpus.path();
+    let train = |more: &[&str]| done(folder, &[&["tokenizer", "train", "e.jsonl", "-o", "e.model", "--vocab-size", "320"], more].concat());
+    train(&[]);
+    let report = ["tokenizer", "report", "k.jsonl", "e.jsonl", "-t", "e.model", "--json"];
+    let rows = objects(&done(folder, &report).stdout, "bucket");
+    assert!(rows.iter().all(|row| row["lost-bytes"] == 0 && row["unknown-tokens"] == 0), "{rows:?}");
+    // The guide's settings: of Korean nothing is left but digits and full stops.
+    train(&["--set", "tokenizer.sentencepiece.preset=seed"]);
+    let rows = objects(&done(folder, &report).stdout, "bucket");
+    let hangul: usize =
+        (0..60).map(|n| korean(n).chars().filter(|c| !c.is_whitespace() && !c.is_ascii()).map(char::len_utf8).sum::<usize>()).sum();
+    assert_eq!((rows[0]["lost-bytes"].as_u64(), rows[1]["lost-bytes"].as_u64()), (Some(hangul as u64), Some(0)));
+    assert!(rows[0]["unknown-tokens"].as_u64() > Some(1000) && rows[0]["lost-share"].as_f64() > Some(0.5), "{rows:?}");
+    let drawn = done(folder, &[&report[..6], &["--chart", "made/chart.svg"]].concat());
+    assert!(drawn.stdout.contains("lost %") && drawn.stderr.contains("made/chart.svg"), "{}", drawn.stdout);
+    let chart = std::fs::read_to_string(folder.join("made/chart.svg")).unwrap();
+    assert!(
+        chart.starts_with("<svg ") && chart.matches("class=\"bar").count() == 2 && chart.matches("% of the text lost").count() == 1,
+        "{chart}"
+    );
+
+    let load = format!("tokenizer={{load=\"{}\"}}", folder.join("e.model").display());
+    let build = ["build", "recipe.toml", "--set", &load];
+    for _ in 0..2 {
+        let built = done(folder, &build).stderr;
+        assert!(
+            built.contains("warning: bucket `korean`: the tokenizer cannot write ") && !built.contains("bucket `english`: the tok"),
+            "{built}"
+        );
+    }
+    let audit = done(folder, &["audit", "out/run", "--deep"]).stdout;
+    assert!(audit.contains("lost         the tokenizer cannot write") && audit.contains(" 0 faults"), "{audit}");
+    let page = std::fs::read_to_string(corpus.out("run").join("report.html")).unwrap();
+    assert!(page.contains("the tokenizer cannot write"), "the report does not say what was lost");
+    // The audit holds the count against the texts.
+    let file = corpus.out("run").join("shards/korean/ko-00000.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replacen("\"unknown-tokens\": ", "\"unknown-tokens\": 1", 1)).unwrap();
+    let audit = call(folder, &["audit", "out/run", "--deep"]);
+    assert!(audit.code == 1 && audit.stdout.contains("text that the tokenizer cannot write"), "{}", audit.stdout);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, RECIPE};
 use crate::malmoi::{call, curve, done, files};
 
 fn json(path: &std::path::Path) -> Value {
@@ -151,4 +151,32 @@ fn epochs_say_how_long_training_is() {
     };
     let once = windows("");
     assert_eq!([windows("epochs = 2\n"), windows("epochs = 0.5\n")], [2 * once, once.div_ceil(2)]);
+}
+
+/// A bucket whose share is less than a window is told, and hints say what helps.
+#[test]
+fn what_the_mixture_leaves_out_is_told() {
+    let corpus = Corpus::new();
+    let folder = corpus.path();
+    let small = ["build", "recipe.toml", "--set", "mixture={korean=0.4999,english=0.5,code=0.0001,max-epochs=20}"];
+    let told = done(folder, &small).stderr;
+    assert!(told.contains("warning: bucket `code` gets none of the 128 windows of 64 tokens, so small is its share: its "), "{told}");
+    let none = ["build", "recipe.toml", "--set", "mixture={korean=0.5,english=0.5,max-epochs=20}"];
+    let told = done(folder, &none).stderr;
+    assert!(told.contains("warning: bucket `code` has no ratio in the mixture: its "), "{told}");
+
+    let ratios = "korean = 0.42\nenglish = 0.51\ncode = 0.07\nmax-epochs = 20\n";
+    let stages = "stages = [{ until = 2_048, english = 1.0 }, { code = 1.0 }]\nmax-epochs = 0.1\n";
+    assert!(RECIPE.contains(ratios) && RECIPE.contains("\ntokens = 8_192\n"));
+    corpus.recipe("stages.toml", &RECIPE.replace(ratios, stages));
+    let refused = call(folder, &["build", "stages.toml"]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("tokens, with a shorter last stage, keep ratios and epochs"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("hint: lower `train.tokens`") && !refused.stderr.contains("reduce"), "{}", refused.stderr);
+    corpus.recipe("epochs.toml", &RECIPE.replace(ratios, stages).replace("\ntokens = 8_192\n", "\nepochs = 1.0\n"));
+    let refused = call(folder, &["build", "epochs.toml"]);
+    assert!(refused.stderr.contains("hint: `[[mixture.stages]]` follow one another by tokens: set `train.tokens`"), "{}", refused.stderr);
 }

@@ -67,7 +67,9 @@ def main():
             name = lambda file: os.path.join(folder, file)
             size, measured = split(path, args.mb, name("train.txt"), None)
             ours = [args.malmoi, "tokenizer", "train", name("train.txt"), "--out", name("ours.model"), "--vocab-size", str(args.vocab), "--jobs", "1", "--quiet"]
-            ours += ["--set", f"tokenizer.sentencepiece.model-type={args.type}"]
+            # Where malmoi's default is another one, the library's.
+            library = [f"model-type={args.type}", "normalization-rule-name=nmt_nfkc", "remove-extra-whitespaces=true", "add-dummy-prefix=true", "byte-fallback=false", "allow-whitespace-only-pieces=false"]
+            ours += [part for option in library for part in ("--set", f"tokenizer.sentencepiece.{option}")]
             ours_cost = cost(ours)
             theirs_cost = cost([sys.executable, "-c", TRAIN, name("train.txt"), name("theirs"), str(args.vocab), args.type])
             models = [sentencepiece.SentencePieceProcessor(model_file=name(file)) for file in ("ours.model", "theirs.model")]

@@ -4,18 +4,20 @@ use std::ops::Range;
 
 use crate::compressed::{Frame, MAX_FRAME_BYTES};
 use crate::error::{Error, Result};
-use crate::header::{kind, u64_at};
+use crate::header::{kind, u32_at, u64_at};
 use crate::info::Compression;
 use crate::reader::ShardReader;
 
 impl ShardReader {
-    /// Compressed blocks fill their section, and none is longer than any frame of zstd. Their hashes and ends are those
-    /// of the header, so that a block that is read later is the one that was written.
+    /// Compressed blocks fill their section, and none is longer than any frame of zstd. The hashes and ends of blocks are
+    /// those of the header, so that a block that is read later is the one that was written.
     pub(crate) fn check_blocks(&self) -> Result<()> {
+        self.check_block_hashes()?;
         if self.compression() == Compression::None {
             return Ok(());
         }
-        let (section, bytes) = self.section(kind::BLOCK_ENDS)?;
+        let section = self.header.section(kind::BLOCK_ENDS, &self.path)?;
+        let bytes = self.bytes(section);
         let mut previous = 0;
         for (index, chunk) in bytes.chunks_exact(8).enumerate() {
             let end = u64_at(chunk, 0);
@@ -31,12 +33,32 @@ impl ShardReader {
             let detail = format!("token blocks end at byte {previous} of {stored}");
             return Err(Error::corrupt(&self.path, section.offset + section.bytes - 8, detail));
         }
-        for kind in [kind::BLOCK_HASH, kind::BLOCK_ENDS] {
-            let (section, bytes) = self.section(kind)?;
-            if section.hash != *blake3::hash(bytes).as_bytes() {
-                return Err(Error::corrupt(&self.path, section.offset, format!("section {kind} differs from its checksum")));
-            }
+        self.compare(section)
+    }
+
+    /// The hashes of blocks are those that the header has the hash of, as their own and as that of TOKENS.
+    pub(crate) fn check_block_hashes(&self) -> Result<()> {
+        let hashes = self.header.section(kind::BLOCK_HASH, &self.path)?;
+        self.compare(hashes)?;
+        if self.header.section(kind::TOKENS, &self.path)?.hash != hashes.hash {
+            let detail = "token checksum and block hashes differ";
+            return Err(Error::corrupt(&self.path, self.header.row(kind::TOKENS) + 32, detail));
         }
+        Ok(())
+    }
+
+    /// Compares block `index` with its checksum and its ids with the vocabulary, and remembers that it did.
+    pub(crate) fn check_block(&self, index: u64) -> Result<()> {
+        let (width, size) = (u64::from(self.header.width), self.header.vocab_size);
+        let outside = self.block(index, |block| match width {
+            2 => block.chunks_exact(2).position(|id| u32::from(u16::from_le_bytes([id[0], id[1]])) >= size),
+            _ => block.chunks_exact(4).position(|id| u32_at(id, 0) >= size),
+        })?;
+        if let Some(at) = outside {
+            let offset = self.place(index * (self.header.block_bytes() / width) + at as u64)?;
+            return Err(Error::corrupt(&self.path, offset, format!("a token id outside the vocabulary of {size}")));
+        }
+        self.blocks.add(index);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ fn meta(vocab_size: u32, compression: Compression) -> ShardMeta {
 fn write(path: &Path, meta: ShardMeta, documents: &[Vec<u32>]) {
     let mut writer = ShardWriter::create(path, meta).unwrap();
     for (number, tokens) in documents.iter().enumerate() {
-        writer.push(TokenizedDocument { id: &number.to_string(), source: "s", text_bytes: 1, tokens }).unwrap();
+        writer.push(TokenizedDocument { id: &number.to_string(), source: "s", text_bytes: 1, tokens, content_hash: None }).unwrap();
     }
     writer.finish().unwrap();
 }

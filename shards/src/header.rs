@@ -1,5 +1,7 @@
 //! The first 4096 bytes of a shard: what it holds, and where each section lies. See FORMAT.md.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use crate::compressed;
@@ -14,6 +16,9 @@ const MAJOR_OF_ZSTD: u32 = 2;
 /// A larger minor version adds sections that this reader may skip. A file has the smallest one that knows its sections;
 /// version 2.0 knows this one.
 const MINOR_OF_JUDGED: u32 = 1;
+/// The same of the hashes of contents, in the two major versions.
+const MINOR_OF_CONTENT_HASH: u32 = 2;
+const MINOR_OF_CONTENT_HASH_IN_ZSTD: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 4096;
 /// Sections start at multiples of this.
 pub(crate) const ALIGNMENT: u64 = 64;
@@ -40,10 +45,14 @@ pub(crate) mod kind {
     pub(crate) const LOSS: u32 = 7;
     pub(crate) const JUDGED: u32 = 8;
     pub(crate) const BLOCK_ENDS: u32 = 9;
+    pub(crate) const CONTENT_HASH: u32 = 10;
 }
 
 /// Bytes of one JUDGED record.
 pub(crate) const JUDGED_BYTES: u64 = 16;
+
+/// Bytes of one CONTENT_HASH record.
+pub(crate) const CONTENT_HASH_BYTES: u64 = 16;
 
 /// Bytes of one DOC_META record.
 pub(crate) const META_BYTES: u64 = 32;
@@ -93,8 +102,10 @@ impl Header {
         let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         let (major, minor) = match self.compression {
+            Compression::None if self.find(kind::CONTENT_HASH).is_some() => (MAJOR, MINOR_OF_CONTENT_HASH),
             Compression::None if self.find(kind::JUDGED).is_some() => (MAJOR, MINOR_OF_JUDGED),
             Compression::None => (MAJOR, 0),
+            Compression::Zstd if self.find(kind::CONTENT_HASH).is_some() => (MAJOR_OF_ZSTD, MINOR_OF_CONTENT_HASH_IN_ZSTD),
             Compression::Zstd => (MAJOR_OF_ZSTD, 0),
         };
         put(8, &major.to_le_bytes());
@@ -121,6 +132,15 @@ impl Header {
         let checksum = checksum(&page);
         page[CHECKSUM].copy_from_slice(&checksum);
         page
+    }
+
+    /// Reads and checks the first page of a file and nothing else of it; gives the page's hash too.
+    pub(crate) fn read(path: &Path) -> Result<(Self, [u8; 32])> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let length = file.metadata().map_err(Error::io("inspect", path))?.len();
+        let mut page = Vec::with_capacity(HEADER_BYTES);
+        file.take(HEADER_BYTES as u64).read_to_end(&mut page).map_err(Error::io("read", path))?;
+        Ok((Self::decode(&page, length, path)?, *blake3::hash(&page).as_bytes()))
     }
 
     /// Reads and checks the first page of a file of `file_bytes` bytes.

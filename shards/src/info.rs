@@ -73,6 +73,8 @@ pub struct TokenizedDocument<'a> {
     pub text_bytes: u64,
     /// Its ids without the end token; may be empty.
     pub tokens: &'a [u32],
+    /// Of what it was made, see [`content_hash`](crate::content_hash); all documents of a shard have one, or none has.
+    pub content_hash: Option<[u8; 16]>,
 }
 
 /// Counts of one source in one shard.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::header::{ENTRY_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, TABLE, align, kind, width_for};
+use crate::header::{
+    CONTENT_HASH_BYTES, ENTRY_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, TABLE, align, kind, width_for,
+};
 use crate::info::Compression;
 
 impl Header {
@@ -83,6 +85,10 @@ impl Header {
             }
             let bytes = self.documents.checked_mul(JUDGED_BYTES);
             self.agree(judged, judged.items == self.documents, Some(judged.bytes) == bytes, path)?;
+        }
+        if let Some(hashes) = self.find(kind::CONTENT_HASH) {
+            let bytes = self.documents.checked_mul(CONTENT_HASH_BYTES);
+            self.agree(hashes, hashes.items == self.documents, Some(hashes.bytes) == bytes, path)?;
         }
         if let Some(loss) = self.find(kind::LOSS) {
             let whole = index.zip(loss.items.checked_mul(8)).and_then(|(index, spans)| index.checked_add(spans));

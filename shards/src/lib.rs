@@ -14,7 +14,7 @@
 //! ```
 //! use shards::{
 //!     Manifest, MixtureConfig, MixturePlan, ShardEntry, ShardMeta, ShardWriter, Split,
-//!     StreamConfig, TokenStream, TokenizedDocument, Tokenizer, World,
+//!     StreamConfig, TokenStream, TokenizedDocument, Tokenizer, World, content_hash,
 //! };
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -28,6 +28,7 @@
 //!     source: "ko-web",
 //!     text_bytes: text.len() as u64,
 //!     tokens: &tokenizer.encode(text)?,
+//!     content_hash: Some(content_hash(text.as_bytes())),
 //! })?;
 //! let info = writer.finish()?;
 //! let manifest = Manifest::new(&tokenizer, vec![ShardEntry::new("0.shard", Split::Train, &info)]);
@@ -61,9 +62,11 @@ mod layouts;
 mod manifest;
 #[cfg(test)]
 mod manifest_tests;
+mod marks;
 mod mixture;
 mod output;
 mod reader;
+mod sections;
 #[cfg(test)]
 mod shard_tests;
 mod spill;
@@ -90,7 +93,7 @@ pub use stream::{
     StreamConfig, TokenStream, World,
 };
 pub use tokenizer::{
-    ExtendConfig, Extended, LineCounts, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, TextSize, Tokenizer,
-    TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText, VocabularyHints,
+    ExtendConfig, Extended, LineCounts, Lost, NormalizationRule, Pattern, SentencePieceConfig, SentencePieceModel, SentencePiecePreset,
+    TextSize, Tokenizer, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel, TrainText, VocabularyHints,
 };
-pub use writer::ShardWriter;
+pub use writer::{ShardWriter, content_hash};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::header::Header;
 use crate::info::ShardInfo;
 use crate::reader::ShardReader;
 use crate::tokenizer::Tokenizer;
@@ -234,6 +235,16 @@ impl Manifest {
         open_listed(folder, &self.tokenizer, shard)
     }
 
+    /// Reads the first page of every shard and compares it with the list: a shard that is missing, cut short or another one
+    /// is found before anything is done with the others. Tokens and tables are checked where they are first read.
+    pub fn check_headers(&self, folder: &Path) -> Result<()> {
+        self.shards.iter().try_for_each(|shard| {
+            let path = Self::path_of(folder, shard);
+            let (header, checksum) = Header::read(&path)?;
+            listed(&path, &header, checksum, &self.tokenizer, shard)
+        })
+    }
+
     /// Opens every shard and checks every byte of it, and its counts against the manifest.
     pub fn verify(&self, folder: &Path) -> Result<()> {
         for shard in &self.shards {
@@ -257,21 +268,27 @@ impl Manifest {
 /// Opens a shard and compares it with its line in the manifest.
 pub(crate) fn open_listed(folder: &Path, tokenizer: &TokenizerEntry, shard: &ShardEntry) -> Result<ShardReader> {
     let reader = ShardReader::open(Manifest::path_of(folder, shard))?;
+    listed(reader.path(), &reader.header, reader.checksum(), tokenizer, shard)?;
+    Ok(reader)
+}
+
+/// Whether the header at `path` is that of the shard that is listed.
+fn listed(path: &Path, header: &Header, checksum: [u8; 32], tokenizer: &TokenizerEntry, shard: &ShardEntry) -> Result<()> {
     // Fields of the header with their offsets; the checksum, which covers them all, is the last.
     let fields = [
-        (96, "the tokenizer", reader.tokenizer() == tokenizer.fingerprint.0),
-        (88, "the vocabulary size", reader.vocab_size() == tokenizer.vocab_size),
-        (92, "the end token", reader.eos() == tokenizer.eos),
-        (128, "the bucket", reader.bucket() == shard.bucket),
-        (56, "the number of tokens", reader.token_count() == shard.tokens),
-        (64, "the number of documents", reader.len() == shard.documents),
-        (72, "the number of text bytes", reader.text_bytes() == shard.text_bytes),
-        (80, "the length", reader.file_bytes() == shard.file_bytes),
-        (16, "the checksum", reader.checksum() == shard.checksum.0),
+        (96, "the tokenizer", header.tokenizer == tokenizer.fingerprint.0),
+        (88, "the vocabulary size", header.vocab_size == tokenizer.vocab_size),
+        (92, "the end token", header.eos == tokenizer.eos),
+        (128, "the bucket", header.bucket == shard.bucket),
+        (56, "the number of tokens", header.tokens == shard.tokens),
+        (64, "the number of documents", header.documents == shard.documents),
+        (72, "the number of text bytes", header.text_bytes == shard.text_bytes),
+        (80, "the length", header.file_bytes == shard.file_bytes),
+        (16, "the checksum", checksum == shard.checksum.0),
     ];
     match fields.iter().find(|(.., same)| !same) {
-        Some((offset, what, _)) => Err(Error::corrupt(reader.path(), *offset, format!("{what} is not that in the manifest"))),
-        None => Ok(reader),
+        Some((offset, what, _)) => Err(Error::corrupt(path, *offset, format!("{what} is not that in the manifest"))),
+        None => Ok(()),
     }
 }
 

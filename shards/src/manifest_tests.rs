@@ -75,17 +75,19 @@ fn a_shard_of_another_run_is_refused_where_it_differs() {
     let write = |meta: ShardMeta, tokens: &[u32], source: &str| {
         let mut writer = ShardWriter::create(folder.path().join("0.shard"), meta).unwrap();
         let text_bytes = tokens.len().min(2) as u64;
-        writer.push(TokenizedDocument { id: "d", source, text_bytes, tokens }).unwrap();
+        writer.push(TokenizedDocument { id: "d", source, text_bytes, tokens, content_hash: None }).unwrap();
         writer.finish().unwrap()
     };
     let meta = || ShardMeta::new("korean", &Tokenizer::bytes());
     let info = write(meta(), &[1, 2], "s");
     let manifest = Manifest::new(&Tokenizer::bytes(), vec![ShardEntry::new("0.shard", Split::Train, &info)]);
     manifest.verify(folder.path()).unwrap();
+    manifest.check_headers(folder.path()).unwrap();
     let found = |meta: ShardMeta, tokens: &[u32], source: &str| {
         write(meta, tokens, source);
         let error = manifest.open_shard(folder.path(), &manifest.shards[0]).unwrap_err().to_string();
         assert!(error.contains("0.shard: damaged at byte "), "{error}");
+        assert_eq!(manifest.check_headers(folder.path()).unwrap_err().to_string(), error);
         error.split("at byte ").nth(1).unwrap().to_owned()
     };
     let listed = |what: &str| format!("{what} is not that in the manifest");

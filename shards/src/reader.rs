@@ -8,14 +8,14 @@ use memmap2::Mmap;
 
 use crate::compressed::reader_number;
 use crate::error::{Error, Result};
-use crate::header::{HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, Section, kind, u32_at, u64_at};
+use crate::header::{CONTENT_HASH_BYTES, HEADER_BYTES, Header, JUDGED_BYTES, META_BYTES, kind, u32_at, u64_at};
 use crate::info::{Compression, SourceCount};
 use crate::judged::Judged;
-use crate::strings::Strings;
+use crate::marks::Marks;
 
 /// A shard mapped into memory. Cheap to open: the header and the document ends are checked, the
-/// tokens are not read. [`ShardReader::verify`] checks every byte; blocks of compressed tokens are checked
-/// whenever they are read.
+/// tokens are not read. A block of tokens or a table is compared with its checksum when it is first read, so that no
+/// byte is used that is not the one that was written; [`ShardReader::verify`] checks all of them.
 #[derive(Debug)]
 pub struct ShardReader {
     pub(crate) path: PathBuf,
@@ -24,6 +24,10 @@ pub struct ShardReader {
     sources: Vec<String>,
     /// For the cache of unpacked blocks.
     pub(crate) number: u64,
+    /// Blocks that have been checked.
+    pub(crate) blocks: Marks,
+    /// Kinds of sections that have been checked.
+    pub(crate) tables: Marks,
 }
 
 /// What a shard knows about one document.
@@ -39,6 +43,8 @@ pub struct ShardDocument<'a> {
     pub tokens: Range<u64>,
     /// First 16 bytes of the BLAKE3 of its id.
     pub id_hash: [u8; 16],
+    /// First 16 bytes of the BLAKE3 of what it was made of; none in shards that do not record it.
+    pub content_hash: Option<[u8; 16]>,
 }
 
 impl ShardReader {
@@ -59,7 +65,9 @@ impl ShardReader {
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io("map", &path))?;
         let page = &map[..map.len().min(HEADER_BYTES)];
         let header = Header::decode(page, map.len() as u64, &path)?;
-        let mut reader = Self { path, map, header, sources: Vec::new(), number: reader_number() };
+        // Their hashes are in the file, so there are no more than it can hold.
+        let blocks = Marks::new(header.section(kind::BLOCK_HASH, &path)?.items);
+        let mut reader = Self { path, map, header, sources: Vec::new(), number: reader_number(), blocks, tables: Marks::new(64) };
         reader.check_ends()?;
         reader.check_blocks()?;
         let sources = reader.strings(kind::SOURCES)?;
@@ -69,7 +77,8 @@ impl ShardReader {
 
     /// Every document has at least its end token, and together they have all tokens.
     fn check_ends(&self) -> Result<()> {
-        let (section, bytes) = self.section(kind::DOC_ENDS)?;
+        let section = self.header.section(kind::DOC_ENDS, &self.path)?;
+        let bytes = self.bytes(section);
         let mut previous = None;
         for (index, chunk) in bytes.chunks_exact(8).enumerate() {
             let end = u64_at(chunk, 0);
@@ -84,24 +93,7 @@ impl ShardReader {
             let detail = format!("documents end at token {}, the shard has {}", previous.unwrap_or(0), self.header.tokens);
             return Err(Error::corrupt(&self.path, section.offset + self.header.documents * 8, detail));
         }
-        Ok(())
-    }
-
-    /// Row of the table and bytes of a section that the header has been checked to hold.
-    pub(crate) fn section(&self, kind: u32) -> Result<(&Section, &[u8])> {
-        let section = self.header.section(kind, &self.path)?;
-        Ok((section, self.bytes(section)))
-    }
-
-    /// Bytes of a section; the header check has put it inside the file.
-    pub(crate) fn bytes(&self, section: &Section) -> &[u8] {
-        let start = section.offset as usize;
-        &self.map[start..start + section.bytes as usize]
-    }
-
-    pub(crate) fn strings(&self, kind: u32) -> Result<Strings<'_>> {
-        let (section, bytes) = self.section(kind)?;
-        Ok(Strings { path: &self.path, offset: section.offset, items: section.items, bytes })
+        self.checked(section).map(drop)
     }
 
     /// The file.
@@ -179,9 +171,9 @@ impl ShardReader {
         *blake3::hash(&self.map[..HEADER_BYTES]).as_bytes()
     }
 
-    /// Appends the ids at `range` to `out`.
+    /// Appends the ids at `range` to `out`. Blocks that it touches for the first time are compared with their checksums.
     pub fn tokens(&self, range: Range<u64>, out: &mut Vec<u32>) -> Result<()> {
-        let (section, bytes) = self.section(kind::TOKENS)?;
+        let section = self.header.section(kind::TOKENS, &self.path)?;
         if range.start > range.end || range.end > section.items {
             return Err(Error::Stream(format!(
                 "tokens {}..{} of {}, which has {}",
@@ -193,12 +185,16 @@ impl ShardReader {
         }
         let width = self.header.width as usize;
         let (start, end) = (range.start as usize * width, range.end as usize * width);
+        let size = self.header.block_bytes() as usize;
+        let touched = start / size..end.div_ceil(size);
+        for index in touched.clone().map(|index| index as u64).filter(|&index| !self.blocks.has(index)) {
+            self.check_block(index)?;
+        }
         if self.compression() == Compression::None {
-            append_ids(&bytes[start..end], width, out);
+            append_ids(&self.bytes(section)[start..end], width, out);
             return Ok(());
         }
-        let size = self.header.block_bytes() as usize;
-        for index in start / size..end.div_ceil(size) {
+        for index in touched {
             let base = index * size;
             self.block(index as u64, |block| append_ids(&block[start.saturating_sub(base)..(end - base).min(size)], width, out))?;
         }
@@ -244,9 +240,20 @@ impl ShardReader {
             let detail = format!("source {source} of {}", self.sources.len());
             Error::corrupt(&self.path, section.offset + at as u64, detail)
         })?;
-        let mut id_hash = [0; 16];
-        id_hash.copy_from_slice(&record[16..32]);
-        Ok(ShardDocument { id: self.strings(kind::IDS)?.get(index)?, source, text_bytes: u64_at(record, 8), tokens, id_hash })
+        let hash_at = |bytes: &[u8], at: usize| {
+            let mut hash = [0; 16];
+            hash.copy_from_slice(&bytes[at..at + 16]);
+            hash
+        };
+        let content_hash = self.optional(kind::CONTENT_HASH)?;
+        Ok(ShardDocument {
+            id: self.strings(kind::IDS)?.get(index)?,
+            source,
+            text_bytes: u64_at(record, 8),
+            tokens,
+            id_hash: hash_at(record, 16),
+            content_hash: content_hash.map(|(_, hashes)| hash_at(hashes, (index * CONTENT_HASH_BYTES) as usize)),
+        })
     }
 
     /// All documents in file order.
@@ -258,10 +265,7 @@ impl ShardReader {
     /// `None` when the shard records none and every token counts.
     pub fn loss_spans(&self, index: u64) -> Result<Option<Vec<Range<u32>>>> {
         let tokens = self.token_range(index)?;
-        let Some(section) = self.header.find(kind::LOSS) else {
-            return Ok(None);
-        };
-        let bytes = self.bytes(section);
+        let Some((section, bytes)) = self.optional(kind::LOSS)? else { return Ok(None) };
         let at = index as usize * 8;
         let (first, last) = (u64_at(bytes, at), u64_at(bytes, at + 8));
         let bad = |offset: u64, detail: String| Error::corrupt(&self.path, offset, detail);
@@ -294,9 +298,9 @@ impl ShardReader {
     /// pair lies in the document; that an end token comes before it is checked by [`ShardReader::verify`].
     pub fn judged(&self, index: u64) -> Result<Option<Judged>> {
         let tokens = self.token_range(index)?;
-        let Some(section) = self.header.find(kind::JUDGED) else { return Ok(None) };
+        let Some((section, bytes)) = self.optional(kind::JUDGED)? else { return Ok(None) };
         let at = index * JUDGED_BYTES;
-        let record = &self.bytes(section)[at as usize..(at + JUDGED_BYTES) as usize];
+        let record = &bytes[at as usize..(at + JUDGED_BYTES) as usize];
         let bad = |(field, detail)| Error::corrupt(&self.path, section.offset + at + field, detail);
         let judged = Judged::decode(record).map_err(bad)?;
         match judged {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::header::{HEADER_BYTES, Header, kind};
 use crate::info::{Compression, ShardInfo, ShardMeta, TokenizedDocument};
 use crate::reader::ShardReader;
-use crate::writer::ShardWriter;
+use crate::writer::{ShardWriter, content_hash};
 
 #[derive(Debug, Clone)]
 struct Doc {
@@ -19,6 +19,7 @@ struct Doc {
     text_bytes: u64,
     tokens: Vec<u32>,
     spans: Vec<Range<u32>>,
+    hash: Option<[u8; 16]>,
 }
 
 fn meta(vocab_size: u32, loss: bool) -> ShardMeta {
@@ -39,7 +40,8 @@ fn write(path: &Path, meta: ShardMeta, docs: &[Doc]) -> ShardInfo {
     let loss = meta.loss;
     let mut writer = ShardWriter::create(path, meta).unwrap();
     for doc in docs {
-        let document = TokenizedDocument { id: &doc.id, source: &doc.source, text_bytes: doc.text_bytes, tokens: &doc.tokens };
+        let document =
+            TokenizedDocument { id: &doc.id, source: &doc.source, text_bytes: doc.text_bytes, tokens: &doc.tokens, content_hash: doc.hash };
         if loss {
             writer.push_with_loss(document, &doc.spans).unwrap();
         } else {
@@ -57,11 +59,16 @@ fn doc(id: &str, source: &str, tokens: &[u32]) -> Doc {
         text_bytes: tokens.len() as u64 * 3,
         tokens: tokens.to_vec(),
         spans: if tokens.is_empty() { vec![] } else { vec![span] },
+        hash: None,
     }
 }
 
 fn sample() -> Vec<Doc> {
     vec![doc("문서-1", "ko-web", &[1, 2, 3]), doc("", "ko-web", &[]), doc("b\0\n", "ko-law", &[5; 40])]
+}
+
+fn with_hashes(docs: Vec<Doc>) -> Vec<Doc> {
+    docs.into_iter().map(|doc| Doc { hash: Some(content_hash(doc.id.as_bytes())), ..doc }).collect()
 }
 
 fn check(path: &Path, info: &ShardInfo, docs: &[Doc], meta: &ShardMeta) {
@@ -77,7 +84,7 @@ fn check(path: &Path, info: &ShardInfo, docs: &[Doc], meta: &ShardMeta) {
     for (index, (doc, found)) in docs.iter().zip(reader.documents()).enumerate() {
         let found = found.unwrap();
         assert_eq!((found.id, found.source), (&doc.id[..], &doc.source[..]));
-        assert_eq!(found.text_bytes, doc.text_bytes);
+        assert_eq!((found.text_bytes, found.content_hash), (doc.text_bytes, doc.hash));
         let mut tokens = Vec::new();
         reader.tokens(found.tokens.clone(), &mut tokens).unwrap();
         assert_eq!(tokens.pop(), Some(meta.eos));
@@ -100,15 +107,23 @@ fn spans(length: usize) -> impl Strategy<Value = Vec<Range<u32>>> {
 fn docs(vocab_size: u32) -> impl Strategy<Value = Vec<Doc>> {
     let tokens = proptest::collection::vec(0..vocab_size, 0..50);
     let doc = (any::<String>(), "[ab가]{0,2}", 0..1u64 << 40, tokens).prop_flat_map(|(id, source, text_bytes, tokens)| {
-        spans(tokens.len()).prop_map(move |spans| Doc { id: id.clone(), source: source.clone(), text_bytes, tokens: tokens.clone(), spans })
+        spans(tokens.len()).prop_map(move |spans| Doc {
+            id: id.clone(),
+            source: source.clone(),
+            text_bytes,
+            tokens: tokens.clone(),
+            spans,
+            hash: None,
+        })
     });
     proptest::collection::vec(doc, 0..12)
 }
 
 fn any_shard() -> impl Strategy<Value = (ShardMeta, Vec<Doc>)> {
     let sizes = prop_oneof![Just(2u32), Just(1 << 16), Just((1 << 16) + 1), Just(u32::MAX)];
-    (sizes, any::<bool>(), proptest::sample::select(BOTH.to_vec()))
-        .prop_flat_map(|(size, loss, compression)| docs(size).prop_map(move |docs| (ShardMeta { compression, ..meta(size, loss) }, docs)))
+    (sizes, any::<bool>(), any::<bool>(), proptest::sample::select(BOTH.to_vec())).prop_flat_map(|(size, loss, hashed, compression)| {
+        docs(size).prop_map(move |docs| (ShardMeta { compression, ..meta(size, loss) }, if hashed { with_hashes(docs) } else { docs }))
+    })
 }
 
 proptest! {
@@ -171,7 +186,7 @@ proptest! {
 fn small(loss: bool, compression: Compression) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.shard");
-    write(&path, ShardMeta { compression, ..meta(300, loss) }, &sample());
+    write(&path, ShardMeta { compression, ..meta(300, loss) }, &with_hashes(sample()));
     let bytes = fs::read(&path).unwrap();
     (folder, path, bytes)
 }
@@ -276,6 +291,57 @@ fn huge_claims_are_refused(compression: Compression) {
     }
 }
 
+/// A reader that is open already meets damage, and before it gives away a token of the block; blocks that it has checked
+/// are not checked again.
+#[test]
+fn a_block_is_checked_when_it_is_first_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.shard");
+    let tokens: Vec<u32> = (0..1_300_000).map(|i| i % 299).collect();
+    write(&path, meta(300, true), &[doc("a", "s", &tokens), doc("b", "s", &tokens)]);
+    let (reader, per_block) = (ShardReader::open(&path).unwrap(), 1 << 19);
+    let read = |range: Range<u64>| {
+        let mut out = Vec::new();
+        reader.tokens(range, &mut out).map(|()| out)
+    };
+    assert_eq!(read(0..5).unwrap(), tokens[..5]);
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let poke = |at: u64, byte: u8| {
+        std::os::unix::fs::FileExt::write_all_at(&file, &[byte], at).unwrap();
+    };
+    poke(4096 + (2 << 20) + 17, 0xff);
+    for range in [2 * per_block..2 * per_block + 1, 2 * per_block - 1..3 * per_block, 0..reader.token_count()] {
+        match read(range).unwrap_err() {
+            Error::Corrupt { path: named, offset, detail } => {
+                assert_eq!((named, offset, &detail[..]), (path.clone(), 4096 + (2 << 20), "token block 2 differs from its checksum"));
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(read(per_block - 2..per_block + 2).unwrap(), tokens[per_block as usize - 2..][..4]);
+    poke(4096, 0xff);
+    assert_eq!(read(1..5).unwrap(), tokens[1..5]);
+    assert!(reader.verify().unwrap_err().to_string().contains("damaged at byte 4096: token block 0"));
+    // Tables likewise: spans that are in order, but not those that were written.
+    let header = Header::decode(&fs::read(&path).unwrap(), fs::metadata(&path).unwrap().len(), &path).unwrap();
+    let loss = header.find(kind::LOSS).unwrap().offset;
+    poke(loss + 3 * 8, 1);
+    assert!(reader.loss_spans(0).unwrap_err().to_string().contains(&format!("damaged at byte {loss}: section 7")));
+    assert!(reader.document(0).is_ok());
+}
+
+/// Ids that the vocabulary does not have are no tokens, whatever their checksum says.
+#[test]
+fn ids_outside_the_vocabulary_are_never_given_away() {
+    let (_folder, path, mut bytes) = small(false, Compression::None);
+    bytes[4096 + 3] = 7;
+    reseal(&mut bytes);
+    fs::write(&path, &bytes).unwrap();
+    let reader = ShardReader::open(&path).unwrap();
+    let error = reader.tokens(0..1, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("damaged at byte 4098: a token id outside the vocabulary of 300"), "{error}");
+}
+
 #[test]
 fn damage_is_reported_with_file_and_block() {
     let folder = tempfile::tempdir().unwrap();
@@ -356,7 +422,7 @@ fn other_files_and_versions_are_named_as_such() {
     assert!(open(b"{\"text\": \"a document\"}").contains("not a malmoi shard"));
     let mut next = bytes.clone();
     next[8] = 3;
-    assert!(open(&next).contains("shard format 3.0"));
+    assert!(open(&next).contains("shard format 3.2"));
     // A later minor version with a section of a kind unknown here still opens and verifies.
     let mut header = Header::decode(&bytes, bytes.len() as u64, &path).unwrap();
     let end = header.file_bytes.next_multiple_of(64);
@@ -377,7 +443,7 @@ fn bad_documents_are_refused_before_they_are_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.shard");
     let mut writer = ShardWriter::create(&path, meta(300, true)).unwrap();
-    let document = TokenizedDocument { id: "1", source: "s", text_bytes: 3, tokens: &[1, 2, 3] };
+    let document = TokenizedDocument { id: "1", source: "s", text_bytes: 3, tokens: &[1, 2, 3], content_hash: None };
     // Too long, empty, overlapping, out of order.
     for [a, b] in [[0..1, 1..5], [0..1, 2..2], [1..3, 2..4], [2..3, 0..1]] {
         let spans = [a, b];
@@ -387,6 +453,8 @@ fn bad_documents_are_refused_before_they_are_written() {
     let error = writer.push(outside).unwrap_err().to_string();
     assert!(error.contains("`1`") && error.contains("300"), "{error}");
     writer.push_with_loss(document, &[0..1, 3..4]).unwrap();
+    let hashed = TokenizedDocument { content_hash: Some([1; 16]), ..document };
+    assert!(writer.push(hashed).unwrap_err().to_string().contains("others without"));
     drop(writer);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "an abandoned shard leaves nothing");
     let mut plain = ShardWriter::create(&path, meta(300, false)).unwrap();

@@ -8,8 +8,8 @@ use crate::reader::ShardReader;
 use crate::writer::id_hash;
 
 impl ShardReader {
-    /// Recomputes all hashes and relations between sections: tokens first, then tables, then what
-    /// they say of each other. The first damage met is reported with its byte offset, the same on
+    /// Recomputes all hashes, those of what has been read before too, and relations between sections: tokens first, then
+    /// tables, then what they say of each other. The first damage met is reported with its byte offset, the same on
     /// any number of threads.
     pub fn verify(&self) -> Result<()> {
         self.verify_tokens()?;
@@ -18,28 +18,9 @@ impl ShardReader {
     }
 
     fn verify_tokens(&self) -> Result<()> {
-        let (hashes, expected) = self.section(kind::BLOCK_HASH)?;
-        if hashes.hash != *blake3::hash(expected).as_bytes() {
-            let detail = "the block hashes differ from their checksum";
-            return Err(Error::corrupt(&self.path, hashes.offset, detail));
-        }
-        let tokens = self.header.section(kind::TOKENS, &self.path)?;
-        if tokens.hash != hashes.hash {
-            let detail = "token checksum and block hashes differ";
-            return Err(Error::corrupt(&self.path, self.header.row(kind::TOKENS) + 32, detail));
-        }
-        let (width, size) = (self.header.width as usize, self.header.vocab_size);
-        let per_block = self.header.block_bytes() / width as u64;
-        let damage = (0..hashes.items).into_par_iter().find_map_first(|index| {
-            let outside = self.block(index, |block| block.chunks_exact(width).position(|id| id_of(id) >= size));
-            let place = outside.and_then(|at| at.map(|at| self.place(index * per_block + at as u64)).transpose());
-            match place {
-                Ok(None) => None,
-                Ok(Some(offset)) => Some(Error::corrupt(&self.path, offset, format!("a token id outside the vocabulary of {size}"))),
-                Err(error) => Some(error),
-            }
-        });
-        damage.map_or(Ok(()), Err)
+        self.check_block_hashes()?;
+        let blocks = self.header.section(kind::BLOCK_HASH, &self.path)?.items;
+        (0..blocks).into_par_iter().find_map_first(|index| self.check_block(index).err()).map_or(Ok(()), Err)
     }
 
     fn verify_tables(&self) -> Result<()> {
@@ -54,10 +35,7 @@ impl ShardReader {
             if section.kind == kind::TOKENS {
                 continue; // its hash stands for the block hashes, checked with the blocks
             }
-            if section.hash != *blake3::hash(self.bytes(section)).as_bytes() {
-                let detail = format!("section {} differs from its checksum", section.kind);
-                return Err(Error::corrupt(&self.path, section.offset, detail));
-            }
+            self.compare(section)?;
         }
         Ok(())
     }
@@ -123,8 +101,4 @@ impl ShardReader {
         }
         Ok(())
     }
-}
-
-fn id_of(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |id, &byte| id << 8 | u32::from(byte))
 }

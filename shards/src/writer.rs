@@ -33,6 +33,7 @@ pub struct ShardWriter {
     span_ends: Spill,
     spans: Spill,
     judged: Spill,
+    content_hashes: Spill,
     sources: Vec<SourceCount>,
     source_index: BTreeMap<String, u32>,
 }
@@ -71,6 +72,7 @@ impl ShardWriter {
             span_ends: spill(),
             spans: spill(),
             judged: spill(),
+            content_hashes: spill(),
             sources: Vec::new(),
             source_index: BTreeMap::new(),
             path,
@@ -147,6 +149,9 @@ impl ShardWriter {
         if let Some(id) = document.tokens.iter().find(|&&id| id >= size) {
             return Err(self.refuse(&document, format!("id {id} in a vocabulary of {size}")));
         }
+        if self.documents > 0 && document.content_hash.is_some() == (self.content_hashes.bytes() == 0) {
+            return Err(self.refuse(&document, "some documents of this shard come with a hash of their content, and others without"));
+        }
         let text_bytes =
             self.text_bytes.checked_add(document.text_bytes).ok_or_else(|| self.refuse(&document, "text bytes of the shard overflow"))?;
         let source = self.source(document.source);
@@ -173,6 +178,9 @@ impl ShardWriter {
                 self.spans.push(&span.end.to_le_bytes())?;
             }
             self.span_ends.push(&(self.spans.bytes() / 8).to_le_bytes())?;
+        }
+        if let Some(hash) = document.content_hash {
+            self.content_hashes.push(&hash)?;
         }
         judged.map_or(Ok(()), |judged| self.judged.push(&judged.encode()))
     }
@@ -248,6 +256,9 @@ impl ShardWriter {
         if self.meta.judged {
             tables.push((kind::JUDGED, documents, vec![take(&mut self.judged)]));
         }
+        if self.content_hashes.bytes() > 0 {
+            tables.push((kind::CONTENT_HASH, documents, vec![take(&mut self.content_hashes)]));
+        }
         for (kind, items, parts) in tables {
             sections.push(self.out.section(kind, items, parts)?);
         }
@@ -292,7 +303,12 @@ impl Drop for ShardWriter {
 
 /// First 16 bytes of BLAKE3 of a document id: finds a document in a shard without its strings.
 pub(crate) fn id_hash(id: &str) -> [u8; 16] {
+    content_hash(id.as_bytes())
+}
+
+/// First 16 bytes of the BLAKE3 of what a document is made of: of plain text its UTF-8.
+pub fn content_hash(content: &[u8]) -> [u8; 16] {
     let mut short = [0; 16];
-    short.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    short.copy_from_slice(&blake3::hash(content).as_bytes()[..16]);
     short
 }

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Models that SentencePiece 0.2.3 trains, as pieces with the ids they give. usage: spm.py OUT.json"""
+"""Models that SentencePiece 0.2.3 trains, as pieces with the ids they give. usage: spm.py OUT.json
+
+Of `code` and `seed` the options are those that are given besides malmoi's default and preset."""
 
 import json
 import os
@@ -32,6 +34,41 @@ def corpus():
     return "\n".join(lines) + "\n"
 
 
+# As code is: indented, in both cases, with tabs.
+CODE = """def read(self, path):
+    with open(path) as file:
+        for line in file:
+            if line.strip():
+                self.Lines.append(line)
+	int Main(void) {
+		return 0;  // 주석은  두 칸
+	}
+    한글과  English를   섞은    줄
+"""
+
+
+def code():
+    dice = random.Random(11)
+    lines = CODE.splitlines()
+    return CODE + "\n".join(" " * dice.choice([0, 2, 4, 8]) + dice.choice(lines) for _ in range(120)) + "\n" + "\n".join(LINES) + "\n"
+
+
+# Where malmoi's default is another one, what the library takes.
+LIBRARY = {
+    "normalization_rule_name": "nmt_nfkc", "remove_extra_whitespaces": True, "add_dummy_prefix": True, "byte_fallback": False,
+    "allow_whitespace_only_pieces": False,
+}
+# malmoi's own.
+KEEPS = {
+    "normalization_rule_name": "identity", "remove_extra_whitespaces": False, "add_dummy_prefix": False, "byte_fallback": True,
+    "allow_whitespace_only_pieces": True,
+}
+# The guide's.
+SEED = {
+    "model_type": "bpe", "character_coverage": 0.9995, "normalization_rule_name": "nmt_nfkc_cf", "remove_extra_whitespaces": True,
+    "input_sentence_size": 10000000, "shuffle_input_sentence": True, "user_defined_symbols": ["<한국어>", "<영어>", "<코드>"], "unk_surface": " ⁇ ",
+}
+
 OPTIONS = [
     {"vocab_size": 220, "normalization_rule_name": "nmt_nfkc_cf", "user_defined_symbols": ["<tool>", "</tool>"], "unk_surface": " ?? "},
     {"vocab_size": 240, "normalization_rule_name": "nmt_nfkc", "character_coverage": 1.0, "split_digits": True},
@@ -44,16 +81,21 @@ UNIGRAM = [
     {"vocab_size": 430, "normalization_rule_name": "identity", "byte_fallback": True, "remove_extra_whitespaces": False, "character_coverage": 0.98},
     {"vocab_size": 170, "normalization_rule_name": "nmt_nfkc_cf", "add_dummy_prefix": False, "character_coverage": 0.985, "max_sentencepiece_length": 4, "shrinking_factor": 0.9},
 ]
-TEXTS = LINES + ["", " ", "새로운 문장 ZZZ 😀 ▅ \t x", "<tool><tool>a</tool>", "ㅋㅋ 뷁 🙂"]
+TEXTS = CODE.splitlines() + [CODE, "\r\n\ttab\n\n   ", "  x  y  "] + LINES + ["", " ", "새로운 문장 ZZZ 😀 ▅ \t x", "<tool><tool>a</tool>", "ㅋㅋ 뷁 🙂"]
 
 
 def main():
-    text = corpus()
     models = []
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "corpus.txt")
-        pathlib.Path(path).write_text(text)
-        for options in OPTIONS + [{"model_type": "unigram", **options} for options in UNIGRAM]:
+        cases = [({**LIBRARY, **options}, {}, "") for options in OPTIONS]
+        cases += [({**LIBRARY, "model_type": "unigram", **options}, {}, "") for options in UNIGRAM]
+        cases += [({"vocab_size": 460, "model_type": kind}, KEEPS, "code") for kind in ["bpe", "unigram"]]
+        cases += [({"vocab_size": 240}, SEED, "seed")]
+        texts = {"": corpus(), "seed": corpus(), "code": code()}
+        for given, default, name in cases:
+            pathlib.Path(path).write_text(texts[name])
+            options = {**default, **given}
             prefix = os.path.join(folder, "m")
             sentencepiece.SentencePieceTrainer.train(
                 input=path, model_prefix=prefix, minloglevel=2, **{"model_type": "bpe", "character_coverage": 0.9995, **options}
@@ -62,8 +104,8 @@ def main():
             encoded = [{"text": t, "ids": model.encode(t), "decoded": model.decode(model.encode(t))} for t in TEXTS]
             pieces = [model.id_to_piece(id) for id in range(len(model))]
             scores = [model.get_score(id) for id in range(len(model))]
-            models.append({"options": options, "pieces": pieces, "scores": scores, "encoded": encoded})
-    pathlib.Path(sys.argv[1]).write_text(json.dumps({"corpus": text, "models": models}) + "\n")
+            models.append({"name": name, "options": given, "pieces": pieces, "scores": scores, "encoded": encoded})
+    pathlib.Path(sys.argv[1]).write_text(json.dumps({"corpus": texts[""], "code": texts["code"], "models": models}) + "\n")
 
 
 main()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use shards::Lost;
 
 use super::rows::Rows;
 use crate::record::Count;
@@ -49,6 +50,8 @@ pub(super) struct Totals {
     pub(super) duplicate: Count,
     pub(super) unreadable: u64,
     pub(super) encoded: Count,
+    /// Of the encoded texts, what their tokens do not say.
+    pub(super) lost: Lost,
     pub(super) imported: Count,
     pub(super) tokens: u64,
     pub(super) held_out_tokens: u64,

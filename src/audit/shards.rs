@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use shards::{ChatEncoder, Judged, ShardEntry, ShardReader, Split, Tokenizer};
+use shards::{ChatEncoder, Judged, Lost, ShardEntry, ShardReader, Split, Tokenizer};
 
 use super::ledger::{Ledger, Totals};
 use crate::chat;
@@ -40,9 +40,15 @@ impl Texts<'_> {
         ids.push(tokenizer.eos());
         Ok(Some((ids, spans, judged)))
     }
+
+    /// What is not in the ids of a document, counted as `tokenize` does.
+    fn lost(self, document: &KeptText, ids: &[u32]) -> Lost {
+        let talks = self.chat.is_some() && !document.turns.is_empty();
+        self.tokenizer.map_or_else(Lost::default, |tokenizer| tokenizer.lost(if talks { "" } else { &document.text }, ids))
+    }
 }
 
-/// The encoded documents of a part against its shards: checksums, ids, bytes, and (all or a
+/// The encoded documents of a part against its shards: checksums, ids, bytes, hashes of their content, and (all or a
 /// sample of) the tokens.
 #[allow(clippy::too_many_arguments, reason = "what is audited, how, and where it is written down")]
 pub(super) fn shards_ledger(
@@ -57,6 +63,7 @@ pub(super) fn shards_ledger(
 ) -> Result<()> {
     let mut readers = Vec::new();
     let (mut learned, mut misplaced) = (0, 0u64);
+    let mut lost = Lost::default();
     for shard in &left.shards {
         let reader = shard_ledger(folder, shard, totals, ledger)?;
         ledger.equal(&format!("{}: has loss spans", shard.path), &reader.has_loss(), &left.chat.is_some());
@@ -81,9 +88,15 @@ pub(super) fn shards_ledger(
                 *tokens += encoded.tokens.end - encoded.tokens.start;
                 matched = true;
                 misplaced += u64::from(shard.split != split(&document.id, recipe.seed, recipe.held_out));
+                // Shards of before they were recorded have none.
+                if let Some(hash) = encoded.content_hash {
+                    let same = hash == document.content_hash()?;
+                    ledger.check(same, || format!("{name}: document `{}` is not what its shard was made of", document.id));
+                }
                 if (deep || index % SAMPLE_EVERY == 0)
                     && let Some((again, spans, judged)) = texts.encode(&document)?
                 {
+                    lost.add(texts.lost(&document, &again));
                     let mut ids = Vec::new();
                     reader.tokens(encoded.tokens.clone(), &mut ids)?;
                     ledger
@@ -103,6 +116,12 @@ pub(super) fn shards_ledger(
         ledger.check(matched, || format!("{name}: document `{}` is in no shard at its place", document.id));
     }
     ledger.check(misplaced == 0, || format!("{name}: {misplaced} documents are held out or trained on otherwise than the recipe says"));
+    if let Some(there) = left.lost {
+        if deep && texts.tokenizer.is_some() {
+            ledger.equal(&format!("{name}: text that the tokenizer cannot write"), &lost, &there);
+        }
+        totals.lost.add(there);
+    }
     for (shard, (reader, next, tokens)) in left.shards.iter().zip(&readers) {
         ledger.equal(&format!("{}: documents that were kept", shard.path), next, &shard.documents);
         ledger.equal(&format!("{}: tokens of kept documents", shard.path), tokens, &reader.token_count());

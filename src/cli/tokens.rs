@@ -179,7 +179,7 @@ pub(crate) enum TokenizerCommand {
         #[arg(long, value_name = "TOKEN")]
         eos: Option<String>,
     },
-    /// Compare tokenizers on texts: length, fertility, partial characters, unused ids, Hangul.
+    /// Compare tokenizers on texts: length, fertility, partial characters, lost text, unused ids, Hangul.
     Report {
         /// Texts: [BUCKET=]PATH of a file, folder, glob or run folder.
         #[arg(required = true, value_name = "TEXT")]
@@ -187,5 +187,8 @@ pub(crate) enum TokenizerCommand {
         /// A tokenizer.json, SentencePiece model, .tiktoken, tekken.json or .gguf file; may be given several times.
         #[arg(long, short, required = true, value_name = "[NAME=]FILE")]
         tokenizer: Vec<String>,
+        /// Also draw characters per token as bars, in this SVG file.
+        #[arg(long, value_name = "FILE")]
+        chart: Option<PathBuf>,
     },
 }

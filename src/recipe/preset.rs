@@ -1,5 +1,6 @@
-//! `train.preset`: values by name for the keys that the recipe leaves out.
+//! `train.preset` and `tokenizer.sentencepiece.preset`: values by name for the keys that the recipe leaves out.
 
+use shards::SentencePiecePreset;
 use toml::{Table, Value};
 use trainer::Preset;
 
@@ -16,6 +17,22 @@ pub(super) fn expand(table: &mut Table) -> Option<Preset> {
         }
     }
     Some(preset)
+}
+
+/// The same of `[tokenizer.sentencepiece]`, whose keys have two spellings; whether there was a name to put values for.
+pub(crate) fn expand_tokenizer(table: &mut Table) -> bool {
+    fill_tokenizer(table).is_some()
+}
+
+fn fill_tokenizer(table: &mut Table) -> Option<()> {
+    let options = table.get_mut("tokenizer")?.as_table_mut()?.get_mut("sentencepiece")?.as_table_mut()?;
+    let preset: SentencePiecePreset = options.get("preset")?.clone().try_into().ok()?;
+    let settings: Table = toml::from_str(preset.settings()).ok()?;
+    options.remove("preset");
+    for (key, value) in settings.into_iter().filter(|(key, _)| !options.contains_key(&key.replace('-', "_"))).collect::<Table>() {
+        fill(options, key, value);
+    }
+    Some(())
 }
 
 /// Puts a value where none is given; of a table, its keys one by one.
@@ -53,6 +70,23 @@ mod tests {
             Some(Value::Table(train)) => train,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_tokenizer_is_that_of_the_guide_where_nothing_else_is_said() {
+        let read = |text: &str| {
+            let mut table: Table = toml::from_str(&format!("tokenizer = {{ sentencepiece = {{ {text} }} }}")).unwrap();
+            let expanded = expand_tokenizer(&mut table);
+            (expanded, table["tokenizer"].clone().try_into::<shards::TokenizerConfig>().map(|config| config.sentencepiece.unwrap()))
+        };
+        let (expanded, seed) = read("preset = 'seed', vocab_size = 900, byte-fallback = true");
+        let seed = seed.unwrap();
+        assert!(expanded && seed.preset.is_none() && seed.byte_fallback && seed.vocab_size == 900);
+        assert_eq!((seed.normalization_rule_name, seed.user_defined_symbols.len()), (shards::NormalizationRule::NmtNfkcCf, 3));
+        assert!(seed.remove_extra_whitespaces && seed.add_dummy_prefix && !seed.allow_whitespace_only_pieces);
+        let (expanded, plain) = read("vocab-size = 900");
+        assert_eq!((expanded, plain.unwrap().normalization_rule_name), (false, shards::NormalizationRule::Identity));
+        assert!(read("preset = 'none'").1.unwrap_err().to_string().contains("`none`"));
     }
 
     #[test]

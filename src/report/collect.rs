@@ -5,7 +5,7 @@ use std::path::Path;
 
 use corpora::{JsonlReader, Part};
 use serde::de::DeserializeOwned;
-use shards::{Manifest, MixturePlan, Split};
+use shards::{Lost, Manifest, MixturePlan, Split};
 
 use super::aggregate::{self, Aggregates};
 use super::html::{
@@ -19,8 +19,9 @@ use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Count, PartStats, Rejected};
 use crate::run::Timings;
-use crate::stage::import;
 use crate::stage::tokenize::PartShards;
+use crate::stage::{import, mix, tokenizer};
+use crate::tokenizer::syllables;
 
 /// Dropped documents shown for each rule, and unreadable records shown in all.
 const SAMPLES: usize = 3;
@@ -66,11 +67,18 @@ pub(super) fn collect(folder: &Path) -> Result<ReportData> {
         data.warnings
             .push(format!("{} records could not be read and are quarantined", stats.iter().map(|part| part.unreadable).sum::<u64>()));
     }
+    let lost = shards.iter().flatten().chain(imported.iter().flatten()).fold((Lost::default(), 0), |(mut lost, bytes), left| {
+        lost.add(left.lost.unwrap_or_default());
+        (lost, bytes + left.encoded.bytes)
+    });
+    if !lost.0.is_none() {
+        data.warnings.push(mix::lost_text(lost.0, lost.1));
+    }
     data.languages = (!tables.languages.is_empty()).then_some(tables.languages);
     data.lengths = Some(Lengths { edges: aggregate::LENGTH_EDGES.to_vec(), buckets: tables.lengths });
     if let Some(shards) = &shards {
         data.duplicates = clusters::duplicates(folder, &parts, shards)?;
-        tokens(&mut data, folder, shards.iter().chain(imported.iter().flatten()))?;
+        tokens(&mut data, folder, &recipe, shards.iter().chain(imported.iter().flatten()))?;
     }
     data.training = curve::training(folder, &recipe)?;
     Ok(data)
@@ -213,7 +221,7 @@ fn contamination(stats: &[PartStats]) -> Option<Vec<ContaminatedSet>> {
     Some(sets.into_iter().map(|(name, set)| ContaminatedSet { set: name.to_owned(), ..set }).collect())
 }
 
-fn tokens<'a>(data: &mut ReportData, folder: &Path, shards: impl Iterator<Item = &'a PartShards>) -> Result<()> {
+fn tokens<'a>(data: &mut ReportData, folder: &Path, recipe: &Recipe, shards: impl Iterator<Item = &'a PartShards>) -> Result<()> {
     if !folder.join(layout::MANIFEST).exists() {
         return Ok(());
     }
@@ -221,12 +229,18 @@ fn tokens<'a>(data: &mut ReportData, folder: &Path, shards: impl Iterator<Item =
     let plan = if folder.join(layout::MIXTURE).exists() { Some(MixturePlan::load(folder.join(layout::MIXTURE))?) } else { None };
     let mut buckets: BTreeMap<&str, (TokenizerBucket, TokenBucket)> = BTreeMap::new();
     for part in shards {
-        let (text, held) = buckets.entry(&part.bucket).or_default();
+        let nothing = || TokenizerBucket { words: Some(0), partial_tokens: Some(0), lost_bytes: Some(0), ..TokenizerBucket::default() };
+        let (text, held) = buckets.entry(&part.bucket).or_insert_with(|| (nothing(), TokenBucket::default()));
         text.bucket.clone_from(&part.bucket);
         held.bucket.clone_from(&part.bucket);
         text.bytes += part.encoded.bytes;
         *text.chars.get_or_insert(0) += part.chars;
         text.tokens += part.shards.iter().map(|shard| shard.tokens).sum::<u64>();
+        // What one part did not count, the bucket has not counted.
+        let sum = |sum: Option<u64>, count: Option<u64>| sum.zip(count).map(|(sum, count)| sum + count);
+        text.words = sum(text.words, part.words);
+        text.partial_tokens = sum(text.partial_tokens, part.partial_tokens);
+        text.lost_bytes = sum(text.lost_bytes, part.lost.map(|lost| lost.bytes));
     }
     // From the manifest, not from the parts again: that both agree is what the page checks.
     for shard in &manifest.shards {
@@ -246,7 +260,9 @@ fn tokens<'a>(data: &mut ReportData, folder: &Path, shards: impl Iterator<Item =
         });
     }
     let (facts, buckets): (Vec<_>, Vec<_>) = buckets.into_values().unzip();
+    let opened = tokenizer::open(folder, &recipe.tokenizer).ok();
     data.tokenizer = Some(TokenizerFacts {
+        syllables: opened.map(|tokenizer| syllables(&tokenizer) as u64),
         kind: manifest.tokenizer.kind.clone(),
         vocab_size: u64::from(manifest.tokenizer.vocab_size),
         fingerprint: manifest.tokenizer.fingerprint.to_string(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::{Value, json};
-use shards::{ShardEntry, ShardMeta, ShardReader, ShardWriter, TokenizedDocument, Tokenizer};
+use shards::{Lost, ShardEntry, ShardMeta, ShardReader, ShardWriter, TokenizedDocument, Tokenizer};
 
 use super::tokenize::{Encoder, PartShards, SPLITS};
 use crate::error::{Context, Error, Result};
@@ -129,7 +129,8 @@ impl<'a> Unit<'a> {
             let meta = ShardMeta { loss, compression: encoder.compression, ..ShardMeta::new(bucket.as_str(), tokenizer) };
             writers.push(ShardWriter::create(layout::prepare(folder, name)?, meta)?);
         }
-        let (mut encoded, mut chars, mut documents, mut unended) = (Count::default(), 0, 0u64, 0u64);
+        let (mut encoded, mut chars, mut documents, mut unended, mut inner) = (Count::default(), 0, 0u64, 0u64, 0u64);
+        let mut lost = Lost::default();
         let mut cancelled = None;
         let read = foreign.documents(self.path(), &mut |document| {
             if let Err(error) = super::check(cancel) {
@@ -140,10 +141,18 @@ impl<'a> Unit<'a> {
             let size = tokenizer.text_size(document.tokens)?;
             documents += 1;
             unended += u64::from(!document.ended);
+            inner += u64::from(document.tokens.contains(&tokenizer.eos()));
             encoded.add(size.bytes);
             chars += size.characters;
+            lost.add(tokenizer.lost("", document.tokens));
             progress.add((document.tokens.len() as u64 + 1) * width);
-            let record = TokenizedDocument { id: &id, source: &self.import.name, text_bytes: size.bytes, tokens: document.tokens };
+            let record = TokenizedDocument {
+                id: &id,
+                source: &self.import.name,
+                text_bytes: size.bytes,
+                tokens: document.tokens,
+                content_hash: document.content_hash,
+            };
             let writer = &mut writers[usize::from(encoder.is_held_out(&id))];
             match document.spans {
                 Some(spans) => writer.push_with_loss(record, spans),
@@ -164,13 +173,32 @@ impl<'a> Unit<'a> {
                 tokenizer.eos_token()
             ));
         }
+        if inner > 0 {
+            ui.warn(format!(
+                "{}: {inner} of {documents} documents have the end token {} inside of them, and stay one document each",
+                self.path().display(),
+                tokenizer.eos_token()
+            ));
+        }
         let mut shards = Vec::new();
         for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
             shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
         }
         let (duplicates, trimmed, excerpted) = (BTreeMap::new(), Count::default(), Count::default());
-        let left =
-            PartShards { part: part.clone(), bucket: bucket.clone(), duplicates, trimmed, excerpted, encoded, chars, chat: None, shards };
+        let left = PartShards {
+            part: part.clone(),
+            bucket: bucket.clone(),
+            duplicates,
+            trimmed,
+            excerpted,
+            encoded,
+            chars,
+            words: None,
+            partial_tokens: None,
+            lost: Some(lost),
+            chat: None,
+            shards,
+        };
         let file = layout::shard_info(bucket, &part);
         layout::write_json(folder, &file, &left)?;
         Ok((left, names.into_iter().chain([file]).collect()))

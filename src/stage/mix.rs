@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use corpora::Part;
-use shards::{HeldOut, Manifest, MixturePlan, Packed, Split, Tokenizer};
+use serde_json::json;
+use shards::{HeldOut, Lost, Manifest, MixturePlan, Packed, Split, Tokenizer};
 
 use super::import;
 use super::tokenize::PartShards;
@@ -54,8 +55,18 @@ pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Re
     let plan = |tokens| {
         MixturePlan::with_packed(&recipe.mixture, &available, &packed, tokens, train.sequence_length).map_err(|error| {
             let less = if train.epochs.is_some() { "epochs" } else { "tokens" };
-            Error::new(error)
-                .hint(format!("lower `train.{less}`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\""))
+            let staged = !recipe.mixture.stages.is_empty();
+            let hint = match &error {
+                shards::Error::Shortage(_) if staged => {
+                    "lower `train.tokens`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"repeat\"".to_owned()
+                }
+                shards::Error::Shortage(_) => {
+                    format!("lower `train.{less}`, raise `mixture.max-epochs`, or set `mixture.on-shortage` to \"reduce\" or \"repeat\"")
+                }
+                _ if staged => "`[[mixture.stages]]` follow one another by tokens: set `train.tokens`, beyond the last `until`".to_owned(),
+                _ => return Error::new(error),
+            };
+            Error::new(error).hint(hint)
         })
     };
     let tokens = match train.epochs {
@@ -73,6 +84,32 @@ fn is_packed(folder: &Path, recipe: &Recipe, manifest: &Manifest, bucket: &str) 
     }
     let first = manifest.shards.iter().find(|shard| shard.bucket == bucket);
     first.map_or(Ok(false), |shard| Ok(manifest.open_shard(folder, shard)?.has_loss()))
+}
+
+/// Says what the tokenizer could not write of the texts: nothing is trained on that.
+pub(crate) fn tell_lost(folder: &Path, recipe: &Recipe, parts: &[Part], ui: &Ui) -> Result<()> {
+    let of_parts = parts.iter().map(|part| {
+        let bucket = &recipe.sources[part.source].bucket;
+        layout::read_json::<PartShards>(folder, &layout::shard_info(bucket, &part.name))
+    });
+    let mut buckets = BTreeMap::<String, (Lost, u64)>::new();
+    for left in of_parts.chain(import::Unit::all(recipe).into_iter().map(|unit| unit.left(folder))) {
+        let left = left?;
+        let (lost, bytes) = buckets.entry(left.bucket).or_default();
+        lost.add(left.lost.unwrap_or_default());
+        *bytes += left.encoded.bytes;
+    }
+    for (bucket, (lost, bytes)) in buckets.iter().filter(|(_, (lost, _))| !lost.is_none()) {
+        ui.warn(format!("bucket `{bucket}`: {}", lost_text(*lost, *bytes)));
+        ui.event("lost", &json!({ "bucket": bucket, "unknown-tokens": lost.unknown_tokens, "lost-bytes": lost.bytes, "bytes": bytes }));
+    }
+    Ok(())
+}
+
+/// What of so many bytes of text was lost, in words.
+pub(crate) fn lost_text(lost: Lost, bytes: u64) -> String {
+    let share = 100.0 * lost.bytes as f64 / bytes.max(1) as f64;
+    format!("the tokenizer cannot write {} bytes of the text ({share:.3} %), and gives {} unknown tokens", lost.bytes, lost.unknown_tokens)
 }
 
 /// Plans the mixture and writes it; says what repeats, what is left out, and what was reduced.
@@ -93,11 +130,13 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
             plan.requested_tokens.unwrap_or(plan.tokens)
         ));
     }
-    for bucket in plan.buckets.iter().filter(|bucket| bucket.ratio == 0.0 && bucket.available_tokens > 0) {
-        ui.warn(format!(
-            "bucket `{}` has no ratio in the mixture: its {} tokens are not trained on",
-            bucket.bucket, bucket.available_tokens
-        ));
+    for bucket in plan.buckets.iter().filter(|bucket| bucket.windows == 0 && bucket.available_tokens > 0) {
+        let why = if recipe.mixture.asks_for(&bucket.bucket) {
+            format!("gets none of the {} windows of {} tokens, so small is its share", plan.windows, plan.seq_len)
+        } else {
+            "has no ratio in the mixture".to_owned()
+        };
+        ui.warn(format!("bucket `{}` {why}: its {} tokens are not trained on", bucket.bucket, bucket.available_tokens));
     }
     for bucket in &plan.buckets {
         if bucket.repeated_tokens > 0 {

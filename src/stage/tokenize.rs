@@ -9,7 +9,9 @@ use corpora::{JsonlReader, Part};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shards::{ChatEncoder, Compression, Conversation, Judged, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer};
+use shards::{
+    ChatEncoder, Compression, Conversation, Judged, Lost, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer,
+};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Context, Error, Result};
@@ -42,6 +44,16 @@ pub(crate) struct PartShards {
     pub(crate) encoded: Count,
     /// Characters of the encoded documents.
     pub(crate) chars: u64,
+    /// Their words, stretches without white space; none in imports, and in runs of before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) words: Option<u64>,
+    /// Tokens that are a part of a character; none as for words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partial_tokens: Option<u64>,
+    /// What the tokenizer could not write of them; of conversations and imports unknown tokens alone. None in runs of
+    /// before it was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lost: Option<Lost>,
     /// What of it is conversations; none where the source has plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chat: Option<Chat>,
@@ -106,6 +118,8 @@ impl Encoder<'_> {
         let mut unique = Unique::open(folder, &part.name)?;
         let mut encoded = Count::default();
         let mut chars = 0;
+        let (mut words, mut partial_tokens, mut lost) = (0, 0, Lost::default());
+        let partial: Vec<bool> = (0..self.tokenizer.vocab_size()).map(|id| self.tokenizer.is_partial(id)).collect();
         let mut counts = Chat::default();
         loop {
             super::check(cancel)?;
@@ -126,9 +140,18 @@ impl Encoder<'_> {
                 let text_bytes = document.text.len() as u64;
                 encoded.add(text_bytes);
                 chars += document.text.chars().count() as u64;
+                words += document.text.split_whitespace().count() as u64;
+                partial_tokens += tokens.iter().filter(|&&id| partial.get(id as usize) == Some(&true)).count() as u64;
+                lost.add(self.tokenizer.lost(if chat.is_some() { "" } else { &document.text }, tokens));
                 progress.add(text_bytes);
                 let split = usize::from(self.is_held_out(&document.id));
-                let tokenized = TokenizedDocument { id: &document.id, source: &source.name, text_bytes, tokens };
+                let tokenized = TokenizedDocument {
+                    id: &document.id,
+                    source: &source.name,
+                    text_bytes,
+                    tokens,
+                    content_hash: Some(document.content_hash()?),
+                };
                 if chat.is_some() {
                     counts.learned_tokens += learned.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
                     counts.cut += u64::from(!whole);
@@ -154,6 +177,9 @@ impl Encoder<'_> {
             excerpted: unique.excerpted,
             encoded,
             chars,
+            words: Some(words),
+            partial_tokens: Some(partial_tokens),
+            lost: Some(lost),
             chat: chat.map(|_| counts),
             shards,
         };

@@ -114,7 +114,7 @@ fn facts(mut facts: Value, train: Option<TrainConfig>, start: Start) -> Value {
 
 /// Everything the weights depend on, as one fingerprint. `tokens` and the schedule are in it: a
 /// longer run is another run, because its learning rate was another at every step. How often is
-/// looked or saved is not.
+/// looked or saved is not, see [`TrainConfig::identity`].
 pub(crate) fn identity(recipe: &Recipe, manifest: &Manifest, plan: &MixturePlan, start: Start) -> Result<Fingerprint> {
     let train = recipe.train.as_ref().map(TrainConfig::identity);
     let rest = json!({ "train": null, "seed": recipe.seed, "manifest": manifest, "mixture": plan });
@@ -143,7 +143,8 @@ pub(crate) struct Training<'a> {
 pub(crate) fn train(training: &Training<'_>, cancel: &AtomicBool, ui: &Ui) -> Result<Vec<String>> {
     let Training { folder, recipe, tokenizer, manifest, plan, device, start } = *training;
     let Some(config) = &recipe.train else { return Ok(Vec::new()) };
-    verify(folder, manifest, cancel)?;
+    // Only what is listed: tokens and tables are checked when they are first read.
+    manifest.check_headers(folder).map_err(damaged)?;
     let stream = TokenStream::with_manifest(
         folder,
         manifest,
@@ -348,7 +349,7 @@ impl Facts {
     }
 }
 
-/// Checks every shard against its checksums before a token of it is trained on.
+/// Checks every byte of every shard against its checksums.
 pub(crate) fn verify(folder: &Path, manifest: &Manifest, cancel: &AtomicBool) -> Result<()> {
     for shard in &manifest.shards {
         super::check(cancel)?;
@@ -364,6 +365,7 @@ fn damaged(error: shards::Error) -> Error {
 fn train_error(error: trainer::Error) -> Error {
     match error {
         trainer::Error::Interrupted => Error::interrupted(),
+        trainer::Error::Shards(error @ shards::Error::Corrupt { .. }) => damaged(error),
         error @ trainer::Error::NonFinite { .. } => Error::bad_result(error).hint("lower `train.learning-rate`"),
         error => Error::new(error),
     }

@@ -12,27 +12,24 @@ use crate::report::Ui;
 
 /// `malmoi tokenizer convert`.
 pub(super) fn convert(from: &Path, out: &Path, hints: &VocabularyHints, eos: Option<&str>, ui: &Ui) -> Result<()> {
+    let format = Format::of(out)?;
     let tokenizer = Tokenizer::load_with(from, eos, hints)?;
     let refuse = |what: &str, why: &str| Err(Error::new(format!("{} is {what}: {why}", from.display())));
-    let (bytes, lacks) = match (out.extension().and_then(|name| name.to_str()), tokenizer.kind()) {
-        (Some("tiktoken"), _) => tokenizer.to_tiktoken()?,
-        (Some("json"), "sentencepiece") => {
+    let (bytes, lacks) = match (format, tokenizer.kind()) {
+        (Format::Tiktoken, _) => tokenizer.to_tiktoken()?,
+        (Format::Json, "sentencepiece") => {
             return refuse(
                 "a SentencePiece model",
                 "a tokenizer.json spells its rules out in other parts, which would not encode every text equally",
             );
         }
-        (Some("json"), _) | (Some("model"), "sentencepiece") => (tokenizer.published(), Vec::new()),
-        (Some("model"), _) => {
+        (Format::Json, _) | (Format::Model, "sentencepiece") => (tokenizer.published(), Vec::new()),
+        (Format::Model, _) => {
             return refuse("a byte-level BPE", "a SentencePiece model has no such splitting into words, and would give other ids");
         }
-        _ => return Err(Error::new(format!("{}: the name says no format", out.display())).hint("known are .json, .tiktoken and .model")),
     };
     let folder = super::folder_of(out)?;
-    let Some(name) = out.file_name().and_then(|name| name.to_str()) else {
-        return Err(Error::new(format!("{} is not the name of a file", out.display())));
-    };
-    layout::write(&folder, name, &bytes)?;
+    layout::write(&folder, super::file_name(out)?, &bytes)?;
     let (size, end) = (tokenizer.vocab_size(), tokenizer.eos_token());
     ui.data(format!("{}: {size} ids, ends documents with {end}, encoded by {}", out.display(), tokenizer.encoder()));
     if !lacks.is_empty() {
@@ -40,6 +37,25 @@ pub(super) fn convert(from: &Path, out: &Path, hints: &VocabularyHints, eos: Opt
     }
     ui.event("converted", &json!({ "from": from, "path": out, "vocab-size": size, "eos": end, "lacks": lacks }));
     Ok(())
+}
+
+/// What a tokenizer's file is, by the end of its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Model,
+    Tiktoken,
+}
+
+impl Format {
+    pub(super) fn of(out: &Path) -> Result<Self> {
+        match out.extension().and_then(|name| name.to_str()) {
+            Some("json") => Ok(Self::Json),
+            Some("model") => Ok(Self::Model),
+            Some("tiktoken") => Ok(Self::Tiktoken),
+            _ => Err(Error::new(format!("{}: the name says no format", out.display())).hint("known are .json, .tiktoken and .model")),
+        }
+    }
 }
 
 /// What the command line says of a file that does not say it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 use serde_json::json;
-use shards::Tokenizer;
+use shards::{Lost, Tokenizer};
 
 use crate::error::Result;
 use crate::report::Ui;
@@ -32,13 +32,15 @@ pub(crate) struct Tally {
     pub(crate) tokens: u64,
     /// Tokens that are a part of a character.
     pub(crate) partial: u64,
+    /// What the tokens do not say.
+    pub(crate) lost: Lost,
     /// By id.
     pub(crate) used: Vec<bool>,
 }
 
 impl Tally {
     fn of(tokenizer: &Tokenizer) -> Self {
-        Self { tokens: 0, partial: 0, used: vec![false; tokenizer.vocab_size() as usize] }
+        Self { tokens: 0, partial: 0, lost: Lost::default(), used: vec![false; tokenizer.vocab_size() as usize] }
     }
 }
 
@@ -81,10 +83,15 @@ pub(crate) fn measure(
             measured.words += text.split_whitespace().count() as u64;
         }
         for (at, tokenizer) in tokenizers.iter().enumerate() {
-            let encode = |(bucket, text): &(usize, String)| Ok::<_, shards::Error>((*bucket, tokenizer.encode(text)?));
-            let encoded: Vec<(usize, Vec<u32>)> = round.par_iter().map(encode).collect::<std::result::Result<_, _>>()?;
-            for (bucket, ids) in encoded {
+            let encode = |(bucket, text): &(usize, String)| {
+                let ids = tokenizer.encode(text)?;
+                let lost = tokenizer.lost(text, &ids);
+                Ok::<_, shards::Error>((*bucket, ids, lost))
+            };
+            let encoded: Vec<(usize, Vec<u32>, Lost)> = round.par_iter().map(encode).collect::<std::result::Result<_, _>>()?;
+            for (bucket, ids, lost) in encoded {
                 let tally = &mut measured[bucket].tallies[at];
+                tally.lost.add(lost);
                 tally.tokens += ids.len() as u64;
                 for id in ids.into_iter().map(|id| id as usize) {
                     tally.partial += u64::from(partial[at][id]);
@@ -96,7 +103,7 @@ pub(crate) fn measure(
 }
 
 /// How many Hangul syllables have a token of their own, alone or after a space.
-fn syllables(tokenizer: &Tokenizer) -> usize {
+pub(crate) fn syllables(tokenizer: &Tokenizer) -> usize {
     let own = (0..tokenizer.vocab_size()).filter_map(|id| {
         let text = tokenizer.token_text(id)?;
         let mut characters = text.strip_prefix(' ').unwrap_or(&text).chars();
@@ -119,8 +126,8 @@ pub(crate) fn show(names: &[String], tokenizers: &[&Tokenizer], measured: &[Meas
         width(&mut names.iter().map(|name| name.chars().count())),
     );
     ui.data(format!(
-        "{:<buckets$}  {:<name_width$}  {:>12}  {:>11}  {:>11}  {:>11}  {:>9}  {:>9}",
-        "bucket", "tokenizer", "tokens", "chars/token", "bytes/token", "tokens/word", "partial %", "ids used"
+        "{:<buckets$}  {:<name_width$}  {:>12}  {:>11}  {:>11}  {:>11}  {:>9}  {:>9}  {:>9}  {:>9}",
+        "bucket", "tokenizer", "tokens", "chars/token", "bytes/token", "tokens/word", "partial %", "lost %", "unknown", "ids used"
     ));
     for bucket in measured {
         for (name, tally) in names.iter().zip(&bucket.tallies) {
@@ -128,11 +135,13 @@ pub(crate) fn show(names: &[String], tokenizers: &[&Tokenizer], measured: &[Meas
             let used = tally.used.iter().filter(|&&used| used).count();
             let (characters, bytes) = (of(bucket.characters, tally.tokens), of(bucket.bytes, tally.tokens));
             let (fertility, partial) = (of(tally.tokens, bucket.words), of(tally.partial, tally.tokens));
+            let (lost, unknown) = (of(tally.lost.bytes, bucket.bytes), tally.lost.unknown_tokens);
             ui.data(format!(
-                "{:<buckets$}  {name:<name_width$}  {:>12}  {characters:>11.3}  {bytes:>11.3}  {fertility:>11.3}  {:>9.3}  {used:>9}",
+                "{:<buckets$}  {name:<name_width$}  {:>12}  {characters:>11.3}  {bytes:>11.3}  {fertility:>11.3}  {:>9.3}  {:>9.3}  {unknown:>9}  {used:>9}",
                 bucket.bucket,
                 tally.tokens,
-                100.0 * partial
+                100.0 * partial,
+                100.0 * lost,
             ));
             ui.event(
                 "bucket",
@@ -140,7 +149,8 @@ pub(crate) fn show(names: &[String], tokenizers: &[&Tokenizer], measured: &[Meas
                     "bucket": bucket.bucket, "tokenizer": name, "documents": bucket.documents, "bytes": bucket.bytes,
                     "characters": bucket.characters, "words": bucket.words, "tokens": tally.tokens,
                     "characters-per-token": characters, "bytes-per-token": bytes, "tokens-per-word": fertility,
-                    "partial-character-share": partial, "ids-used": used,
+                    "partial-character-share": partial, "lost-share": lost, "lost-bytes": tally.lost.bytes, "unknown-tokens": unknown,
+                    "ids-used": used,
                 }),
             );
         }

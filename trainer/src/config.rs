@@ -293,17 +293,18 @@ impl TrainConfig {
     }
 
     /// The same run looked at in the usual way: the options that change nothing in the weights but
-    /// their rounding (`micro-batch`, `activation-checkpointing`) or nothing at all (`log-every`,
+    /// their rounding (`micro-batch`, `activation-checkpointing`) or nothing at all (`log-every`, `eval-every`,
     /// `checkpoint-every`, `keep-checkpoints`, `sample`, `tensorboard`, `keep-best`, `best-by`,
     /// `early-stop`) have their defaults. Two configs whose identities are equal train the same model
     /// step by step, so one continues the other's checkpoints.
     ///
-    /// `eval-every` and `eval-tokens` move no weight either, but stay: what was best, and when to stop,
-    /// follows from the evaluations of the whole curve, which must be of the same text.
+    /// What was best, and when to stop, follows from the evaluations that the curve has, wherever they stand. They
+    /// must be of the same text, so `eval-tokens` stays, though it moves no weight either.
     pub fn identity(&self) -> Self {
-        let Self { log_every, checkpoint_every, keep_checkpoints, .. } = Self::default();
+        let Self { log_every, eval_every, checkpoint_every, keep_checkpoints, .. } = Self::default();
         Self {
             log_every,
+            eval_every,
             checkpoint_every,
             keep_checkpoints,
             sample: None,

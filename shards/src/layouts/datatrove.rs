@@ -48,7 +48,7 @@ pub(super) fn read(foreign: &Foreign, path: &Path, visit: &mut dyn FnMut(Foreign
         start = end;
         let spans = loss.as_mut().map(|loss| loss.spans(length)).transpose()?;
         let (tokens, ended) = without_end(&tokens, foreign.eos);
-        visit(ForeignDocument { id: None, tokens, spans: spans.as_deref(), ended })?;
+        visit(ForeignDocument { id: None, tokens, spans: spans.as_deref(), ended, content_hash: None })?;
     }
     if file.left() > 0 {
         return Err(file.fault(format!("{} tokens that the index does not know", file.left())));

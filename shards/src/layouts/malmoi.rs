@@ -31,7 +31,13 @@ pub(super) fn read(foreign: &Foreign, path: &Path, visit: &mut dyn FnMut(Foreign
         tokens.clear();
         shard.tokens(document.tokens.start..document.tokens.end - 1, &mut tokens)?;
         let spans = shard.loss_spans(index)?;
-        visit(ForeignDocument { id: Some(document.id), tokens: &tokens, spans: spans.as_deref(), ended: true })?;
+        visit(ForeignDocument {
+            id: Some(document.id),
+            tokens: &tokens,
+            spans: spans.as_deref(),
+            ended: true,
+            content_hash: document.content_hash,
+        })?;
     }
     Ok(())
 }
@@ -57,7 +63,13 @@ pub(super) fn write(shard: &ShardReader, path: &Path, options: &ForeignOptions) 
         let document = document?;
         tokens.clear();
         shard.tokens(document.tokens.start..document.tokens.end - 1, &mut tokens)?;
-        let copy = TokenizedDocument { id: document.id, source: document.source, text_bytes: document.text_bytes, tokens: &tokens };
+        let copy = TokenizedDocument {
+            id: document.id,
+            source: document.source,
+            text_bytes: document.text_bytes,
+            tokens: &tokens,
+            content_hash: document.content_hash,
+        };
         match (shard.loss_spans(index)?, shard.judged(index)?) {
             (Some(spans), Some(judged)) => writer.push_judged(copy, &spans, judged),
             (Some(spans), None) => writer.push_with_loss(copy, &spans),

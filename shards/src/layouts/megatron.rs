@@ -47,7 +47,7 @@ pub(super) fn read(foreign: &Foreign, path: &Path, visit: &mut dyn FnMut(Foreign
         }
         sequence = end;
         let (tokens, ended) = without_end(&tokens, foreign.eos);
-        visit(ForeignDocument { id: None, tokens, spans: None, ended })?;
+        visit(ForeignDocument { id: None, tokens, spans: None, ended, content_hash: None })?;
     }
     if sequence != index.sequences {
         return Err(index.borders.fault(format!("the documents end with sequence {sequence} of {}", index.sequences)));

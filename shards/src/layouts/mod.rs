@@ -135,6 +135,8 @@ pub struct ForeignDocument<'a> {
     pub spans: Option<&'a [Range<u32>]>,
     /// Whether the file has an end token for it. At the end of a file that cuts through a document it has none.
     pub ended: bool,
+    /// Of what it was made, where the files say.
+    pub content_hash: Option<[u8; 16]>,
 }
 
 impl Foreign {

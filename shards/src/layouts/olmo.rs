@@ -58,7 +58,7 @@ pub(super) fn read(foreign: &Foreign, path: &Path, visit: &mut dyn FnMut(Foreign
         at = row.end;
         let spans = mask.as_mut().map(|mask| mask.spans(length)).transpose()?;
         let (tokens, ended) = without_end(&tokens, foreign.eos);
-        visit(ForeignDocument { id: row.id.as_deref(), tokens, spans: spans.as_deref(), ended })?;
+        visit(ForeignDocument { id: row.id.as_deref(), tokens, spans: spans.as_deref(), ended, content_hash: None })?;
     }
     if file.left() > 0 {
         return Err(file.fault(format!("{} tokens that the table does not know (a token has {width} bytes)", file.left())));

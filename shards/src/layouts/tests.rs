@@ -25,7 +25,7 @@ type Read = (Option<String>, Vec<u32>, Option<Vec<Range<u32>>>, bool);
 fn read_with(foreign: Foreign, path: &Path) -> Result<Vec<Read>> {
     let mut documents = Vec::new();
     foreign.documents(path, &mut |document| {
-        let ForeignDocument { id, tokens, spans, ended } = document;
+        let ForeignDocument { id, tokens, spans, ended, .. } = document;
         documents.push((id.map(str::to_owned), tokens.to_vec(), spans.map(<[_]>::to_vec), ended));
         Ok(())
     })?;
@@ -93,7 +93,7 @@ fn shard(folder: &Path, documents: &[Document], vocab_size: u32) -> ShardReader 
     let mut writer = ShardWriter::create(folder.join("x.shard"), meta).unwrap();
     for (number, (tokens, spans)) in documents.iter().enumerate() {
         let id = format!("a,\"{number}\"");
-        let document = TokenizedDocument { id: &id, source: "s", text_bytes: 1, tokens };
+        let document = TokenizedDocument { id: &id, source: "s", text_bytes: 1, tokens, content_hash: None };
         match spans {
             Some(spans) => writer.push_with_loss(document, spans).unwrap(),
             None => writer.push(document).unwrap(),

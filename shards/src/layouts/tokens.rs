@@ -153,7 +153,7 @@ impl TokenFile {
                     // An end token at the very beginning opens the first document, as each one does then.
                     leading |= before && first && document.is_empty();
                     if !(first && leading) {
-                        visit(ForeignDocument { id: None, tokens: &document, spans: None, ended: true })?;
+                        visit(ForeignDocument { id: None, tokens: &document, spans: None, ended: true, content_hash: None })?;
                     }
                     document.clear();
                     first = false;
@@ -162,7 +162,7 @@ impl TokenFile {
         }
         // Behind a leading end token stands the last document; behind a trailing one nothing.
         if leading || !document.is_empty() {
-            visit(ForeignDocument { id: None, tokens: &document, spans: None, ended: leading })?;
+            visit(ForeignDocument { id: None, tokens: &document, spans: None, ended: leading, content_hash: None })?;
         }
         Ok(())
     }

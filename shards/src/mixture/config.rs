@@ -122,6 +122,12 @@ impl MixtureConfig {
         self.ratios.keys().chain(self.stages.iter().flat_map(|stage| stage.ratios.keys())).map(String::as_str)
     }
 
+    /// Whether anything of `bucket` is to be drawn: it has a ratio, in one stage at least, or ratios follow from what there is.
+    pub fn asks_for(&self, bucket: &str) -> bool {
+        let in_stages = || self.stages.iter().any(|stage| stage.ratios.get(bucket).is_some_and(|ratio| *ratio > 0.0));
+        self.balance != Balance::Ratios || self.ratio_of(bucket) > 0.0 || in_stages()
+    }
+
     /// Ratio of a bucket, 0 where the table does not name it.
     pub fn ratio_of(&self, bucket: &str) -> f64 {
         self.ratios.get(bucket).copied().unwrap_or(0.0)

@@ -103,10 +103,23 @@ pub(super) fn apportion(shares: &[Share], total: u64) -> Vec<u64> {
 
 /// Deals `windows` out by the ratios of a stage.
 pub(super) fn apportion_stage(shares: &mut [Share], stage: &MixtureStage, windows: u64) -> Vec<u64> {
+    take_ratios(shares, stage);
+    apportion(shares, windows)
+}
+
+/// The most windows that a stage deals out while no bucket gives more than its `limits`.
+pub(super) fn largest_of_stage(shares: &mut [Share], stage: &MixtureStage, limits: &[u64]) -> u64 {
+    take_ratios(shares, stage);
+    let parts = parts_of(shares);
+    let drawn = shares.iter().zip(limits).filter(|(share, _)| share.parts > 0);
+    let most = drawn.map(|(share, &limit)| u128::from(limit) * parts / u128::from(share.parts)).min();
+    most.map_or(0, |most| u64::try_from(most).unwrap_or(u64::MAX))
+}
+
+fn take_ratios(shares: &mut [Share], stage: &MixtureStage) {
     for share in shares.iter_mut() {
         share.parts = parts(stage.ratios.get(&share.bucket).copied().unwrap_or(0.0));
     }
-    apportion(shares, windows)
 }
 
 /// All shares of `total` windows.
@@ -134,5 +147,5 @@ pub(super) fn shortage(shares: &[Share], wanted: u64, capped: u64, seq_len: u32)
         })
         .collect();
     let possible = plans(shares, capped, seq_len).iter().map(|plan| plan.tokens).sum();
-    Shortage { requested_tokens: wanted * u64::from(seq_len), possible_tokens: possible, buckets }
+    Shortage { requested_tokens: wanted * u64::from(seq_len), possible_tokens: possible, reducible: true, buckets }
 }

@@ -26,6 +26,8 @@ pub struct Shortage {
     pub requested_tokens: u64,
     /// The largest total that keeps ratios and epochs.
     pub possible_tokens: u64,
+    /// Whether `on-shortage = "reduce"` may take that total: not where stages state their lengths.
+    pub reducible: bool,
     /// Every bucket with a ratio, short or not.
     pub buckets: Vec<BucketShortage>,
 }
@@ -51,6 +53,10 @@ impl fmt::Display for Shortage {
         }
         match self.possible_tokens {
             0 => write!(f, "; no total keeps these ratios"),
+            possible if !self.reducible => write!(
+                f,
+                "; {possible} tokens, with a shorter last stage, keep ratios and epochs (`on-shortage = \"repeat\"` exceeds the epochs)"
+            ),
             possible => write!(
                 f,
                 "; {possible} tokens keep ratios and epochs (`on-shortage = \"reduce\"` takes \

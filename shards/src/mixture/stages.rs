@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::balance;
 use super::config::{MixtureConfig, OnShortage};
 use super::plan::BucketPlan;
-use super::share::{Share, apportion_stage, shortage};
+use super::share::{Share, apportion_stage, largest_of_stage, shortage};
 use crate::error::{Error, Result};
 
 /// What a stretch of the run draws.
@@ -45,9 +45,33 @@ pub(super) fn plan(config: &MixtureConfig, shares: &mut [Share], total: u64, seq
     let empty = shares.iter().any(|share| share.parts > 0 && share.available_windows == 0);
     let over = shares.iter().any(|share| share.parts > share.cap());
     if empty || (over && config.on_shortage == OnShortage::Refuse) {
-        return Err(Error::from(Box::new(shortage(shares, total, 0, seq_len))));
+        let mut short = shortage(shares, total, 0, seq_len);
+        short.possible_tokens = if empty { 0 } else { possible(config, shares, &stages, seq_len) };
+        short.reducible = false;
+        return Err(Error::from(Box::new(short)));
     }
     Ok(stages)
+}
+
+/// Tokens of the longest run that keeps epochs: the last stage, which alone has no stated length, is cut short. None where
+/// the stages before it draw too much, or leave it nothing.
+fn possible(config: &MixtureConfig, shares: &mut [Share], stages: &[StagePlan], seq_len: u32) -> u64 {
+    let (Some((last, before)), Some(stage)) = (stages.split_last(), config.stages.last()) else { return 0 };
+    let drawn: Vec<u64> = (0..shares.len()).map(|at| before.iter().map(|stage| stage.drawn[at]).sum()).collect();
+    let mut left = Vec::with_capacity(shares.len());
+    for (share, drawn) in shares.iter().zip(&drawn) {
+        match share.cap().checked_sub(*drawn) {
+            Some(windows) => left.push(windows),
+            None => return 0,
+        }
+    }
+    let windows = largest_of_stage(shares, stage, &left).min(last.windows);
+    if windows == 0 {
+        return 0;
+    }
+    let cut = apportion_stage(shares, stage, windows);
+    let all = shares.iter().zip(drawn.iter().zip(cut));
+    all.map(|(share, (before, last))| share.plan(before + last, seq_len).tokens).sum()
 }
 
 /// Whether stages draw what the plan's buckets say.

@@ -52,7 +52,8 @@ fn run_compressed(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss:
             for doc in docs {
                 let tokens: Vec<u32> = (next..).take(doc.length).collect();
                 next += doc.length as u32;
-                let document = TokenizedDocument { id: "d", source: "s", text_bytes: doc.length as u64, tokens: &tokens };
+                let document =
+                    TokenizedDocument { id: "d", source: "s", text_bytes: doc.length as u64, tokens: &tokens, content_hash: None };
                 if loss {
                     writer.push_with_loss(document, &doc.spans).unwrap();
                 } else {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 use super::engine::{Characters, Engine, Unsupported};
+use super::lost::{Lost, Weights, dense_bytes};
 use super::sentencepiece::{byte_piece, piece_bytes};
 use super::special::{self, EOS_NAMES, Spelling};
 use super::{Entry, MAX_VOCAB, TextSize, byte_level, cut};
@@ -36,6 +37,10 @@ pub struct HuggingFace {
     byte_level: bool,
     /// By id, bytes and characters of its text, once they are asked for.
     sizes: OnceLock<Vec<TextSize>>,
+    /// What the model puts before and behind a token of a word's inside or end: `##`, `</w>`.
+    affixes: [String; 2],
+    /// By id, how much of a text it stands for, once it is asked for.
+    weights: OnceLock<Weights>,
     /// Whether it puts a space before, or after, every text.
     pub(crate) pads: bool,
 }
@@ -98,7 +103,22 @@ impl HuggingFace {
             Own::Characters(engine) => engine.reaches(id),
         };
         let plain = engine.as_ref().is_ok_and(|engine| !(0..vocab.len() as u32).filter(special).any(|id| reaches(engine, id)));
-        Ok(Self { inner, engine, plain, json: json.to_vec(), content_hash, vocab, eos, unknown, byte_level, sizes: OnceLock::new(), pads })
+        let affix = |name: &str| file["model"][name].as_str().unwrap_or_default().to_owned();
+        Ok(Self {
+            affixes: ["continuing_subword_prefix", "end_of_word_suffix"].map(affix),
+            inner,
+            engine,
+            plain,
+            json: json.to_vec(),
+            content_hash,
+            vocab,
+            eos,
+            unknown,
+            byte_level,
+            sizes: OnceLock::new(),
+            weights: OnceLock::new(),
+            pads,
+        })
     }
 
     /// Ids of a text in one go, by the library.
@@ -177,6 +197,30 @@ impl HuggingFace {
             size.characters += token.characters;
         }
         Some(size)
+    }
+
+    pub(crate) fn lost(&self, text: &str, ids: &[u32]) -> Lost {
+        let weights = self.weights.get_or_init(|| Weights {
+            bytes: self.vocab.iter().map(|entry| if self.byte_level { entry.size().bytes } else { self.weight(entry) }).collect(),
+            unknown: self.unknown,
+            spaces: self.byte_level,
+        });
+        weights.lost(text, ids, || {
+            let mut normalized = NormalizedString::from(text);
+            self.inner.get_normalizer()?.normalize(&mut normalized).ok()?;
+            Some(normalized.get().to_owned())
+        })
+    }
+
+    /// Bytes that a token of characters stands for, without white space.
+    fn weight(&self, entry: &Entry) -> u64 {
+        let Some(token) = entry.token.as_deref().filter(|_| !entry.special) else { return 0 };
+        if let Some(byte) = byte_piece(token) {
+            return u64::from(!byte.is_ascii_whitespace());
+        }
+        let [prefix, suffix] = &self.affixes;
+        let token = token.strip_prefix(prefix.as_str()).unwrap_or(token);
+        dense_bytes(token.strip_suffix(suffix.as_str()).unwrap_or(token))
     }
 
     /// Whether a token has bytes that are no whole characters.

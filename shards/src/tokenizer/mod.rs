@@ -7,6 +7,7 @@ mod cut;
 mod engine;
 mod formats;
 mod huggingface;
+mod lost;
 mod proto;
 mod sentencepiece;
 mod special;
@@ -24,7 +25,8 @@ use rayon::prelude::*;
 pub use config::{Pattern, TokenizerConfig, TokenizerSource, TrainConfig, TrainModel};
 pub(crate) use formats::Gguf;
 pub use formats::VocabularyHints;
-pub use spm::{LineCounts, NormalizationRule, SentencePieceConfig, SentencePieceModel};
+pub use lost::Lost;
+pub use spm::{LineCounts, NormalizationRule, SentencePieceConfig, SentencePieceModel, SentencePiecePreset};
 pub use train::{ExtendConfig, Extended, TrainText};
 
 use crate::atomic;
@@ -234,6 +236,16 @@ impl Tokenizer {
             Self::Bytes(_) => Some(TextSize::of(ids.iter().filter_map(|&id| u8::try_from(id).ok()))),
         };
         bytes.map_or_else(|| Ok(TextSize::of(self.decode(ids)?.bytes())), Ok)
+    }
+
+    /// What of a text is not in the ids that [`Tokenizer::encode`] gave for it. Of ids alone, where the text is empty,
+    /// those that are unknown.
+    pub fn lost(&self, text: &str, ids: &[u32]) -> Lost {
+        match self {
+            Self::HuggingFace(tokenizer) => tokenizer.lost(text, ids),
+            Self::SentencePiece(tokenizer) => tokenizer.lost(text, ids),
+            Self::Bytes(_) => Lost::default(),
+        }
     }
 
     /// Whether text never becomes this id, and decoded text leaves it out.

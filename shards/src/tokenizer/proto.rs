@@ -127,6 +127,7 @@ pub(crate) struct Trainer<'a> {
     /// What an unknown piece is decoded to, unless it is ` ⁇ `.
     pub(crate) unknown_surface: Option<&'a str>,
     pub(crate) split_digits: bool,
+    pub(crate) pieces_of_spaces: bool,
 }
 
 /// How text is normalized.
@@ -162,6 +163,7 @@ pub(crate) fn model(pieces: &[(&str, f32, PieceKind)], training: &Trainer<'_>, n
     number(&mut trainer, 3, if training.unigram { 1 } else { 2 }); // model_type
     number(&mut trainer, 4, pieces.len() as u64);
     number(&mut trainer, 25, training.split_digits.into());
+    number(&mut trainer, 26, training.pieces_of_spaces.into()); // allow_whitespace_only_pieces
     training.user_defined.iter().for_each(|symbol| bytes(&mut trainer, 31, symbol.as_bytes()));
     number(&mut trainer, 35, training.byte_fallback.into());
     // Absent ids are -1, which protobuf writes with the bits of a 64-bit number.

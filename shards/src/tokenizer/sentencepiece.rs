@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use ::sentencepiece::{SentencePieceError, SentencePieceProcessor};
 
 use super::engine::{Characters, Unsupported};
+use super::lost::{Lost, Weights, dense_bytes};
 use super::proto::{self, PieceKind};
 use super::special::{self, Spelling};
 use super::{Entry, MAX_VOCAB, cut};
@@ -27,6 +29,8 @@ pub struct SentencePiece {
     characters: BTreeMap<char, u32>,
     bytes: BTreeMap<u8, u32>,
     unknown: u32,
+    /// By id, how much of a text it stands for, once it is asked for.
+    weights: OnceLock<Weights>,
     /// Whether the model puts a space before, or after, every text.
     pub(crate) pads: bool,
 }
@@ -80,7 +84,7 @@ impl SentencePiece {
             Err(unsupported) => (Err(unsupported), false),
         };
         let pads = inner.normalize("x").map_err(fail("load the tokenizer"))? != "x";
-        Ok(Self { inner, engine, normalizes, model, vocab, eos, characters, bytes, unknown, pads })
+        Ok(Self { inner, engine, normalizes, model, vocab, eos, characters, bytes, unknown, weights: OnceLock::new(), pads })
     }
 
     /// The start token.
@@ -115,6 +119,19 @@ impl SentencePiece {
             return Ok(String::new());
         }
         self.inner.decode_piece_ids(&ids).map_err(fail("decode ids"))
+    }
+
+    pub(crate) fn lost(&self, text: &str, ids: &[u32]) -> Lost {
+        let weight = |entry: &Entry| {
+            let piece = entry.token.as_deref().filter(|_| !entry.special);
+            piece.map_or(0, |piece| byte_piece(piece).map_or_else(|| dense_bytes(piece), |byte| u64::from(!byte.is_ascii_whitespace())))
+        };
+        let weights = self.weights.get_or_init(|| Weights {
+            bytes: self.vocab.iter().map(weight).collect(),
+            unknown: Some(self.unknown),
+            spaces: false,
+        });
+        weights.lost(text, ids, || self.inner.normalize(text).ok())
     }
 
     /// Whether a token is a byte of a longer character.

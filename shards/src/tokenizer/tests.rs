@@ -1,6 +1,7 @@
 //! Tokenizers as their users meet them: trained, saved, loaded, and given hostile text.
 
 mod long;
+mod lost;
 mod sentencepiece;
 
 use super::*;

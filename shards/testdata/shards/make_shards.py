@@ -1,4 +1,4 @@
-"""Writes shards of formats 1.0, 1.1 and 2.0 by FORMAT.md alone, with nothing of the Rust writer.
+"""Writes shards of formats 1.0 to 1.2, 2.0 and 2.1 by FORMAT.md alone, with nothing of the Rust writer.
 
     pip install blake3==1.0.11 zstandard==0.25.0  # which has zstd 1.5.7
     python make_shards.py
@@ -58,6 +58,9 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
     judged = [document["judged"] for document in documents if "judged" in document]
     if judged:
         sections.append((8, len(judged), b"".join(struct.pack("<IIfI", *record, 0) for record in judged), None))
+    texts = [document["text"] for document in documents if "text" in document]
+    if texts:
+        sections.append((10, len(texts), b"".join(blake3(text.encode()).digest()[:16] for text in texts), None))
     out = bytearray(4096)
     table = b""
     for kind, items, content, given in sections:
@@ -65,7 +68,7 @@ def shard(name: str, bucket: str, vocab: int, eos: int, documents: list[dict], l
         table += struct.pack("<IIQQQ", kind, 0, len(out), len(content), items) + (given or blake3(content).digest())
         out += content
     text = sum(document["bytes"] for document in documents)
-    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", *((2, 0) if packed else (1, 1 if judged else 0)))
+    out[0:16] = b"MALMTOK\x01" + struct.pack("<II", *((2, 1 if texts else 0) if packed else (1, 2 if texts else 1 if judged else 0)))
     out[48:96] = struct.pack("<IIQQQQII", width, len(sections), len(tokens), len(documents), text, len(out), vocab, eos)
     out[96:132] = bytes([7] * 32) + struct.pack("<I", len(bucket.encode()))
     out[132 : 132 + len(bucket.encode())] = bucket.encode()
@@ -97,4 +100,14 @@ shard("v2.0.shard", "한국어", 300, 299, [
 ], False, True)
 shard("v2.0-judged.shard", "한국어", 300, 299, [
     {"id": "p-1", "source": "hh", "bytes": 20, "tokens": [1, 2, 3, 299, 1, 2, 4, 5], "spans": [(2, 4), (6, 9)], "judged": (4, 0, 1.5)},
+], True, True)
+# The text that a document was made of.
+shard("v1.2.shard", "한국어", 257, 256, [
+    {"id": "ko-1", "source": "web", "bytes": 6, "tokens": list("안녕".encode()), "text": "안녕"},
+    {"id": "ko-2", "source": "law", "bytes": 0, "tokens": [], "text": ""},
+], False)
+TALK = [("user", "가"), ("assistant", "나"), ("assistant", "다")]
+PAIR = "가\n\n나\n\n다\0" + "[[" + ",".join(f'{{"role":"{role}","text":"{text}"}}' for role, text in TALK) + '],{"pair":1.5}]'
+shard("v2.1-judged.shard", "한국어", 300, 299, [
+    {"id": "p-1", "source": "hh", "bytes": 13, "tokens": [1, 2, 3, 299, 1, 2, 4, 5], "spans": [(2, 4), (6, 9)], "judged": (4, 0, 1.5), "text": PAIR},
 ], True, True)

@@ -14,6 +14,8 @@ pub(crate) struct TokenizerFacts {
     pub(crate) vocab_size: u64,
     /// Its fingerprint, as in the shards.
     pub(crate) fingerprint: String,
+    /// Hangul syllables, of 11,172, with a token of their own; `None` where the tokenizer could not be opened.
+    pub(crate) syllables: Option<u64>,
     /// What it made of the kept documents.
     pub(crate) buckets: Vec<TokenizerBucket>,
 }
@@ -30,6 +32,12 @@ pub(crate) struct TokenizerBucket {
     pub(crate) bytes: u64,
     /// Tokens it became.
     pub(crate) tokens: u64,
+    /// Words of text; `None` where they were not counted.
+    pub(crate) words: Option<u64>,
+    /// Tokens that are a part of a character; `None` where they were not counted.
+    pub(crate) partial_tokens: Option<u64>,
+    /// Bytes that no token stands for; `None` where they were not counted.
+    pub(crate) lost_bytes: Option<u64>,
 }
 
 /// Tokens in the shards, and what training draws of them.

@@ -175,6 +175,10 @@ labels! {
     col_bucket: "Bucket", "버킷";
     chars_per_token: "Characters per token", "토큰당 글자 수";
     bytes_per_token: "Bytes per token", "토큰당 바이트";
+    tokens_per_word: "Tokens per word", "어절당 토큰 수";
+    partial_tokens: "Parts of characters", "글자 조각 토큰";
+    lost_text: "Text lost", "잃은 글";
+    syllables: "Hangul syllables with a token", "토큰이 있는 한글 음절";
     col_text: "Text", "글의 양";
     mixture: "Token mixture", "토큰 배합";
     mixture_lead: "What the recipe wants, what training draws, and what the shards hold, by tokens.", "레시피의 목표, 학습에 쓰는 양, 샤드에 있는 양을 토큰 수로 비교합니다.";

@@ -56,7 +56,16 @@ fn full(text: &str) -> ReportData {
             kind: s(),
             vocab_size: 4096,
             fingerprint: s(),
-            buckets: vec![TokenizerBucket { bucket: s(), chars: Some(6_000), bytes: 8_000, tokens: 3_000 }],
+            syllables: Some(2_350),
+            buckets: vec![TokenizerBucket {
+                bucket: s(),
+                chars: Some(6_000),
+                bytes: 8_000,
+                tokens: 3_000,
+                words: Some(1_000),
+                partial_tokens: Some(30),
+                lost_bytes: Some(400),
+            }],
         }),
         tokens: Some(Tokens {
             requested: Some(9_000),
@@ -247,6 +256,16 @@ fn what_training_never_reached_and_how_it_ended_is_said() {
     assert_well_formed(&html);
     assert!(html.contains("Training stands at step 1 of 2") && !html.contains("On the way there"));
     assert!(html.contains("Tokens that no text of the training has: ") && html.contains("7 가&lt;b"));
+}
+
+#[test]
+fn the_tokenizer_is_judged_by_what_it_writes() {
+    let html = render(&full("b"), Lang::En);
+    assert!(html.contains("2,350 / 11,172") && html.contains("Tokens per word"), "{html}");
+    // 3000 tokens of 1000 words, 30 of them parts of characters, and 400 of 8000 bytes lost.
+    for value in [">3.00<", ">1.0%<", ">5.0%<"] {
+        assert!(html.contains(value), "{value}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub(super) fn tokenizer(view: &View<'_>) -> Section {
         let mut out = super::page::facts(&[
             (l.kind, text::name(&facts.kind)),
             (l.vocabulary, count(facts.vocab_size)),
+            (l.syllables, facts.syllables.map_or_else(dash, |own| format!("{} / 11,172", count(own)))),
             (l.fingerprint, text::fingerprint(&facts.fingerprint)),
         ]);
         if !facts.buckets.is_empty() {
@@ -29,6 +30,9 @@ fn fertility(view: &View<'_>, facts: &TokenizerFacts) -> String {
         Column::Head(l.col_bucket),
         Column::Number(l.chars_per_token),
         Column::Number(l.bytes_per_token),
+        Column::Number(l.tokens_per_word),
+        Column::Number(l.partial_tokens),
+        Column::Number(l.lost_text),
         Column::Number(l.tokens),
         Column::Number(l.col_text),
     ];
@@ -36,8 +40,17 @@ fn fertility(view: &View<'_>, facts: &TokenizerFacts) -> String {
     let mut table = Table::new(&columns);
     for bucket in &facts.buckets {
         let chars = bucket.chars.map_or_else(dash, |chars| per(chars, bucket.tokens));
-        let cells =
-            [view.bucket(&bucket.bucket), chars, per(bucket.bytes, bucket.tokens), count_or_dash(Some(bucket.tokens)), bytes(bucket.bytes)];
+        let share = |part: Option<u64>, whole: u64| part.map_or_else(dash, |part| percent(part, whole));
+        let cells = [
+            view.bucket(&bucket.bucket),
+            chars,
+            per(bucket.bytes, bucket.tokens),
+            bucket.words.map_or_else(dash, |words| per(bucket.tokens, words)),
+            share(bucket.partial_tokens, bucket.tokens),
+            share(bucket.lost_bytes, bucket.bytes),
+            count_or_dash(Some(bucket.tokens)),
+            bytes(bucket.bytes),
+        ];
         table.row("", &cells);
     }
     table.html()

@@ -26,12 +26,14 @@ fn keys_are_checked() {
 
 #[test]
 fn what_only_looks_is_not_part_of_the_identity() {
-    let config = parse("objective = 'cpt'\nbatch = 4\neval-every = 3").unwrap();
-    let looks = "log-every = 7\ncheckpoint-every = 0\nkeep-checkpoints = 9\nmicro-batch = 2\ntensorboard = true\nactivation-checkpointing = true\nkeep-best = true\nbest-by = 'code'\nearly-stop = { patience = 2 }\nsample = { prompts = ['a'] }";
-    let looked = parse(&format!("objective = 'cpt'\nbatch = 4\neval-every = 3\n{looks}")).unwrap();
+    let config = parse("objective = 'cpt'\nbatch = 4").unwrap();
+    let looks = "log-every = 7\neval-every = 3\ncheckpoint-every = 0\nkeep-checkpoints = 9\nmicro-batch = 2\ntensorboard = true\nactivation-checkpointing = true\nkeep-best = true\nbest-by = 'code'\nearly-stop = { patience = 2 }\nsample = { prompts = ['a'] }";
+    let looked = parse(&format!("objective = 'cpt'\nbatch = 4\n{looks}")).unwrap();
     assert_ne!(looked, config);
     assert_eq!(looked.identity(), config);
     assert_ne!(looked.identity(), TrainConfig::default());
+    // Evaluations that are compared are of the same text.
+    assert_ne!(parse("objective = 'cpt'\nbatch = 4\neval-tokens = 77").unwrap().identity(), config);
     let drawn = |rollout: &str| parse(&format!("objective = 'grpo'\n{rollout}")).unwrap().identity();
     for same in ["rollout = {}", "rollout = { shown = 9, parallel = 3, cache-bytes = 4096 }"] {
         assert_eq!(drawn(same), drawn(""), "{same}");

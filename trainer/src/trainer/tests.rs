@@ -47,7 +47,13 @@ impl Folder {
                     let text = text.repeat(1 + number % 4);
                     let tokens = tokenizer.encode(&text).unwrap();
                     writer
-                        .push(TokenizedDocument { id: &number.to_string(), source: "test", text_bytes: text.len() as u64, tokens: &tokens })
+                        .push(TokenizedDocument {
+                            id: &number.to_string(),
+                            source: "test",
+                            text_bytes: text.len() as u64,
+                            tokens: &tokens,
+                            content_hash: None,
+                        })
                         .unwrap();
                 }
                 shards.push(ShardEntry::new(name, split, &writer.finish().unwrap()));

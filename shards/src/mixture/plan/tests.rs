@@ -280,6 +280,19 @@ fn stages_deal_their_own_windows() {
     let long = MixturePlan::new(&config, &counts, Some(20_000), 10);
     let Err(Error::Shortage(short)) = long else { panic!("not refused: {long:?}") };
     assert_eq!((short.buckets[0].bucket.as_str(), short.buckets[0].wanted_tokens, short.buckets[0].missing_tokens), ("code", 1500, 500));
+    // Twice 50 windows of code are a tenth of 1000 windows of the second stage, behind 500 of the first.
+    assert_eq!(short.possible_tokens, 15_000);
+    assert!(
+        short.to_string().contains("; 15000 tokens, with a shorter last stage, keep") && !short.to_string().contains("reduce"),
+        "{short}"
+    );
+    let most = MixturePlan::new(&config, &counts, Some(15_000), 10).unwrap();
+    assert_eq!((most.tokens, most.buckets[0].epochs), (15_000, 2.0));
+    assert!(MixturePlan::new(&config, &counts, Some(15_100), 10).is_err_and(|error| matches!(error, Error::Shortage(_))));
+    // Where the first stage draws too much already, no end of the last one helps.
+    let early = staged(vec![stage(Some(9000), &[("code", 1.0)]), stage(None, &[("en", 1.0)])], OnShortage::Refuse);
+    let Err(Error::Shortage(short)) = MixturePlan::new(&early, &counts, Some(10_000), 10) else { panic!("not refused") };
+    assert!(short.possible_tokens == 0 && short.to_string().ends_with("no total keeps these ratios"), "{short}");
     let repeat = MixtureConfig { on_shortage: OnShortage::Repeat, ..config.clone() };
     assert_eq!(MixturePlan::new(&repeat, &counts, Some(20_000), 10).unwrap().buckets[0].windows, 150);
     for (tokens, message) in [(None, "not set"), (Some(4990), "stage 2 of the mixture begins at 4990")] {

@@ -42,7 +42,7 @@ fn run_judged(folder: &Path, documents: &[Lengths], cut: usize) -> Manifest {
                     Judged::Pair { split: end, margin: 0.5 }
                 }
             };
-            let document = TokenizedDocument { id: "d", source: "s", text_bytes: 1, tokens: &tokens };
+            let document = TokenizedDocument { id: "d", source: "s", text_bytes: 1, tokens: &tokens, content_hash: None };
             writer.push_judged(document, &spans, judged).unwrap();
         }
         shards.push(ShardEntry::new(name, Split::Train, &writer.finish().unwrap()));

@@ -11,6 +11,7 @@ mod learn;
 mod lines;
 mod normal;
 mod pieces;
+mod preset;
 mod unigram;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use config::{NormalizationRule, SentencePieceConfig, SentencePieceModel};
 pub use lines::LineCounts;
+pub use preset::SentencePiecePreset;
 
 use super::TrainText;
 use super::proto::{self, PieceKind};
@@ -37,7 +39,7 @@ pub(super) fn train(config: &SentencePieceConfig, texts: impl Iterator<Item = im
     let table = config.normalization_rule_name.table()?;
     let processor = normal::normalizer(config, &table)?;
     let given = given(config);
-    let mut corpus = Corpus::new(&given);
+    let mut corpus = Corpus::new(&given, config.allow_whitespace_only_pieces);
     let mut lines = lines::Lines::new(config);
     let mut failed = None;
     let mut take = |line: &str| match normal::normalize(&processor, line) {
@@ -93,6 +95,7 @@ pub(super) fn train(config: &SentencePieceConfig, texts: impl Iterator<Item = im
         user_defined: &config.user_defined_symbols,
         unknown_surface: Some(&config.unk_surface),
         split_digits: config.split_digits,
+        pieces_of_spaces: config.allow_whitespace_only_pieces,
     };
     Ok((proto::model(&all, &trainer, &normal::spec(config, &table)), counts))
 }
@@ -112,17 +115,19 @@ struct Corpus {
     given: Vec<String>,
     /// The characters that these begin with.
     first: BTreeSet<char>,
+    /// Whether a word begins with all the spaces before it, and not with the last one.
+    spaces_together: bool,
     words: HashMap<String, Count, ahash::RandomState>,
     /// The last word of the last line.
     before: Option<String>,
 }
 
 impl Corpus {
-    fn new(given: &[(String, PieceKind)]) -> Self {
+    fn new(given: &[(String, PieceKind)], spaces_together: bool) -> Self {
         let mut given: Vec<String> = given.iter().map(|(piece, _)| piece.clone()).collect();
         given.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
         let first = given.iter().filter_map(|piece| piece.chars().next()).collect();
-        Self { given, first, words: HashMap::default(), before: None }
+        Self { given, first, spaces_together, words: HashMap::default(), before: None }
     }
 
     fn add(&mut self, line: &str) {
@@ -131,7 +136,8 @@ impl Corpus {
             self.follow(byte);
         }
         let mut start = 0;
-        for (at, _) in line.match_indices(SPACE).filter(|(at, _)| *at > 0).chain([(line.len(), "")]) {
+        let begins = |at: usize| at > 0 && !(self.spaces_together && line[..at].ends_with(SPACE));
+        for (at, _) in line.match_indices(SPACE).filter(|(at, _)| begins(*at)).chain([(line.len(), "")]) {
             if at > start {
                 match self.words.get_mut(&line[start..at]) {
                     Some(count) => count.all += 1,

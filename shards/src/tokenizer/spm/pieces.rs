@@ -1,4 +1,4 @@
-//! Which strings may be pieces: of one script, not too long, a space only in front.
+//! Which strings may be pieces: of one script, not too long, a space only in front, or nothing but spaces.
 
 use unicode_script::{Script, UnicodeScript};
 
@@ -13,11 +13,16 @@ pub(super) const SPACE: char = '\u{2581}';
 pub(super) struct Rules {
     longest: usize,
     split_digits: bool,
+    only_spaces: bool,
 }
 
 impl Rules {
     pub(super) fn new(config: &SentencePieceConfig) -> Self {
-        Self { longest: config.max_sentencepiece_length as usize, split_digits: config.split_digits }
+        Self {
+            longest: config.max_sentencepiece_length as usize,
+            split_digits: config.split_digits,
+            only_spaces: config.allow_whitespace_only_pieces,
+        }
     }
 
     /// Whether the characters may be one piece.
@@ -25,10 +30,11 @@ impl Rules {
         if characters.len() > self.longest {
             return false;
         }
+        let spaces = self.only_spaces && characters.iter().all(|&character| character == SPACE);
         let mut before = None;
         for (place, &character) in characters.iter().enumerate() {
             if character == SPACE {
-                if place > 0 {
+                if place > 0 && !spaces {
                     return false;
                 }
                 continue;
@@ -65,13 +71,16 @@ mod tests {
 
     #[test]
     fn one_script_and_a_leading_space() {
-        let allow = |text: &str| Rules::new(&SentencePieceConfig::default()).allow(&text.chars().collect::<Vec<_>>());
+        let config = SentencePieceConfig { allow_whitespace_only_pieces: false, ..SentencePieceConfig::default() };
+        let allow = |text: &str| Rules::new(&config).allow(&text.chars().collect::<Vec<_>>());
         for text in ["a", "▁ab", "한글", "漢字かなカー", "e\u{301}x", "123", "▁", "..."] {
             assert!(allow(text), "{text}");
         }
         for text in ["a한", "a1", "ab▁", "a▁b", "▁▁", "a\tb", "a\u{1f}", "▅", &"a".repeat(17)] {
             assert!(!allow(text), "{text}");
         }
+        let spaces = Rules::new(&SentencePieceConfig::default());
+        assert!(spaces.allow(&[SPACE; 2]) && !spaces.allow(&[SPACE, SPACE, 'a']) && !spaces.allow(&[SPACE; 17]));
         let digits = Rules::new(&SentencePieceConfig { split_digits: true, ..SentencePieceConfig::default() });
         assert!(digits.allow(&['1']) && !digits.allow(&['1', '2']) && !digits.allow(&[SPACE, '1']));
     }

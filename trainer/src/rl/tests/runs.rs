@@ -58,7 +58,13 @@ impl Folder {
             let length = if number == 5 { 20 } else { 1 + number as usize % 4 };
             let text = "q".repeat(length) + "a";
             let tokens = tokenizer.encode(&text).unwrap();
-            let document = TokenizedDocument { id: &number.to_string(), source: "s", text_bytes: text.len() as u64, tokens: &tokens };
+            let document = TokenizedDocument {
+                id: &number.to_string(),
+                source: "s",
+                text_bytes: text.len() as u64,
+                tokens: &tokens,
+                content_hash: None,
+            };
             let answer = length as u32..length as u32 + 2;
             writer.push_with_loss(document, &Vec::from([answer])).unwrap();
         }

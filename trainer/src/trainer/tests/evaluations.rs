@@ -142,6 +142,24 @@ fn samples_do_not_depend_on_where_early_stopping_ended() {
     assert_eq!(texts(&stopped), texts(&whole));
 }
 
+/// How often is evaluated may change on the way: the weights are those of an unbroken run, and the curve has what was due.
+#[test]
+fn another_eval_every_goes_on_with_the_training() {
+    let config = TrainConfig { eval_every: 4, ..config() };
+    let (often, whole, broken) = (TrainConfig { eval_every: 3, ..config.clone() }, Folder::new(), Folder::new());
+    assert_eq!(often.identity(), config.identity());
+    whole.train(&config, |_| false).0.unwrap();
+    let (result, _) = broken.train(&config, |event| step_of(event) == Some(10));
+    assert!(matches!(result, Err(Error::Interrupted)), "{result:?}");
+    let (result, events) = broken.train(&often, |_| false);
+    result.unwrap();
+    assert_eq!(events.iter().find_map(step_of), Some(11));
+    assert_eq!(broken.result().0[..2], whole.result().0[..2]);
+    let last = whole.stream(&config).steps();
+    let due: Vec<u64> = [4, 8].into_iter().chain((11..=last).filter(|step| step % 3 == 0 || *step == last)).collect();
+    assert_eq!(curve(&broken).iter().map(|best| best.step).collect::<Vec<_>>(), due);
+}
+
 #[test]
 fn what_evaluations_decide_needs_held_out_text() {
     let folder = Folder::new();

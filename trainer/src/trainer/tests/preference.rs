@@ -21,7 +21,13 @@ fn folder() -> Folder {
             let tokens = [&prompt[..], &better, &[tokenizer.eos()], &prompt, &worse].concat();
             let split = (prompt.len() + better.len() + 1) as u32;
             let spans = [2..split, split + 2..tokens.len() as u32 + 1];
-            let document = TokenizedDocument { id: &number.to_string(), source: "test", text_bytes: tokens.len() as u64, tokens: &tokens };
+            let document = TokenizedDocument {
+                id: &number.to_string(),
+                source: "test",
+                text_bytes: tokens.len() as u64,
+                tokens: &tokens,
+                content_hash: None,
+            };
             writer.push_judged(document, &spans, Judged::Pair { split, margin: 0.0 }).unwrap();
         }
         shards.push(ShardEntry::new(name, split, &writer.finish().unwrap()));
