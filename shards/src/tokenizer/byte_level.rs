@@ -2,26 +2,57 @@
 
 /// The character that stands for a byte: itself where Latin-1 prints it, else one from U+0100 on.
 pub(crate) fn char_of(byte: u8) -> char {
-    if prints(byte) {
-        return char::from(byte);
-    }
-    let hidden_before = (0..byte).filter(|&other| !prints(other)).count() as u32;
-    char::from_u32(0x100 + hidden_before).unwrap_or(char::REPLACEMENT_CHARACTER)
+    CHARACTERS[usize::from(byte)]
 }
 
 /// The byte that a character stands for; none for characters outside the alphabet.
 pub(crate) fn byte_of(character: char) -> Option<u8> {
-    let code = u32::from(character);
-    match u8::try_from(code) {
-        Ok(byte) => prints(byte).then_some(byte),
-        Err(_) => {
-            let hidden = code.checked_sub(0x100)? as usize;
-            (0..=255).filter(|&byte| !prints(byte)).nth(hidden)
+    BYTES.get(character as usize).copied().flatten()
+}
+
+/// Appends the bytes that a token stands for; one that is not all of the alphabet stands for itself.
+pub(crate) fn push_bytes(token: &str, bytes: &mut Vec<u8>) {
+    let length = bytes.len();
+    for character in token.chars() {
+        match byte_of(character) {
+            Some(byte) => bytes.push(byte),
+            None => {
+                bytes.truncate(length);
+                bytes.extend_from_slice(token.as_bytes());
+                return;
+            }
         }
     }
 }
 
-fn prints(byte: u8) -> bool {
+/// By byte.
+const CHARACTERS: [char; 256] = {
+    let (mut characters, mut byte, mut hidden) = (['\0'; 256], 0, 0x100);
+    while byte < 256 {
+        characters[byte] = byte as u8 as char;
+        if !prints(byte as u8) {
+            characters[byte] = match char::from_u32(hidden) {
+                Some(character) => character,
+                None => char::REPLACEMENT_CHARACTER,
+            };
+            hidden += 1;
+        }
+        byte += 1;
+    }
+    characters
+};
+
+/// By code point.
+const BYTES: [Option<u8>; 0x144] = {
+    let (mut bytes, mut byte) = ([None; 0x144], 0);
+    while byte < 256 {
+        bytes[CHARACTERS[byte] as usize] = Some(byte as u8);
+        byte += 1;
+    }
+    bytes
+};
+
+const fn prints(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff)
 }
 
@@ -34,6 +65,14 @@ mod tests {
         assert_eq!((char_of(b'a'), char_of(b' '), char_of(b'\n')), ('a', 'Ġ', 'Ċ'));
         assert!((0..=255).all(|byte| byte_of(char_of(byte)) == Some(byte)));
         assert_eq!((byte_of(' '), byte_of('가'), byte_of('\u{144}')), (None, None, None));
+    }
+
+    #[test]
+    fn a_token_outside_the_alphabet_stands_for_itself() {
+        let mut bytes = b"x".to_vec();
+        push_bytes("Ġab", &mut bytes);
+        push_bytes("Ġ가", &mut bytes);
+        assert_eq!(bytes, "x abĠ가".as_bytes());
     }
 
     #[test]

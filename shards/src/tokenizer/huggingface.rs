@@ -1,17 +1,29 @@
 //! A Hugging Face tokenizer.json, with special tokens kept out of the reach of text.
 
+mod file;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::OnceLock;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+use tokenizers::{
+    Decoder, DecoderWrapper, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString,
+    PreTokenizer, PreTokenizerWrapper,
+};
 
 use super::engine::{Characters, Engine, Unsupported};
 use super::lost::{Lost, Weights, dense_bytes};
 use super::sentencepiece::{byte_piece, piece_bytes};
-use super::special::{self, EOS_NAMES, Spelling};
-use super::{Entry, MAX_VOCAB, TextSize, byte_level, cut};
+use super::special::{self, Spelling};
+use super::{Entry, TextSize, byte_level, cut};
 use crate::error::{Error, Result};
+use vocabulary::Added;
 
 /// The encoder of this crate for a kind of file.
 pub(crate) enum Own {
@@ -21,9 +33,10 @@ pub(crate) enum Own {
 
 /// A loaded tokenizer.json.
 pub struct HuggingFace {
-    inner: tokenizers::Tokenizer,
     /// Encodes in the library's place, where it knows the kind of file.
     pub(crate) engine: std::result::Result<Own, Unsupported>,
+    /// The library's tokenizer, read only where there is no engine: that takes longer than anything else here.
+    library: OnceLock<std::result::Result<tokenizers::Tokenizer, String>>,
     /// Whether the engine's ids need no look for special ones.
     plain: bool,
     /// The file as it came.
@@ -32,6 +45,10 @@ pub struct HuggingFace {
     pub(crate) content_hash: [u8; 32],
     /// By id.
     pub(crate) vocab: Vec<Entry>,
+    added: HashMap<u32, Added>,
+    /// Ids in the order of their tokens' texts, once one is looked for.
+    by_text: OnceLock<Vec<u32>>,
+    decoder: Option<DecoderWrapper>,
     pub(crate) eos: (u32, String),
     unknown: Option<u32>,
     byte_level: bool,
@@ -65,38 +82,36 @@ impl HuggingFace {
             Ok(file) => file,
             Err(error) => return refuse(format!("not a tokenizer.json: {error}")),
         };
-        let mut hasher = blake3::Hasher::new();
-        canonical(&file, &mut hasher);
-        let content_hash = *hasher.finalize().as_bytes();
-
+        let content_hash = file::content_hash(&file);
         if let Some(rate) = file["model"]["dropout"].as_f64().filter(|&rate| rate != 0.0) {
             return refuse(format!(
                 "its model drops merges at random (`dropout` {rate}), so ids would differ each \
                  time; set `dropout` to null"
             ));
         }
-        let byte_level = uses_byte_level(&file["decoder"]) || uses_byte_level(&file["pre_tokenizer"]);
-        prepare(&mut file, eos)?;
+        let byte_level = file::uses_byte_level(&file["decoder"]) || file::uses_byte_level(&file["pre_tokenizer"]);
+        file::prepare(&mut file, eos)?;
         let engine = if byte_level {
             Engine::from_json(&file).map(|engine| Own::ByteLevel(Box::new(engine)))
         } else {
             Characters::from_json(&file).map(|engine| Own::Characters(Box::new(engine)))
         };
-        let prepared = match serde_json::to_vec(&file) {
-            Ok(prepared) => prepared,
-            Err(error) => return refuse(error.to_string()),
+        let pads = pads(&file).map_err(fail("load the tokenizer"))?;
+        let decoder = part(&file["decoder"]).map_err(fail("load the tokenizer"))?;
+        let library = OnceLock::new();
+        let (mut vocab, added) = match &engine {
+            Ok(_) => vocabulary::of_file(&mut file)?,
+            Err(_) => vocabulary::of_library(library.get_or_init(|| open(&file)).as_ref().map_err(|detail| library_error(detail))?)?,
         };
-        let mut inner = tokenizers::Tokenizer::from_bytes(prepared).map_err(fail("load the tokenizer"))?;
-        inner.set_encode_special_tokens(true);
-
-        let unknown = unknown_id(&file["model"], &inner);
-        let mut vocab = vocabulary(&inner)?;
+        let unknown = match file["model"]["unk_token"].as_str() {
+            Some(unknown) => vocab.iter().position(|entry| entry.token.as_deref() == Some(unknown)).map(|id| id as u32),
+            None => file["model"]["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()),
+        };
         if let Some(entry) = unknown.and_then(|id| vocab.get_mut(id as usize)) {
             entry.special = false; // text may become it
         }
         let eos = special::find_eos(&vocab, eos)?;
         vocab[eos.0 as usize].special = true;
-        let pads = pads(&inner).map_err(fail("load the tokenizer"))?;
         let special = |id: &u32| vocab[*id as usize].special;
         let reaches = |engine: &Own, id| match engine {
             Own::ByteLevel(engine) => engine.reaches(id),
@@ -106,12 +121,15 @@ impl HuggingFace {
         let affix = |name: &str| file["model"][name].as_str().unwrap_or_default().to_owned();
         Ok(Self {
             affixes: ["continuing_subword_prefix", "end_of_word_suffix"].map(affix),
-            inner,
             engine,
+            library,
             plain,
             json: json.to_vec(),
             content_hash,
             vocab,
+            added,
+            by_text: OnceLock::new(),
+            decoder,
             eos,
             unknown,
             byte_level,
@@ -121,9 +139,19 @@ impl HuggingFace {
         })
     }
 
+    /// The library's own tokenizer, which is read where it is needed.
+    fn library(&self) -> Result<&tokenizers::Tokenizer> {
+        let read = || {
+            let mut file = serde_json::from_slice(&self.json).map_err(|error| error.to_string())?;
+            file::prepare(&mut file, Some(&self.eos.1)).map_err(|error| error.to_string())?;
+            open(&file)
+        };
+        self.library.get_or_init(read).as_ref().map_err(|detail| library_error(detail))
+    }
+
     /// Ids of a text in one go, by the library.
     pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(fail("encode text"))?;
+        let encoding = self.library()?.encode_fast(text, false).map_err(fail("encode text"))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -150,10 +178,9 @@ impl HuggingFace {
 
     /// Special tokens, with the white space that they take.
     pub(crate) fn specials(&self) -> Vec<crate::chat::Special> {
-        let added = self.inner.get_added_tokens_decoder();
         let mut specials = special::of(&self.vocab);
         for token in &mut specials {
-            if let Some(added) = added.get(&token.id) {
+            if let Some(added) = self.added.get(&token.id) {
                 (token.lstrip, token.rstrip) = (added.lstrip, added.rstrip);
             }
         }
@@ -162,26 +189,45 @@ impl HuggingFace {
 
     /// The id of a token as files spell it.
     pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        let text = |id: u32| self.vocab.get(id as usize).and_then(|entry| entry.token.as_deref());
+        let by_text = self.by_text.get_or_init(|| {
+            let mut ids: Vec<u32> = (0..self.vocab.len() as u32).filter(|&id| text(id).is_some()).collect();
+            ids.sort_unstable_by_key(|&id| text(id));
+            ids
+        });
+        by_text.binary_search_by_key(&Some(token), |&id| text(id)).ok().map(|at| by_text[at])
     }
 
     fn look_up(&self, unit: Spelling) -> Option<u32> {
         let mut buffer = [0; 4];
         match unit {
             Spelling::Character(_) if self.byte_level => None, // goes byte by byte
-            Spelling::Character(c) => self.inner.token_to_id(c.encode_utf8(&mut buffer)),
+            Spelling::Character(c) => self.id_of(c.encode_utf8(&mut buffer)),
             Spelling::Byte(byte) if self.byte_level => {
                 let c = byte_level::char_of(byte);
-                self.inner.token_to_id(c.encode_utf8(&mut buffer))
+                self.id_of(c.encode_utf8(&mut buffer))
             }
-            Spelling::Byte(byte) => self.inner.token_to_id(&format!("<0x{byte:02X}>")).or(self.unknown),
+            Spelling::Byte(byte) => self.id_of(&format!("<0x{byte:02X}>")).or(self.unknown),
         }
     }
 
     pub(crate) fn decode(&self, ids: &[u32]) -> Result<String> {
-        let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
-        let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
-        self.inner.decode(&ids, false).map_err(fail("decode ids"))
+        let entries = ids.iter().filter_map(|&id| self.vocab.get(id as usize)).filter(|entry| !entry.special);
+        let tokens = entries.filter_map(|entry| entry.token.as_ref());
+        if self.engine.is_err() {
+            let plain = |id: &u32| self.vocab.get(*id as usize).is_some_and(|entry| !entry.special);
+            let ids: Vec<u32> = ids.iter().copied().filter(plain).collect();
+            return self.library()?.decode(&ids, false).map_err(fail("decode ids"));
+        }
+        match &self.decoder {
+            Some(DecoderWrapper::ByteLevel(_)) => {
+                let mut bytes = Vec::with_capacity(ids.len() * 4);
+                tokens.for_each(|token| byte_level::push_bytes(token, &mut bytes));
+                Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+            }
+            Some(decoder) => decoder.decode(tokens.cloned().collect()).map_err(fail("decode ids")),
+            None => Ok(tokens.cloned().collect::<Vec<_>>().join(" ")),
+        }
     }
 
     /// Size of the text of ids; none where only decoding them tells it.
@@ -207,7 +253,7 @@ impl HuggingFace {
         });
         weights.lost(text, ids, || {
             let mut normalized = NormalizedString::from(text);
-            self.inner.get_normalizer()?.normalize(&mut normalized).ok()?;
+            self.library().ok()?.get_normalizer()?.normalize(&mut normalized).ok()?;
             Some(normalized.get().to_owned())
         })
     }
@@ -248,33 +294,12 @@ impl HuggingFace {
 
     /// The bytes of a token that is written in the characters of a byte-level vocabulary; none of another one.
     fn spelled(&self, id: u32, token: &str) -> Option<Vec<u8>> {
-        if !self.byte_level || self.inner.get_added_vocabulary().simple_id_to_token(id).is_some() {
+        if !self.byte_level || self.added.contains_key(&id) {
             return None;
         }
         let bytes: Option<Vec<u8>> = token.chars().map(byte_level::byte_of).collect();
         Some(bytes.unwrap_or_else(|| token.as_bytes().to_vec()))
     }
-}
-
-/// Takes out what must not act on documents (truncation, padding, added start and end tokens) and
-/// marks as special every added token that text must not become.
-fn prepare(file: &mut Value, eos: Option<&str>) -> Result<()> {
-    let Some(table) = file.as_object_mut() else {
-        return refuse("not a tokenizer.json: no table");
-    };
-    for part in ["truncation", "padding", "post_processor"] {
-        table.insert(part.to_owned(), Value::Null);
-    }
-    let Some(added) = table.get_mut("added_tokens").and_then(Value::as_array_mut) else {
-        return Ok(());
-    };
-    for token in added {
-        let content = token["content"].as_str().unwrap_or_default();
-        if eos == Some(content) || EOS_NAMES.contains(&content) || special::is_control(content) {
-            token["special"] = Value::Bool(true);
-        }
-    }
-    Ok(())
 }
 
 impl Entry {
@@ -290,88 +315,34 @@ impl Entry {
     }
 }
 
-fn uses_byte_level(part: &Value) -> bool {
-    match part {
-        Value::Object(table) => table.get("type").is_some_and(|kind| kind == "ByteLevel") || table.values().any(uses_byte_level),
-        Value::Array(items) => items.iter().any(uses_byte_level),
-        _ => false,
-    }
+/// A part of a file as the library has it; none where it is null.
+fn part<T: DeserializeOwned>(part: &Value) -> tokenizers::Result<Option<T>> {
+    Ok(serde_json::from_value(part.clone())?)
 }
 
-fn unknown_id(model: &Value, inner: &tokenizers::Tokenizer) -> Option<u32> {
-    match model["unk_token"].as_str() {
-        Some(token) => inner.token_to_id(token),
-        None => model["unk_id"].as_u64().and_then(|id| u32::try_from(id).ok()),
-    }
+/// The whole file as the library has it, special tokens left in the text.
+fn open(file: &Value) -> std::result::Result<tokenizers::Tokenizer, String> {
+    let file = serde_json::to_vec(file).map_err(|error| error.to_string())?;
+    let mut library = tokenizers::Tokenizer::from_bytes(file).map_err(|error| error.to_string())?;
+    library.set_encode_special_tokens(true);
+    Ok(library)
+}
+
+fn library_error(detail: &str) -> Error {
+    Error::Tokenizer { operation: "load the tokenizer", detail: detail.to_owned() }
 }
 
 /// Whether a text of one letter is more than that letter when it reaches the model: Llama 2 prepends
 /// a space when it normalizes, others when they split into words.
-fn pads(inner: &tokenizers::Tokenizer) -> tokenizers::Result<bool> {
+fn pads(file: &Value) -> tokenizers::Result<bool> {
     let mut text = NormalizedString::from("x");
-    if let Some(normalizer) = inner.get_normalizer() {
+    if let Some(normalizer) = part::<NormalizerWrapper>(&file["normalizer"])? {
         normalizer.normalize(&mut text)?;
     }
     let mut text = PreTokenizedString::from(text);
-    if let Some(splitter) = inner.get_pre_tokenizer() {
+    if let Some(splitter) = part::<PreTokenizerWrapper>(&file["pre_tokenizer"])? {
         splitter.pre_tokenize(&mut text)?;
     }
     let words = text.get_splits(OffsetReferential::Normalized, OffsetType::None);
     Ok(words.iter().map(|(word, ..)| *word).collect::<String>() != "x")
-}
-
-/// The vocabulary by id.
-fn vocabulary(inner: &tokenizers::Tokenizer) -> Result<Vec<Entry>> {
-    let added = inner.get_added_tokens_decoder();
-    let mut tokens: Vec<(String, u32)> = inner.get_vocab(true).into_iter().collect();
-    tokens.sort_unstable_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
-    let Some(&(_, last)) = tokens.last() else {
-        return refuse("the vocabulary is empty");
-    };
-    if last >= MAX_VOCAB {
-        return refuse(format!("id {last} in the vocabulary, at most {} are supported", MAX_VOCAB - 1));
-    }
-    // A table is made up to the largest id. Real files leave few ids out; one that leaves out most
-    // of them would make a small file take half a gigabyte here and, as rows of a model, far more.
-    let most = 4 * tokens.len() + 1024;
-    if last as usize > most {
-        return refuse(format!("id {last} in a vocabulary of {} tokens, at most {most} are supported", tokens.len()));
-    }
-    let mut vocab = vec![Entry::default(); last as usize + 1];
-    for (token, id) in tokens {
-        let special = added.get(&id).is_some_and(|token| token.special);
-        vocab[id as usize] = Entry { token: Some(token), special };
-    }
-    Ok(vocab)
-}
-
-/// Feeds a JSON value with sorted keys and without white space.
-fn canonical(value: &Value, hasher: &mut blake3::Hasher) {
-    match value {
-        Value::Object(table) => {
-            let mut entries: Vec<_> = table.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
-            hasher.update(b"{");
-            for (key, value) in entries {
-                hasher.update(&(key.len() as u64).to_le_bytes());
-                hasher.update(key.as_bytes());
-                canonical(value, hasher);
-            }
-            hasher.update(b"}");
-        }
-        Value::Array(items) => {
-            hasher.update(b"[");
-            items.iter().for_each(|item| canonical(item, hasher));
-            hasher.update(b"]");
-        }
-        Value::String(text) => {
-            hasher.update(b"\"");
-            hasher.update(&(text.len() as u64).to_le_bytes());
-            hasher.update(text.as_bytes());
-        }
-        plain => {
-            hasher.update(plain.to_string().as_bytes());
-            hasher.update(b",");
-        }
-    }
 }

@@ -9,19 +9,15 @@
 //! none, which costs speed, but never the other way round.
 
 use super::utf8::{char_at, is_continuation, length_from};
+use super::window::{BYTES, ROOM};
 
 /// A part of the character on one side: how much of it, and its bits.
 type Side = (u32, u32);
 
 /// The character whole.
 const WHOLE: u32 = 0;
-/// Both sides of a bridge are parts of characters.
-const PART_PART: u8 = 1;
-/// One side is part of a character, the other a whole one.
-const PART_WHOLE: u8 = 2;
-
-/// One side is part of a wide character, the other is in a narrow one.
-const PART_NARROW: u8 = 4;
+/// One side of a bridge is part of a wide character, the other is in a narrow one.
+const NARROWS: u32 = 1 << 31;
 
 /// What a token holds of a narrow character, whichever.
 const NARROW: Side = (6, 0);
@@ -34,11 +30,10 @@ const HANGUL: std::ops::RangeInclusive<u32> = 0xac00..=0xd7a3;
 pub(crate) struct Bridges {
     hangul: Bitmap,
     other: Bitmap,
-    parts: Bitmap,
-    /// By the low 12 bits of the left character: which bridges some token makes from its last bytes.
-    left: Vec<u8>,
-    /// By the right character without its low 6 bits: the same for its first bytes.
-    right: Vec<u8>,
+    /// By the low 12 bits of the left character, and by the right one without its low 6: which bridges with a part of a character they
+    /// may be sides of. A bit stands for one bridge, or for several where there are many.
+    left: Vec<u32>,
+    right: Vec<u32>,
 }
 
 impl Bridges {
@@ -59,11 +54,15 @@ impl Bridges {
         found.dedup();
         let is_whole = |&(left, right): &(Side, Side)| (left.0, right.0) == (WHOLE, WHOLE);
         let is_hangul = |(left, right): &(Side, Side)| HANGUL.contains(&left.1) && HANGUL.contains(&right.1);
-        let parts = found.iter().filter(|(l, r)| (is_part(*l) || is_part(*r)) && *l != NARROW && *r != NARROW).copied();
         let (mut left, mut right) = (vec![0; 1 << 12], vec![0; 0x11_0000 >> 6]);
-        found.iter().filter(|bridge| !is_whole(bridge)).for_each(|&(l, r)| flag(l, r, &mut left, &mut right));
+        let (narrow, wide): (Vec<_>, Vec<_>) =
+            found.iter().filter(|bridge| !is_whole(bridge)).partition(|(left, right)| *left == NARROW || *right == NARROW);
+        narrow.into_iter().for_each(|&(l, r)| flag(l, r, NARROWS, &mut left, &mut right));
+        // Bridges that follow each other in order have the same left side: one bit serves them all.
+        let sides = wide.chunk_by(|a, b| a.0 == b.0);
+        sides.zip((0..31).cycle()).for_each(|(side, bit)| side.iter().for_each(|&&(l, r)| flag(l, r, 1 << bit, &mut left, &mut right)));
         let whole = |hangul: bool| found.iter().filter(move |b| is_whole(b) && is_hangul(b) == hangul).copied();
-        Self { hangul: Bitmap::new(whole(true)), other: Bitmap::new(whole(false)), parts: Bitmap::new(parts), left, right }
+        Self { hangul: Bitmap::new(whole(true)), other: Bitmap::new(whole(false)), left, right }
     }
 
     /// Whether no token can lie across the place between two characters.
@@ -76,17 +75,36 @@ impl Bridges {
         !(whole.has((WHOLE, a), (WHOLE, b)) | self.parts_bridge(a, b))
     }
 
+    /// Where a window may be cut: where a wide character follows one, and no token can lie between them. It is told where characters
+    /// of three and of four bytes begin.
+    #[inline]
+    pub(super) fn cuts(&self, bytes: &[u8; ROOM], three: u64, four: u64) -> u64 {
+        let (mut pairs, mut cuts) = ((three | four) & (three << 3 | four << 4), 0);
+        while pairs != 0 {
+            let at = pairs.trailing_zeros() as usize;
+            pairs &= pairs - 1;
+            let (left, right) = if four == 0 {
+                (three_at(bytes, at - 3), three_at(bytes, at))
+            } else {
+                let length = if three << 3 >> at & 1 != 0 { 3 } else { 4 };
+                (char_at(bytes, at - length).0, char_at(bytes, at).0)
+            };
+            cuts |= u64::from(self.can_cut(left, right)) << at;
+        }
+        cuts
+    }
+
     /// Whether some token may lie between two characters and hold only a part of the left one, which
     /// is wide.
     pub(crate) fn part_of_left(&self, a: u32, b: u32) -> bool {
-        if b < FIRST { self.left[(a & 0xfff) as usize] & PART_NARROW != 0 } else { self.parts_bridge(a, b) }
+        if b < FIRST { self.left[(a & 0xfff) as usize] & NARROWS != 0 } else { self.parts_bridge(a, b) }
     }
 
     /// The same with a part of the right one, which is wide.
     pub(crate) fn part_of_right(&self, a: u32, b: u32) -> bool {
         let right = self.right[(b >> 6) as usize];
         match a {
-            0..0x80 => right & PART_NARROW != 0,
+            0..0x80 => right & NARROWS != 0,
             0x80..FIRST => right != 0,
             _ => self.parts_bridge(a, b),
         }
@@ -95,19 +113,15 @@ impl Bridges {
     /// Whether a token may lie across two wide characters of which it holds one in part.
     #[inline]
     fn parts_bridge(&self, a: u32, b: u32) -> bool {
-        let (left, right) = (self.left[(a & 0xfff) as usize], self.right[(b >> 6) as usize]);
-        let suspect = (left & right & PART_PART) | ((left | right) & PART_WHOLE);
-        suspect != 0 && self.look_at_parts(a, b, left, right)
+        self.left[(a & 0xfff) as usize] & self.right[(b >> 6) as usize] & !NARROWS != 0
     }
+}
 
-    #[inline(never)]
-    fn look_at_parts(&self, a: u32, b: u32, left: u8, right: u8) -> bool {
-        let lefts = [(1, a & 0x3f), (2, a & 0xfff), (3, a & 0x3_ffff)];
-        let rights = if b > 0xffff { [(3, b >> 18), (4, b >> 12), (5, b >> 6)] } else { [(1, b >> 12), (2, b >> 6), (2, b >> 6)] };
-        right & PART_WHOLE != 0 && rights.iter().any(|&right| self.parts.has((WHOLE, a), right))
-            || left & PART_WHOLE != 0 && lefts.iter().any(|&left| self.parts.has(left, (WHOLE, b)))
-            || left & right & PART_PART != 0 && lefts.iter().any(|&left| rights.iter().any(|&right| self.parts.has(left, right)))
-    }
+/// The character of three bytes at a place of a window.
+#[inline]
+fn three_at(bytes: &[u8; ROOM], at: usize) -> u32 {
+    let [first, second, third, ..] = bytes[at % BYTES..].first_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four)).to_le_bytes();
+    u32::from(first & 0x0f) << 12 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f)
 }
 
 fn is_part(side: Side) -> bool {
@@ -148,29 +162,25 @@ fn right_of(bytes: &[u8]) -> Option<Side> {
     }
 }
 
-/// Notes a bridge with a part of a character at every character that has that part.
-fn flag(left: Side, right: Side, lefts: &mut [u8], rights: &mut [u8]) {
-    let kind = match (left, right) {
-        (NARROW, _) | (_, NARROW) => PART_NARROW,
-        _ if is_part(left) && is_part(right) => PART_PART,
-        _ => PART_WHOLE,
-    };
-    let (bits, mask) = match left.0 {
-        WHOLE | 6 => (0, 0),
-        1 => (left.1, 0x3f),
-        _ => (left.1 & 0xfff, 0xfff),
+/// Notes a bridge with a part of a character at every character that may be a side of it.
+fn flag(left: Side, right: Side, bit: u32, lefts: &mut [u32], rights: &mut [u32]) {
+    let (bits, mask) = match left {
+        NARROW => (0, 0),
+        (1, bits) => (bits, 0x3f),
+        (_, bits) => (bits & 0xfff, 0xfff),
     };
     let of_left = lefts.iter_mut().enumerate();
-    of_left.filter(|(at, _)| mask != 0 && *at as u32 & mask == bits).for_each(|(_, flags)| *flags |= kind);
+    of_left.filter(|(at, _)| mask != 0 && *at as u32 & mask == bits).for_each(|(_, bits)| *bits |= bit);
     let range = match right {
         (1, top) => top << 6..(top + 1) << 6,
         (2 | 5, top) => top..top + 1,
         (3, top) => (top << 12).max(0x400)..(top + 1) << 12,
         (4, top) => top << 6..(top + 1) << 6,
-        _ => 0..0,
+        NARROW => 0..0,
+        (_, code) => code >> 6..(code >> 6) + 1,
     };
     let end = (range.end as usize).min(rights.len());
-    rights[(range.start as usize).min(end)..end].iter_mut().for_each(|flags| *flags |= kind);
+    rights[(range.start as usize).min(end)..end].iter_mut().for_each(|bits| *bits |= bit);
 }
 
 /// A set that may hold more than was put in: one bit per hash.

@@ -1,18 +1,21 @@
 //! What was encoded lately: pieces of up to 15 bytes that became up to 6 ids.
 //!
-//! The size is fixed. A piece is its own key, so a hit compares no memory elsewhere, and a set of two
-//! entries is one cache line.
+//! The size is fixed, and a piece is its own key, so that a hit compares no memory elsewhere. Nearly all pieces have at most 7 bytes and 3
+//! ids: four of those are one cache line, two of the others.
 
-use super::hash::hash_key;
+use std::hint::select_unpredictable;
 
-/// Longest piece that is remembered.
-pub(crate) const LONGEST: usize = 15;
+use super::hash::{hash_key, hash_word};
+use super::keys::{is_short, shorten};
+
 /// Most ids that are remembered.
 const MOST: usize = 6;
-/// Ids that hardly any piece has more of.
+/// Ids that hardly any piece has more of, and that half of the packed number holds.
 const FEW: usize = 3;
-/// Sets of two entries: 2 MB.
-const SETS: usize = 1 << 15;
+/// Lines of four short entries: half a megabyte.
+const LINES: usize = 1 << 13;
+/// Lines of two long entries: the same.
+const PAIRS: usize = 1 << 13;
 
 /// The ids of a piece: their count in the low 4 bits, then 20 bits each. Zero is no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,87 +46,89 @@ impl Packed {
     }
 }
 
-/// A piece of up to 15 bytes as a number: the bytes, then the length in the highest byte.
-#[inline]
-pub(crate) fn key(text: &[u8], start: usize, end: usize) -> u128 {
-    let length = end - start;
-    let all = match text[start..].first_chunk::<16>() {
-        Some(bytes) => u128::from_le_bytes(*bytes),
-        None => match text.last_chunk::<16>() {
-            // Near the end of the text the last 16 bytes hold the piece, further up.
-            Some(bytes) => u128::from_le_bytes(*bytes) >> (8 * (start + 16 - text.len())),
-            None => {
-                let mut bytes = [0; 16];
-                bytes[..length].copy_from_slice(&text[start..end]);
-                u128::from_le_bytes(bytes)
-            }
-        },
-    };
-    (all & MASKS[length % 16]) | (length as u128) << 120
-}
-
-/// By length, the bits of as many bytes.
-const MASKS: [u128; 16] = {
-    let (mut masks, mut length) = ([0; 16], 1);
-    while length < 16 {
-        masks[length] = masks[length - 1] << 8 | 0xff;
-        length += 1;
-    }
-    masks
-};
-
 /// A set-associative cache.
 pub(crate) struct Cache {
-    sets: Vec<Set>,
+    lines: Vec<Line>,
+    pairs: Vec<Pair>,
 }
 
-/// Two entries, the newer one first: one cache line.
+/// Short entries by short keys, the newest first: one cache line.
+#[derive(Clone, Default)]
+#[repr(align(64))]
+struct Line {
+    keys: [u64; 4],
+    ids: [u64; 4],
+}
+
+/// Long entries, the newer one first: one cache line.
 #[derive(Clone)]
 #[repr(align(64))]
-struct Set([(u128, Packed); 2]);
+struct Pair([(u128, Packed); 2]);
 
 impl Cache {
     pub(crate) fn new() -> Self {
-        Self { sets: vec![Set([(0, Packed::NONE); 2]); SETS] }
+        Self { lines: vec![Line::default(); LINES], pairs: vec![Pair([(0, Packed::NONE); 2]); PAIRS] }
     }
 
-    /// The set that a key belongs to.
+    /// The line that a short key belongs to.
     #[inline]
-    pub(crate) fn set_of(key: u128) -> u32 {
-        (hash_key(key) >> (64 - SETS.trailing_zeros())) as u32
+    pub(crate) fn line_of(key: u64) -> u32 {
+        (hash_word(key) >> (64 - LINES.trailing_zeros())) as u32
     }
 
-    /// Reads a set, so that the next to read it need not wait.
+    /// Reads a line, so that the next to read it need not wait.
     #[inline]
-    pub(crate) fn touch(&self, set: u32) -> u64 {
-        self.sets[set as usize % SETS].0[0].0 as u64
+    pub(crate) fn touch(&self, line: u32) -> u64 {
+        self.lines[line as usize % LINES].keys[0]
     }
 
-    /// The ids of a piece, or none; without a branch, so that many can be asked for at once.
+    /// The ids of a short entry, or none; without a branch, so that many can be asked for at once.
     #[inline]
-    pub(crate) fn in_set(&self, set: u32, key: u128) -> Packed {
-        let Set([first, second]) = &self.sets[set as usize % SETS];
-        let of = |entry: &(u128, Packed)| entry.1.0 & u128::from(entry.0 == key).wrapping_neg();
+    pub(crate) fn short(&self, line: u32, key: u64) -> Packed {
+        let Line { keys, ids } = &self.lines[line as usize % LINES];
+        let of = |at: usize| select_unpredictable(keys[at] == key, ids[at], 0);
+        Packed(u128::from(of(0) | of(1) | of(2) | of(3)))
+    }
+
+    /// The ids of a long entry, or none; without a branch as well.
+    #[inline]
+    pub(crate) fn long(&self, key: u128) -> Packed {
+        let Pair([first, second]) = &self.pairs[pair_of(key)];
+        let of = |entry: &(u128, Packed)| select_unpredictable(entry.0 == key, entry.1.0, 0);
         Packed(of(first) | of(second))
     }
 
     /// The ids of a piece, or none.
-    #[inline]
     pub(crate) fn get(&self, key: u128) -> Packed {
-        self.in_set(Self::set_of(key), key)
+        let short = if is_short(key) { self.short(Self::line_of(shorten(key)), shorten(key)) } else { Packed::NONE };
+        if short == Packed::NONE { self.long(key) } else { short }
     }
 
-    /// Remembers the ids of a piece; the older entry of its set goes.
+    /// Remembers the ids of a piece; the oldest entry that it may take the place of goes.
     pub(crate) fn put(&mut self, key: u128, ids: Packed) {
-        let Set(set) = &mut self.sets[Self::set_of(key) as usize % SETS];
-        set[1] = set[0];
-        set[0] = (key, ids);
+        if is_short(key) && ids.0 >> 64 == 0 {
+            let line = &mut self.lines[Self::line_of(shorten(key)) as usize % LINES];
+            line.keys.copy_within(..3, 1);
+            line.ids.copy_within(..3, 1);
+            (line.keys[0], line.ids[0]) = (shorten(key), ids.0 as u64);
+        } else {
+            let Pair(pair) = &mut self.pairs[pair_of(key)];
+            pair[1] = pair[0];
+            pair[0] = (key, ids);
+        }
     }
+}
+
+/// The line of long entries that a key belongs to.
+#[inline]
+fn pair_of(key: u128) -> usize {
+    (hash_key(key) >> (64 - PAIRS.trailing_zeros())) as usize % PAIRS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenizer::engine::keys::key;
 
     #[test]
     fn packs_what_it_gives_back() {
@@ -136,22 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_depend_on_what_is_around() {
-        let long = b"....abc.................";
-        for (text, start) in [(&b"abc"[..], 0), (b"abcdefghijklmnopqrstuv", 0), (b"..............abc.....", 14), (long, 4)] {
-            assert_eq!(key(text, start, start + 3), u128::from_le_bytes(*b"abc\0\0\0\0\0\0\0\0\0\0\0\0\x03"));
+    fn forgets_the_oldest() {
+        let ids = |id| Packed::new(&[id]).unwrap();
+        for (length, entries) in [(4, 4 * LINES), (12, 2 * PAIRS)] {
+            let key = |id: u32| u128::from(id) | length << 120;
+            let mut cache = Cache::new();
+            (0..200_000).for_each(|id| cache.put(key(id), ids(id)));
+            assert_eq!(cache.get(key(199_999)), ids(199_999));
+            let kept = (0..200_000).filter(|&id| cache.get(key(id)) == ids(id)).count();
+            assert!((entries / 2..=entries).contains(&kept), "{kept} of {entries}");
         }
-        assert_ne!(key(b"ab\0", 0, 2), key(b"ab\0", 0, 3));
-        assert_eq!(key(b"0123456789abcdef", 1, 16) as u8, b'1');
     }
 
     #[test]
-    fn forgets_the_oldest() {
-        let mut cache = Cache::new();
-        let ids = |id| Packed::new(&[id]).unwrap();
-        (0..200_000u32).for_each(|id| cache.put(u128::from(id) | 4 << 120, ids(id)));
-        assert_eq!(cache.get(199_999 | 4 << 120), ids(199_999));
-        let kept = (0..200_000u32).filter(|&id| cache.get(u128::from(id) | 4 << 120) == ids(id)).count();
-        assert!((SETS..=2 * SETS).contains(&kept), "{kept}");
+    fn short_pieces_of_many_ids_are_remembered_too() {
+        let (mut cache, key) = (Cache::new(), key(b"abc", 0, 3));
+        let ids = Packed::new(&[1, 2, 3, 4, 5]).unwrap();
+        cache.put(key, ids);
+        assert_eq!((cache.get(key), cache.long(key)), (ids, ids));
     }
 }

@@ -1,11 +1,12 @@
 //! Text to ids: added tokens, normalization, pre-tokens, pieces, merges.
 
 use super::Engine;
-use super::cache;
+use super::keys::{self, WHOLE};
 use super::nfc::nfc;
-use super::pieces::{PieceModel, WHOLE};
+use super::pieces::PieceModel;
 use super::state::{self, State};
 use super::utf8::char_at;
+use super::window::{ROOM, Window};
 
 /// The high bits of bytes, without the length of a key.
 const HIGH: u128 = 0x0080_8080_8080_8080_8080_8080_8080_8080;
@@ -54,6 +55,9 @@ impl Engine {
 
     fn words(&self, state: &mut State, text: &[u8], out: &mut Vec<u32>) {
         let mut at = 0;
+        while at < text.len() && self.scanner.in_windows {
+            at = self.window(state, text, at, out);
+        }
         while at < text.len() {
             let stop = self.scanner.stop(text, at);
             while at < stop {
@@ -63,6 +67,30 @@ impl Engine {
             }
         }
         self.flush(state, text, out);
+    }
+
+    /// The pre-tokens of a window at `at`, or one if it is longer; says where the next begins.
+    #[inline]
+    fn window(&self, state: &mut State, text: &[u8], at: usize, out: &mut Vec<u32>) -> usize {
+        let rest = &text[at..];
+        let mut copy = [0; ROOM];
+        let bytes = rest.first_chunk().unwrap_or_else(|| {
+            copy[..rest.len()].copy_from_slice(rest);
+            &copy
+        });
+        let window = Window::new(bytes, rest.len(), self.scanner.classes, self.scanner.rules.words);
+        let (words, end) = self.scanner.starts(&window, bytes);
+        if end == 0 {
+            let end = self.scanner.end(text, at);
+            self.word(state, text, at, end, out);
+            return end;
+        }
+        if state.batch.is_nearly_full() {
+            self.flush(state, text, out);
+        }
+        let cuts = self.bridges.cuts(bytes, window.three, window.four);
+        state.batch.push_window(bytes, at, words | cuts, end, words, self.whole_mark);
+        at + end
     }
 
     /// Hands each pre-token of a text to `sink`, as [`Engine::encode`] meets them: normalized, and without
@@ -101,8 +129,8 @@ impl Engine {
     /// A pre-token.
     #[inline]
     fn word(&self, state: &mut State, text: &[u8], start: usize, end: usize, out: &mut Vec<u32>) {
-        if end - start <= cache::LONGEST {
-            let key = cache::key(text, start, end);
+        if end - start <= keys::LONGEST {
+            let key = keys::key(text, start, end);
             if key & key << 1 & key << 2 & HIGH == 0 {
                 if state.batch.push(key | self.whole_mark, start, end) {
                     self.flush(state, text, out);
@@ -122,12 +150,10 @@ impl Engine {
         let mut at = start + length;
         while at < end {
             let (right, length) = char_at(text, at);
-            // Whether to cut cannot be guessed, so that both cases take the same steps.
-            let cut = self.bridges.can_cut(left, right);
-            if state.batch.offer(piece_key(text, piece, at), piece, at, cut) {
-                self.flush(state, text, out);
+            if self.bridges.can_cut(left, right) {
+                self.piece(state, text, piece, at, false, out);
+                piece = at;
             }
-            piece = if cut { at } else { piece };
             left = right;
             at += length;
         }
@@ -137,7 +163,7 @@ impl Engine {
     #[inline]
     fn piece(&self, state: &mut State, text: &[u8], start: usize, end: usize, whole: bool, out: &mut Vec<u32>) {
         let mark = if whole { self.whole_mark } else { 0 };
-        if state.batch.push(piece_key(text, start, end) | mark, start, end) {
+        if state.batch.push(keys::key_if_short(text, start, end) | mark, start, end) {
             self.flush(state, text, out);
         }
     }
@@ -146,12 +172,6 @@ impl Engine {
     pub(super) fn whole_mark(has_irregular: bool) -> u128 {
         if has_irregular { WHOLE } else { 0 }
     }
-}
-
-/// The key of a piece, zero for one that is too long to have one.
-#[inline]
-fn piece_key(text: &[u8], start: usize, end: usize) -> u128 {
-    if end - start <= cache::LONGEST { cache::key(text, start, end) } else { 0 }
 }
 
 impl PieceModel for Engine {

@@ -17,6 +17,12 @@ pub(crate) fn hash_key(key: u128) -> u64 {
     (folded ^ folded >> 32).wrapping_mul(A)
 }
 
+/// The hash of a key of 8 bytes; its upper bits are the good ones.
+#[inline]
+pub(crate) fn hash_word(key: u64) -> u64 {
+    (key ^ key >> 32).wrapping_mul(A)
+}
+
 /// The hash of bytes of any length.
 #[inline]
 pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::Unsupported;
 use super::added::Added;
 use super::nfc::nfc;
 use super::pairs::{MAX_ID, MAX_MERGES};
 use super::pattern::{self, Rules, Stops};
+use super::{Unsupported, has, set};
 use crate::tokenizer::byte_level;
 
 /// A tokenizer.json of the kind that the engine knows.
@@ -33,6 +33,9 @@ pub(crate) struct Model {
     /// Whether a pre-token that is a token becomes it, whatever the merges say.
     pub(crate) ignore_merges: bool,
 }
+
+/// Ids by token.
+pub(super) type Vocab<'f> = HashMap<&'f str, u32, ahash::RandomState>;
 
 pub(super) type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -110,7 +113,7 @@ fn bytes_of(token: &str) -> Option<Vec<u8>> {
     token.chars().map(byte_level::byte_of).collect()
 }
 
-fn model(part: &Value) -> Result<(Model, HashMap<&str, u32>)> {
+fn model(part: &Value) -> Result<(Model, Vocab<'_>)> {
     let vocab = vocab(part)?;
     let mut tokens: Vec<(Vec<u8>, u32)> = vocab.iter().filter_map(|(token, &id)| Some((bytes_of(token)?, id))).collect();
     tokens.retain(|(bytes, _)| !bytes.is_empty());
@@ -127,7 +130,7 @@ fn model(part: &Value) -> Result<(Model, HashMap<&str, u32>)> {
 }
 
 /// The vocabulary of a BPE without what the engine does not know.
-pub(super) fn vocab(part: &Value) -> Result<HashMap<&str, u32>> {
+pub(super) fn vocab(part: &Value) -> Result<Vocab<'_>> {
     let plain = |name: &str| part[name].is_null() || part[name] == "";
     if part["type"].as_str().is_some_and(|kind| kind != "BPE") || !part["merges"].is_array() {
         return no("a model other than BPE");
@@ -138,20 +141,22 @@ pub(super) fn vocab(part: &Value) -> Result<HashMap<&str, u32>> {
     let Some(table) = part["vocab"].as_object() else {
         return no("no vocabulary");
     };
-    let (mut vocab, mut used) = (HashMap::with_capacity(table.len()), HashSet::with_capacity(table.len()));
+    let mut vocab = Vocab::with_capacity_and_hasher(table.len(), ahash::RandomState::new());
+    let mut used = Vec::new();
     for (token, id) in table {
-        let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id <= MAX_ID && used.insert(id));
+        let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).filter(|&id| id <= MAX_ID && !has(&used, id));
         let Some(id) = id else {
             return no(format!("the id of {token:?}"));
         };
+        set(&mut used, id);
         vocab.insert(token.as_str(), id);
     }
     Ok(vocab)
 }
 
 /// Merges as pairs of strings, or as lines with a space between them, as older files have it.
-pub(super) fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u32, u32, u32)>> {
-    let mut merges = Vec::new();
+pub(super) fn merges(list: &Value, vocab: &Vocab<'_>) -> Result<Vec<(u32, u32, u32)>> {
+    let (mut merges, mut joined) = (Vec::new(), String::new());
     for (index, merge) in list.as_array().into_iter().flatten().enumerate() {
         let pair = match merge {
             Value::String(line) if line.starts_with("#version") => continue,
@@ -162,8 +167,9 @@ pub(super) fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u3
             },
         };
         let ids = pair.and_then(|(left, right)| {
-            let result = vocab.get(format!("{left}{right}").as_str())?;
-            Some((*vocab.get(left)?, *vocab.get(right)?, *result))
+            joined.clear();
+            joined.extend([left, right]);
+            Some((*vocab.get(left)?, *vocab.get(right)?, *vocab.get(joined.as_str())?))
         });
         match ids {
             Some(ids) => merges.push(ids),
@@ -176,21 +182,23 @@ pub(super) fn merges(list: &Value, vocab: &HashMap<&str, u32>) -> Result<Vec<(u3
     Ok(merges)
 }
 
-/// Added tokens with the ids that the library gives them: those of the vocabulary, else the next free
-/// ones, whatever the file says. `form` is what normalization makes of a token, if anything else.
-pub(super) fn added(list: &Value, vocab: &HashMap<&str, u32>, form: impl Fn(&str) -> Option<String>) -> Result<(Vec<Added>, Vec<Added>)> {
+/// Added tokens that are not empty, with the ids that the library gives them: those of the vocabulary, of which it is told, else the next free
+/// ones, whatever the file says.
+pub(crate) fn added_ids(list: &[Value], size: u32, id_of: impl Fn(&str) -> Option<u32>) -> impl Iterator<Item = (&Value, u32)> {
+    let mut next = size..;
+    list.iter().filter_map(move |token| {
+        let content = token["content"].as_str().filter(|content| !content.is_empty())?;
+        Some((token, id_of(content).or_else(|| next.next())?))
+    })
+}
+
+/// Added tokens as they are looked for. `form` is what normalization makes of one, if anything else.
+pub(super) fn added(list: &Value, vocab: &Vocab<'_>, form: impl Fn(&str) -> Option<String>) -> Result<(Vec<Added>, Vec<Added>)> {
     let (mut raw, mut normalized) = (Vec::new(), Vec::new());
     let (mut contents, mut ids) = (HashSet::new(), HashSet::new());
-    let mut next = vocab.len() as u32;
-    for token in list.as_array().into_iter().flatten() {
+    let list = list.as_array().map_or(&[][..], Vec::as_slice);
+    for (token, id) in added_ids(list, vocab.len() as u32, |token| vocab.get(token).copied()) {
         let content = token["content"].as_str().unwrap_or_default();
-        if content.is_empty() {
-            continue;
-        }
-        let id = vocab.get(content).copied().unwrap_or_else(|| {
-            next += 1;
-            next - 1
-        });
         if !contents.insert(content) || !ids.insert(id) {
             return no(format!("two added tokens {content:?} or two with its id"));
         }

@@ -9,9 +9,16 @@ use std::collections::BinaryHeap;
 use super::bridges::Bridges;
 use super::folds::Folds;
 use super::pairs::{NONE, Pairs};
+use super::window;
 
-/// Longest span that is looked through.
-const SHORT: usize = 96;
+/// Longest span that is looked through, in symbols.
+const SHORT: usize = 64;
+/// Bits of a place in it.
+const PLACE: u32 = SHORT.trailing_zeros();
+/// Places looked through together.
+const TOGETHER: usize = 8;
+/// After every pair that can be joined.
+const LAST: i32 = i32::MAX;
 /// Room kept between spans, in symbols.
 const KEPT: usize = 1 << 16;
 const END: u32 = u32::MAX;
@@ -20,10 +27,60 @@ const END: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct Merger {
     ids: Vec<u32>,
-    ranks: Vec<u32>,
+    order: Order,
     previous: Vec<u32>,
     next: Vec<u32>,
     heap: BinaryHeap<Reverse<(u32, u32)>>,
+}
+
+/// In which order the pairs of a short span are to be joined: by place, the rank of the pair that begins there, then the place itself,
+/// or [`LAST`].
+struct Order {
+    pairs: [i32; SHORT],
+    /// Places in use, in whole groups.
+    length: usize,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { pairs: [LAST; SHORT], length: 0 }
+    }
+}
+
+impl Order {
+    /// Takes the ranks of a span's pairs in place of what there was.
+    #[inline]
+    fn fill(&mut self, ranks: impl Iterator<Item = u32>) {
+        let mut length = 0;
+        for (at, rank) in ranks.take(SHORT).enumerate() {
+            self.put(at, rank);
+            length = at + 1;
+        }
+        self.length = length.next_multiple_of(TOGETHER);
+        self.pairs[length..self.length].fill(LAST);
+    }
+
+    #[inline]
+    fn put(&mut self, at: usize, rank: u32) {
+        self.pairs[at % SHORT] = if rank == NONE { LAST } else { (rank << PLACE) as i32 | at as i32 };
+    }
+
+    #[inline]
+    fn remove(&mut self, at: usize) {
+        self.pairs[at % SHORT] = LAST;
+    }
+
+    /// Rank and place of the first pair.
+    #[inline]
+    fn first(&self) -> Option<(u32, usize)> {
+        let (groups, _) = self.pairs.as_chunks::<TOGETHER>();
+        let mut least = [LAST; TOGETHER];
+        for group in groups.iter().take(self.length / TOGETHER) {
+            least.iter_mut().zip(group).for_each(|(least, pair)| *least = (*least).min(*pair));
+        }
+        let least = least.into_iter().fold(LAST, i32::min);
+        (least != LAST).then_some(((least >> PLACE) as u32, least as usize % SHORT))
+    }
 }
 
 impl Merger {
@@ -37,8 +94,7 @@ impl Merger {
         self.ids.clear();
         self.ids.extend(span.iter().map(|&byte| pairs.byte(byte)));
         if span.len() <= SHORT {
-            self.ranks.clear();
-            self.ranks.extend(span.windows(2).map(|two| pairs.of_bytes(two[0], two[1])));
+            self.order.fill(span.windows(2).map(|two| pairs.of_bytes(two[0], two[1])));
             self.short(pairs, highest);
         } else {
             self.long(pairs);
@@ -62,8 +118,7 @@ impl Merger {
 
     fn merge_all(&mut self, pairs: &Pairs) -> &[u32] {
         if self.ids.len() <= SHORT {
-            self.ranks.clear();
-            self.ranks.extend(self.ids.windows(2).map(|two| pairs.get(two[0], two[1])));
+            self.order.fill(self.ids.windows(2).map(|two| pairs.get(two[0], two[1])));
             self.short(pairs, &mut 0);
         } else {
             self.long(pairs);
@@ -71,29 +126,32 @@ impl Merger {
         &self.ids
     }
 
+    /// A symbol stays at the place where its first byte was; a bit for each place says whether one begins there.
     fn short(&mut self, pairs: &Pairs, highest: &mut u32) {
-        let (ids, ranks) = (&mut self.ids, &mut self.ranks);
-        loop {
-            let (mut best, mut at) = (NONE, 0);
-            for (index, &rank) in ranks.iter().enumerate() {
-                if rank < best {
-                    (best, at) = (rank, index);
-                }
-            }
-            if best == NONE {
-                return;
-            }
-            *highest = best.max(*highest);
-            ids[at] = pairs.made(ids[at], ids[at + 1], best);
-            ids.remove(at + 1);
-            ranks.remove(at);
-            if at > 0 {
-                ranks[at - 1] = pairs.get(ids[at - 1], ids[at]);
-            }
-            if at < ranks.len() {
-                ranks[at] = pairs.get(ids[at], ids[at + 1]);
+        let (ids, order) = (&mut self.ids, &mut self.order);
+        let mut begins = window::before(ids.len());
+        while let Some((rank, at)) = order.first() {
+            *highest = rank.max(*highest);
+            let after = begins & (u64::MAX - 1) << at;
+            let right = after.trailing_zeros() as usize % SHORT;
+            ids[at] = pairs.made(ids[at], ids[right], rank);
+            begins &= !(1 << right);
+            order.remove(right);
+            let after = after & after.wrapping_sub(1);
+            let before = begins & window::before(at);
+            let rank = |left: usize, right: usize| pairs.get(ids[left], ids[right]);
+            order.put(at, if after == 0 { NONE } else { rank(at, after.trailing_zeros() as usize) });
+            if let Some(left) = before.checked_ilog2() {
+                order.put(left as usize, rank(left as usize, at));
             }
         }
+        let mut kept = 0;
+        while begins != 0 {
+            ids[kept] = ids[begins.trailing_zeros() as usize];
+            kept += 1;
+            begins &= begins - 1;
+        }
+        ids.truncate(kept);
     }
 
     /// Symbols in a linked list, candidates in a heap by rank and place; a candidate counts only if

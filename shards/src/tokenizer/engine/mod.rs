@@ -3,9 +3,10 @@
 //!
 //! 1. [`load`] reads a tokenizer.json, or says why the library has to encode with it.
 //! 2. [`added`] finds added tokens in a text, [`nfc`] normalizes what is between them.
-//! 3. [`scan`] splits that into pre-tokens by one of the patterns of [`pattern`]; [`stops`] and [`runs`] help.
+//! 3. [`scan`] splits that into pre-tokens by one of the patterns of [`pattern`]; [`stops`] and [`runs`] help. For most patterns [`starts`]
+//!    does so for all pre-tokens of a [`window`] at once.
 //! 4. [`bridges`] says where a pre-token with Hangul or other wide characters may be cut.
-//! 5. [`pieces`] looks pieces up, [`cache`] and [`long_cache`] remember them, [`tokens`] knows those that are tokens, and [`merge`]
+//! 5. [`pieces`] looks pieces up by their [`keys`], [`cache`] and [`long_cache`] remember them, [`tokens`] knows those that are tokens, and [`merge`]
 //!    encodes the rest by the merges in [`pairs`].
 //!
 //! A text is never cut elsewhere, however long it is.
@@ -20,6 +21,7 @@ mod classes;
 mod encode;
 mod folds;
 mod hash;
+mod keys;
 mod load;
 mod long_cache;
 mod merge;
@@ -29,13 +31,15 @@ mod pattern;
 mod pieces;
 mod runs;
 mod scan;
+mod starts;
 mod state;
 mod stops;
 mod tokens;
 mod utf8;
+mod window;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 
@@ -45,7 +49,7 @@ use added::Matcher;
 use bridges::Bridges;
 pub(crate) use characters::Characters;
 use folds::Folds;
-pub(crate) use load::Model;
+pub(crate) use load::{Model, added_ids};
 use merge::Merger;
 use pairs::Pairs;
 pub(crate) use pattern::{KNOWN, Rules};

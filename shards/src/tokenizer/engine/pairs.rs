@@ -28,8 +28,10 @@ pub(crate) struct Pairs {
     /// One bit per hash, set if a merge has it: small enough to be near, it answers most questions,
     /// since most neighbours have no merge.
     filter: Vec<u64>,
-    /// By rank: the id that is made, or [`TIED`].
+    /// By rank: the id that is made, or [`TIED`]; not stored where [`Pairs::offset`] tells.
     made: Vec<u32>,
+    /// What is added to a rank to give the id that is made, where that is the same for all: looking it up waits for memory.
+    offset: Option<u32>,
     /// What pairs make whose rank does not tell.
     tied: HashMap<u64, u32, ahash::RandomState>,
     /// By two bytes: the rank of the merge of their tokens; empty where symbols are characters.
@@ -53,11 +55,13 @@ impl Pairs {
     pub(crate) fn ranked(merges: impl ExactSizeIterator<Item = (u32, u32, u32)>, made: Vec<u32>, tied: &[(u32, u32, u32)]) -> Self {
         let size = (merges.len() * 5 / 3).next_power_of_two().max(64);
         let filter = vec![0; size.clamp(64, 1 << 18) * 4 / 64];
+        let offset = made.first().copied().filter(|offset| made.iter().zip(*offset..).all(|(id, next)| *id == next));
         let mut pairs = Self {
             slots: vec![FREE; size],
             shift: 64 - size.trailing_zeros(),
             filter,
-            made,
+            made: if offset.is_some() { Vec::new() } else { made },
+            offset,
             tied: tied.iter().map(|&(left, right, made)| (key(left, right), made)).collect(),
             bytes: Vec::new(),
             byte_ids: [0; 256],
@@ -105,6 +109,9 @@ impl Pairs {
     /// The id that the merge of two ids makes, which has the rank.
     #[inline]
     pub(crate) fn made(&self, left: u32, right: u32, rank: u32) -> u32 {
+        if let Some(offset) = self.offset {
+            return offset + rank;
+        }
         match self.made[rank as usize] {
             TIED => self.tied.get(&key(left, right)).copied().unwrap_or(TIED),
             id => id,

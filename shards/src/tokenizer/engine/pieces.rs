@@ -1,10 +1,8 @@
 //! Pieces to ids: many are looked up in the caches at once, the rest are merged.
 
-use super::cache::{self, Packed};
+use super::cache::Packed;
+use super::keys::{self, WHOLE};
 use super::state::State;
-
-/// Marks the key of a piece that is a whole pre-token.
-pub(super) const WHOLE: u128 = 1 << 127;
 
 /// What encodes a piece that no cache knows.
 pub(super) trait PieceModel {
@@ -34,7 +32,7 @@ pub(super) trait PieceModel {
     #[inline(never)]
     fn miss(&self, state: &mut State, key: u128, piece: &[u8], out: &mut Vec<u32>) {
         let (from, whole) = (out.len(), key & WHOLE != 0);
-        if piece.len() <= cache::LONGEST {
+        if piece.len() <= keys::LONGEST {
             // It may have been met earlier in the batch.
             let found = state.cache.get(key);
             if found != Packed::NONE {

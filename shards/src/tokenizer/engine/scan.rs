@@ -6,17 +6,20 @@
 use super::classes::{BREAK, CLASSES, Classes, LETTER, LOWER, NUMBER, SIGN, SPACE, UPPER};
 use super::pattern::{Contractions, Rules, Words};
 use super::runs::{ascii_run, syllables};
+use super::starts;
 use super::utf8::{char_at, is_syllable, start_of_last};
 
 /// Finds pre-tokens by one pattern.
 pub(crate) struct Scanner {
     pub(super) rules: Rules,
-    classes: &'static Classes,
+    pub(super) classes: &'static Classes,
+    /// Whether windows tell where pre-tokens begin.
+    pub(super) in_windows: bool,
 }
 
 impl Scanner {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, classes: &CLASSES }
+        Self { rules, classes: &CLASSES, in_windows: starts::knows(&rules) }
     }
 
     /// Hands each pre-token of a text to `sink`.
@@ -262,7 +265,7 @@ impl Scanner {
 
 /// The end of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at an apostrophe. Without regard to case,
 /// U+017F is an s: it is what folds to one.
-fn contraction(text: &[u8], at: usize, lower: bool) -> Option<usize> {
+pub(super) fn contraction(text: &[u8], at: usize, lower: bool) -> Option<usize> {
     let byte = |n: usize| {
         let byte = text.get(at + n).copied().unwrap_or(0);
         if lower { byte } else { byte.to_ascii_lowercase() }

@@ -146,7 +146,7 @@ fn list<'a>(part: &'a Value, name: &str) -> Vec<&'a Value> {
     }
 }
 
-fn unknown(model: &Value, vocab: &HashMap<&str, u32>) -> Result<Unknown> {
+fn unknown(model: &Value, vocab: &load::Vocab<'_>) -> Result<Unknown> {
     if model["byte_fallback"] == true {
         let mut ids = Box::new([0; 256]);
         for (byte, id) in ids.iter_mut().enumerate() {

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::added::{Added, Matcher};
-use super::cache;
+use super::keys;
 use super::merge::Merger;
 use super::pairs::{MAX_ID, Pairs};
 use super::pieces::PieceModel;
@@ -238,8 +238,7 @@ impl Characters {
 
     #[inline]
     fn piece(&self, state: &mut State, text: &[u8], start: usize, end: usize, out: &mut Vec<u32>) {
-        let key = if end - start <= cache::LONGEST { cache::key(text, start, end) } else { 0 };
-        if state.batch.push(key, start, end) {
+        if state.batch.push(keys::key_if_short(text, start, end), start, end) {
             self.flush(state, text, out);
         }
     }

@@ -1,6 +1,6 @@
 //! The engine against the library, id for id.
 
-pub(super) mod data;
+pub(crate) mod data;
 mod families;
 mod qwen3;
 mod random;

@@ -12,8 +12,9 @@ use super::super::classes::CLASSES;
 use super::super::load;
 use super::super::pattern::{KNOWN, Rules};
 use super::super::scan::Scanner;
+use super::super::window::{ROOM, Window};
 use super::families::SEQUENCES;
-use super::texts::{NASTY, text};
+use super::texts::{NASTY, long_spans, text};
 
 fn regex(pattern: &str) -> Split {
     Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false).unwrap()
@@ -29,6 +30,30 @@ fn check(split: &Split, scanner: &Scanner, text: &str) -> Result<(), String> {
         let ours = scanner.end(text.as_bytes(), at);
         if (at, ours) != (start, end) {
             return Err(format!("{:?} of {text:?}: {at}..{ours}, not {start}..{end}", split.regex));
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+/// Compares where windows say that pre-tokens begin with what is found one by one.
+fn check_windows(scanner: &Scanner, text: &str) -> Result<(), String> {
+    let text = text.as_bytes();
+    let (mut at, mut ends) = (0, Vec::new());
+    while at < text.len() && scanner.in_windows {
+        let mut bytes = [0; ROOM];
+        let length = ROOM.min(text.len() - at);
+        bytes[..length].copy_from_slice(&text[at..at + length]);
+        let (starts, end) = scanner.starts(&Window::new(&bytes, text.len() - at, scanner.classes, scanner.rules.words), &bytes);
+        ends.extend((1..end).filter(|place| starts >> place & 1 != 0).map(|place| at + place));
+        at = if end == 0 { scanner.end(text, at) } else { at + end };
+        ends.push(at);
+    }
+    let mut at = 0;
+    for found in ends {
+        let end = scanner.end(text, at);
+        if found != end {
+            return Err(format!("{:?}: {at}..{found}, not {at}..{end}", String::from_utf8_lossy(text)));
         }
         at = end;
     }
@@ -67,6 +92,11 @@ fn check_sequence(library: &PreTokenizerWrapper, scanner: &Scanner, text: &str) 
 fn nasty_texts() {
     for (split, scanner) in all() {
         NASTY.iter().for_each(|text| check(&split, &scanner, text).unwrap());
+        long_spans().iter().for_each(|text| check_windows(&scanner, text).unwrap());
+        // Each text at each place of a window.
+        for before in 0..64 {
+            NASTY.iter().for_each(|text| check_windows(&scanner, &("x".repeat(before) + " " + text)).unwrap());
+        }
     }
     for (library, scanner) in sequences() {
         NASTY.iter().for_each(|text| check_sequence(&library, &scanner, text).unwrap());
@@ -91,7 +121,11 @@ fn all_triples_of_classes() {
         for &b in &characters {
             for &c in &characters {
                 let text = String::from_iter([a, b, c]);
-                all().for_each(|(split, scanner)| check(&split, &scanner, &text).unwrap());
+                for (split, scanner) in all() {
+                    check(&split, &scanner, &text).unwrap();
+                    check_windows(&scanner, &text).unwrap();
+                    check_windows(&scanner, &format!("{}{text} {text}{text}", "\n".repeat(59))).unwrap();
+                }
                 sequences.iter().for_each(|(library, scanner)| check_sequence(library, scanner, &text).unwrap());
             }
         }
@@ -116,12 +150,28 @@ proptest! {
     #[test]
     fn random_texts(text in text()) {
         for (split, scanner) in all() {
-            if let Err(difference) = check(&split, &scanner, &text) {
+            if let Err(difference) = check(&split, &scanner, &text).and(check_windows(&scanner, &text)) {
                 return Err(TestCaseError::fail(difference));
             }
         }
         for (library, scanner) in sequences() {
             check_sequence(&library, &scanner, &text).map_err(TestCaseError::fail)?;
+        }
+    }
+}
+
+/// White space, marks and letters alone, of which windows make the most of their decisions.
+const DENSE: &str = "  \n\r\t!'./aslLSé한1\u{301}";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn windows_of_dense_text(picks in prop::collection::vec(0..DENSE.chars().count(), 0..150)) {
+        let characters: Vec<char> = DENSE.chars().collect();
+        let text: String = picks.into_iter().map(|pick| characters[pick]).collect();
+        for (_, scanner) in all() {
+            check_windows(&scanner, &text).map_err(TestCaseError::fail)?;
         }
     }
 }
