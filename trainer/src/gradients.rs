@@ -1,10 +1,21 @@
 //! The gradient of a step: added up over micro-batches, measured and clipped.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients as Found, Tensor};
 
+use crate::buckets::Buckets;
 use crate::error::{Error, Result};
-use crate::model::Model;
+#[cfg(feature = "cuda")]
+use crate::kernels::gpu::Sums;
+use crate::model::{Model, Parameter};
 use crate::objective::Tally;
+
+/// The loss of a micro-batch, before its backward pass.
+pub(crate) struct Counted {
+    /// Sum over its units, `[1]`.
+    pub(crate) sum: Tensor<1>,
+    /// How often each parameter was used, in the model's order.
+    pub(crate) uses: Vec<u32>,
+}
 
 /// One gradient for each parameter, in the model's order.
 #[derive(Debug)]
@@ -34,17 +45,9 @@ impl Gradients {
     /// Adds the gradient of a micro-batch, of whose loss this is the sum. `total` is the number of units of the whole
     /// step: the division by it is part of every term, and so the same however the step is split.
     pub fn add(&mut self, model: &Model, sum: Tensor<1>, total: u64) -> Result<()> {
-        self.loss = self.loss.clone() + sum.clone().inner();
-        #[cfg(feature = "cuda")]
-        {
-            self.clipped = None;
-        }
-        let mut found = sum.div_scalar(total.max(1) as f64).backward();
+        let mut found = self.mean(sum, total).backward();
         for (value, parameter) in self.values.iter_mut().zip(model.parameters()) {
-            let Some(gradient) = parameter.value().grad_remove(&mut found) else {
-                let detail = format!("{} has no gradient", parameter.name());
-                return Err(Error::Backend { operation: "differentiate the loss", detail });
-            };
+            let gradient = gradient_of(parameter, &mut found)?;
             *value = Some(match value.take() {
                 Some(sum) => sum + gradient,
                 None => gradient,
@@ -53,27 +56,52 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds up gradients, losses and the numbers beside them with those of all other cards of the group; on a card
-    /// alone there are others.
-    pub(crate) fn add_up(&mut self, model: &Model, tally: &mut Tally) {
+    /// Notes the loss of a micro-batch, and gives what is differentiated.
+    fn mean(&mut self, sum: Tensor<1>, total: u64) -> Tensor<1> {
+        self.loss = self.loss.clone() + sum.clone().inner();
         #[cfg(feature = "cuda")]
         {
-            let all = self.values.iter_mut().zip(model.parameters());
-            let mut all: Vec<_> =
-                all.map(|(value, p)| value.take().unwrap_or_else(|| Tensor::zeros(p.value().dims(), &self.device))).collect();
-            all.push(self.loss.clone().unsqueeze_dim(0));
-            all.extend(tally.sums_mut().take().map(|sums| sums.unsqueeze_dim(0)));
-            let beside = all.len() > model.parameters().len() + 1;
-            let mut sums = crate::kernels::gpu::add_up(all);
-            if beside {
-                *tally.sums_mut() = sums.pop().map(|sums| sums.squeeze_dim(0));
-            }
-            if let Some(loss) = sums.pop() {
-                self.loss = loss.squeeze_dim(0);
-            }
-            self.values = sums.into_iter().map(Some).collect();
+            self.clipped = None;
         }
-        let _ = (model, tally);
+        sum.div_scalar(total.max(1) as f64)
+    }
+
+    /// Adds the gradient of a card's last micro-batch, where it has one, and adds up gradients, losses and the numbers beside
+    /// them with those of all other cards of the group; on a card alone there are others. Gradients in buckets are added
+    /// up while the backward pass goes on.
+    pub(crate) fn add_up(&mut self, model: &Model, last: Option<Counted>, total: u64, buckets: Buckets, tally: &mut Tally) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        {
+            let parameters = model.parameters();
+            let (sum, uses) = last.map(|Counted { sum, uses }| (sum, uses)).unzip();
+            let uses = uses.unwrap_or_else(|| vec![0; parameters.len()]);
+            let values = parameters.iter().map(|parameter| parameter.value()).collect();
+            let mut sums = Sums::new(values, std::mem::take(&mut self.values), buckets, uses, self.device.clone());
+            if let Some(sum) = sum {
+                let mean = self.mean(sum, total);
+                let mut found;
+                (found, sums) = sums.during(|| mean.backward());
+                for (index, parameter) in parameters.into_iter().enumerate() {
+                    if !sums.has_taken(index) {
+                        sums.put(index, gradient_of(parameter, &mut found)?);
+                    } else if parameter.value().grad_remove(&mut found).is_some() {
+                        return Err(undifferentiated(parameter, "was given a gradient after its gradients were added up"));
+                    }
+                }
+            }
+            let beside = [Some(self.loss.clone()), tally.sums_mut().take()];
+            let (values, beside) = sums.finish(beside.into_iter().flatten().map(|numbers| numbers.unsqueeze_dim(0)).collect());
+            let mut beside = beside.into_iter().map(|numbers| numbers.squeeze_dim(0));
+            self.values = values;
+            self.loss = beside.next().unwrap_or_else(|| self.loss.clone());
+            *tally.sums_mut() = beside.next();
+            Ok(())
+        }
+        #[cfg(not(feature = "cuda"))]
+        {
+            let _ = (buckets, tally);
+            last.map_or(Ok(()), |Counted { sum, .. }| self.add(model, sum, total))
+        }
     }
 
     #[cfg(test)]
@@ -134,4 +162,12 @@ impl Gradients {
         }
         norm
     }
+}
+
+fn gradient_of(parameter: &Parameter, found: &mut Found) -> Result<Tensor<2>> {
+    parameter.value().grad_remove(found).ok_or_else(|| undifferentiated(parameter, "has no gradient"))
+}
+
+fn undifferentiated(parameter: &Parameter, what: &str) -> Error {
+    Error::Backend { operation: "differentiate the loss", detail: format!("{} {what}", parameter.name()) }
 }

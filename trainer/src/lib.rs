@@ -42,6 +42,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod buckets;
 mod checkpoint;
 mod config;
 mod device;

@@ -3,11 +3,14 @@
 use burn::tensor::{Device, Tensor};
 use shards::Batch;
 
+use crate::buckets::Buckets;
 use crate::device::DeviceSpec;
 use crate::error::{Error, Result};
-use crate::gradients::Gradients;
+use crate::gradients::{Counted, Gradients};
 use crate::micro_batch::split;
-use crate::model::Model;
+#[cfg(feature = "cuda")]
+use crate::model::Precision;
+use crate::model::{Model, Parameter};
 use crate::objective::{Loss, Objective, Tally};
 use crate::optimizer::AdamW;
 
@@ -118,30 +121,33 @@ impl Ranks {
         };
         let objective = own.as_deref().unwrap_or(objective);
 
-        // An error ends the step before any card waits for another.
-        let summed = on_each(ranks, |rank, replica| {
+        let shares = on_each(ranks, |rank, replica| {
             at_home(&replica.model.clone(), || {
                 replica.model.set_noise(update.noise);
-                let mut gradients = Gradients::new(&replica.model);
-                let mut tally = Tally::new(objective.metrics(), &replica.model.device());
-                for micro_batch in pieces.iter().skip(rank).step_by(count) {
-                    let Loss { sum, metrics, .. } = objective.loss(replica, micro_batch)?;
-                    gradients.add(&replica.model, sum, units)?;
-                    tally.add(metrics)?;
+                let mut share = Share::of(replica, objective.metrics());
+                let mut own = pieces.iter().skip(rank).step_by(count).peekable();
+                while let Some(micro_batch) = own.next() {
+                    let is_last = count > 1 && own.peek().is_none();
+                    share.learn(objective, micro_batch, units, is_last)?;
                 }
-                Ok((replica, gradients, tally))
+                Ok(share)
             })
         })?;
-        let made = on_each(summed, |_, (Replica { model, optimizer, .. }, mut gradients, mut tally)| {
+        // From here on cards wait for each other. What can go wrong in a batch has not, on any of them.
+        let buckets = buckets(&shares);
+        let made = on_each(shares, |_, Share { replica: Replica { model, optimizer, .. }, mut gradients, mut tally, last }| {
             at_home(&model.clone(), || {
-                if count > 1 {
-                    gradients.add_up(model, &mut tally);
-                }
-                let grad_norm = gradients.clip(update.clip_norm);
-                if units > 0 && objective.permits()? {
-                    optimizer.step(model, &gradients, update.learning_rate)?;
-                }
-                Ok(Made { loss: gradients.loss(), units, grad_norm, metrics: tally })
+                let work = || {
+                    if count > 1 {
+                        gradients.add_up(model, last, units, buckets.clone(), &mut tally)?;
+                    }
+                    let grad_norm = gradients.clip(update.clip_norm);
+                    if units > 0 && objective.permits()? {
+                        optimizer.step(model, &gradients, update.learning_rate)?;
+                    }
+                    Ok(Made { loss: gradients.loss(), units, grad_norm, metrics: tally })
+                };
+                if count > 1 { together(work) } else { work() }
             })
         })?;
         let mut made = made.into_iter();
@@ -149,6 +155,62 @@ impl Ranks {
         made.for_each(|other| first.metrics.count(&other.metrics));
         Ok(first)
     }
+}
+
+/// What one device makes of its part of a step.
+struct Share<'a> {
+    replica: &'a mut Replica,
+    gradients: Gradients,
+    tally: Tally,
+    /// Of several cards, the last micro-batch is left for a backward pass in which they add up their gradients.
+    last: Option<Counted>,
+}
+
+impl<'a> Share<'a> {
+    fn of(replica: &'a mut Replica, metrics: &'static [&'static str]) -> Self {
+        let (gradients, tally) = (Gradients::new(&replica.model), Tally::new(metrics, &replica.model.device()));
+        Self { replica, gradients, tally, last: None }
+    }
+
+    fn learn(&mut self, objective: &dyn Objective, micro_batch: &Batch, units: u64, is_last: bool) -> Result<()> {
+        let model = &self.replica.model;
+        let (loss, uses) = if is_last {
+            counted(model, || objective.loss(self.replica, micro_batch))
+        } else {
+            (objective.loss(self.replica, micro_batch), Vec::new())
+        };
+        let Loss { sum, metrics, .. } = loss?;
+        self.tally.add(metrics)?;
+        match is_last {
+            true => self.last = Some(Counted { sum, uses }),
+            false => self.gradients.add(model, sum, units)?,
+        }
+        Ok(())
+    }
+}
+
+/// What `forward` gives, and how often it uses each parameter in an operation of a card: always, where at all, in bfloat16.
+fn counted<T>(model: &Model, forward: impl FnOnce() -> T) -> (T, Vec<u32>) {
+    #[cfg(feature = "cuda")]
+    if model.precision() == Precision::Bf16 {
+        return crate::kernels::gpu::counted(model.parameters().into_iter().map(Parameter::value).collect(), forward);
+    }
+    (forward(), vec![0; model.parameters().len()])
+}
+
+/// Does a card's part of what several do. Where that fails, the others no longer wait for it.
+fn together<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    #[cfg(feature = "cuda")]
+    return crate::kernels::gpu::part(work);
+    #[cfg(not(feature = "cuda"))]
+    work()
+}
+
+/// The buckets in which the cards of these shares add up their gradients.
+fn buckets(shares: &[Share<'_>]) -> Buckets {
+    let lengths = shares.first().map(|share| share.replica.model.parameters().into_iter().map(Parameter::len).collect::<Vec<_>>());
+    let uses: Vec<&[u32]> = shares.iter().filter_map(|share| Some(&*share.last.as_ref()?.uses)).collect();
+    Buckets::new(&lengths.unwrap_or_default(), &uses)
 }
 
 fn lost() -> Error {

@@ -20,6 +20,7 @@ mod nf4;
 mod norm;
 mod optimizer;
 mod source;
+mod sums;
 mod swiglu;
 mod tape;
 
@@ -29,7 +30,7 @@ pub(crate) use decode::draw;
 pub(crate) use decode::{Choice, Decoder, Drawn, Fresh, LayerParts, Limits, Parts};
 pub(crate) use embedding::embed;
 pub(crate) use engine::{end_profile, fault, start_profile};
-pub(crate) use group::{add_up, join, on_streams_of};
+pub(crate) use group::{join, on_streams_of, part};
 pub(crate) use half::{AttentionHalf, FeedForwardHalf, attention_half, feed_forward_half};
 pub(crate) use linear::{Projection, Weight, linear};
 pub(crate) use loss::{linear_cross_entropy, token_entropies, token_log_probs, token_losses};
@@ -37,6 +38,7 @@ pub(crate) use low_rank::{Adapter, Dropout, dropout, low_rank};
 pub(crate) use nf4::Nf4Matrix;
 pub(crate) use norm::rms_norm;
 pub(crate) use optimizer::{CardCodes, Moved, Slot, SlotMoments, adamw, clip};
+pub(crate) use sums::{Sums, counted};
 pub(crate) use swiglu::swiglu;
 pub(crate) use tape::{on_bf16_card, on_card};
 

@@ -1,16 +1,16 @@
 //! Work of our own on the card that Burn computes on: the one place that touches cubecl's internals.
 //!
-//! cubecl gives out the addresses of its buffers but not its stream. So there is a stream of our own
-//! in the same CUDA context, and each piece of work is fenced: it begins when everything submitted to
-//! the context before it has ended, and what is submitted after it waits for its end
-//! (`cuCtxRecordEvent` and `cuCtxWaitEvent`, CUDA 12.5). Pieces are submitted on cubecl's own thread
-//! for the device, in order with its kernels; addresses are looked up there, because cubecl may move
-//! buffers until then. The fence costs 2.6 microseconds of that thread (measured on an H100).
+//! cubecl gives out the addresses of its buffers but not its streams. So there is a stream of our own
+//! in the same CUDA context, and each piece of work is fenced (`fence.rs`): it begins when everything that
+//! cubecl was given before it has ended, and what cubecl is given after it waits for its end. Pieces are submitted
+//! on cubecl's own thread for the device, in order with its kernels; addresses are looked up there, because cubecl
+//! may move buffers until then. The fence costs 2.6 microseconds of that thread (measured on an H100).
 
 // Calls to the driver. Each block says why it is sound.
 #![allow(unsafe_code)]
 
 mod compile;
+mod fence;
 mod launch;
 mod profile;
 
@@ -28,6 +28,8 @@ use cudarc::driver::{result, sys};
 use super::gemm::Blas;
 use super::group::Seat;
 use super::source::Source;
+use fence::Fence;
+pub(super) use fence::{after, event};
 pub(super) use launch::Arg;
 use profile::Span;
 pub(crate) use profile::{end_profile, start_profile};
@@ -55,12 +57,29 @@ pub(crate) fn fault() -> Option<String> {
     locked(&FAULT).clone()
 }
 
+/// Says that something failed.
+pub(super) fn fail(error: String) {
+    locked(&FAULT).get_or_insert(error);
+}
+
 /// The first part of a card's compute capability, by its number; none where it cannot be asked.
 pub(super) fn capability(card: usize) -> Option<i32> {
     let card = result::device::get(i32::try_from(card).ok()?).ok()?;
     let which = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
     // SAFETY: the driver gave the card, and writes one number.
     unsafe { result::device::get_attribute(card, which) }.ok()
+}
+
+/// Whether the fences of all cards in use are around cubecl's streams alone.
+#[cfg(test)]
+pub(super) fn is_fenced_exactly() -> bool {
+    locked(&ENGINES).values().all(|engine| locked(engine).fence.is_exact())
+}
+
+/// Forgets what failed.
+#[cfg(test)]
+pub(super) fn forgive() -> Option<String> {
+    locked(&FAULT).take()
 }
 
 /// Does some work, to the reading of its results, with what cards of any generation have.
@@ -79,8 +98,7 @@ pub(super) fn without_hopper<T>(work: impl FnOnce() -> T) -> T {
 pub(super) struct Engine {
     context: sys::CUcontext,
     pub(super) stream: sys::CUstream,
-    begin: sys::CUevent,
-    end: sys::CUevent,
+    fence: Fence,
     architecture: String,
     /// Whether the card is of the generation whose own instructions `cuda/hopper/` uses.
     pub(super) hopper: bool,
@@ -91,6 +109,8 @@ pub(super) struct Engine {
     blas: Option<Blas>,
     /// Its place among other cards.
     pub(super) seat: Option<Seat>,
+    /// Buffers that work beside our stream is on: cubecl neither moves nor reuses them.
+    pub(super) held: Vec<Box<dyn Send>>,
     profile: Option<Vec<Span>>,
 }
 
@@ -104,6 +124,8 @@ type Job = Box<dyn FnOnce(&mut Engine, &[u64]) -> Work + Send>;
 pub(super) struct Queue {
     buffers: Vec<CubeTensor>,
     jobs: Vec<Job>,
+    /// Whether the buffers are held when the work is submitted.
+    holds: bool,
 }
 
 impl Queue {
@@ -130,7 +152,13 @@ impl Queue {
         self.jobs.push(Box::new(move |engine, all| work(engine, all.get(from..to).ok_or("addresses are missing")?)));
     }
 
-    /// The same, and sees to it that the card's thread begins: it waits for some tasks to come together otherwise,
+    /// The same with buffers that the engine holds on to, since some of the work runs beside its stream.
+    pub(super) fn holding(mut self) -> Self {
+        self.holds = true;
+        self
+    }
+
+    /// Submits, and sees to it that the card's thread begins: it waits for some tasks to come together otherwise,
     /// or for someone to read a result.
     pub(super) fn submit_now(self) {
         let device = self.buffers.first().map(|buffer| buffer.device.clone());
@@ -147,7 +175,7 @@ impl Queue {
         // Whichever of cubecl's streams: the fences are around all of them.
         let stream = first.handle.stream;
         let handles: Vec<_> = self.buffers.into_iter().map(|buffer| buffer.handle).collect();
-        let jobs = self.jobs;
+        let (jobs, holds) = (self.jobs, self.holds);
         let thread = DeviceHandle::<Server>::new(Device::Cuda(device.clone()).to_id());
         thread.submit(move |server| {
             let run = || -> Work {
@@ -161,9 +189,15 @@ impl Queue {
                     Entry::Vacant(entry) => entry.insert(Arc::new(Mutex::new(Engine::open(&device)?))).clone(),
                 };
                 let mut engine = locked(&engine);
-                engine.enter()?;
+                let Engine { context, stream, .. } = *engine;
+                // SAFETY: the context is never left.
+                unsafe { result::ctx::set_current(context) }.map_err(tried("enter the context"))?;
+                engine.fence.enter(server, context, stream)?;
                 let done = jobs.into_iter().try_for_each(|job| job(&mut engine, &addresses));
-                engine.leave()?;
+                if holds {
+                    engine.held.push(Box::new(resources));
+                }
+                engine.fence.leave(context, stream)?;
                 done
             };
             // Libraries that are missing panic, and cubecl would only log that.
@@ -172,7 +206,7 @@ impl Queue {
                 Err(text.unwrap_or_else(|| "work on the card panicked".to_owned()))
             });
             if let Err(error) = done {
-                locked(&FAULT).get_or_insert(error);
+                fail(error);
             }
         });
     }
@@ -199,18 +233,17 @@ impl Engine {
         // Hopper's own instructions are not carried on to later cards, and belong to a target of their own.
         let hopper = (major, minor) == (9, 0);
         let own = if hopper { "a" } else { "" };
-        let event = || result::event::create(sys::CUevent_flags::CU_EVENT_DISABLE_TIMING).map_err(tried("make an event"));
         Ok(Self {
             context,
             stream: result::stream::create(result::stream::StreamKind::NonBlocking).map_err(tried("make a stream"))?,
-            begin: event()?,
-            end: event()?,
+            fence: Fence::new()?,
             architecture: format!("--gpu-architecture=sm_{major}{minor}{own}"),
             hopper,
             functions: BTreeMap::new(),
             modules: BTreeMap::new(),
             blas: None,
             seat: None,
+            held: Vec::new(),
             profile: None,
         })
     }
@@ -222,24 +255,5 @@ impl Engine {
             None => Blas::open()?,
         };
         Ok(self.blas.insert(blas))
-    }
-
-    /// Lets our stream wait for everything in the context.
-    fn enter(&self) -> Work {
-        // SAFETY: context, event and stream live as long as the engine, which is never dropped.
-        unsafe {
-            result::ctx::set_current(self.context).map_err(tried("enter the context"))?;
-            sys::cuCtxRecordEvent(self.context, self.begin).result().map_err(tried("fence"))?;
-            sys::cuStreamWaitEvent(self.stream, self.begin, 0).result().map_err(tried("fence"))
-        }
-    }
-
-    /// Lets everything in the context wait for our stream.
-    fn leave(&self) -> Work {
-        // SAFETY: as in `enter`.
-        unsafe {
-            sys::cuEventRecord(self.end, self.stream).result().map_err(tried("fence"))?;
-            sys::cuCtxWaitEvent(self.context, self.end).result().map_err(tried("fence"))
-        }
     }
 }

@@ -12,9 +12,16 @@ use burn::backend::{Autodiff, AutodiffBackend, Cube};
 use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
+use super::sums;
+
 /// The backend with automatic differentiation.
 type Tracked = Autodiff<Cube>;
-type Node = <Tracked as burn::backend::BackendTypes>::FloatTensorPrimitive;
+pub(super) type Node = <Tracked as burn::backend::BackendTypes>::FloatTensorPrimitive;
+
+/// A tensor's place in the graph of automatic differentiation, where it has one.
+pub(super) fn node<const D: usize>(x: Tensor<D>) -> Option<Node> {
+    x.try_into_primitive::<Tracked>().ok()
+}
 
 /// A tensor that goes into an operation.
 #[derive(Clone)]
@@ -128,6 +135,7 @@ impl<const N: usize> Backward<Cube, N> for Step {
         for (parent, grad) in ops.parents.into_iter().zip(found) {
             if let (Some(parent), Some(grad)) = (parent, grad) {
                 grads.register::<Cube>(parent.id, grad);
+                sums::arrived(parent.id, grads);
             }
         }
     }
@@ -149,6 +157,7 @@ pub(super) fn record<const N: usize, const D: usize>(
         return tensor(output);
     }
     let nodes = inputs.map(|input| input.node.unwrap_or_else(|| Tracked::from_inner(input.data)));
+    nodes.iter().for_each(|node| sums::used(node.id()));
     let guards = nodes.each_ref().map(Node::node);
     let node = match Step.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(Saved(Arc::new(pull)), output),

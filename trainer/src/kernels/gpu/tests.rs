@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::{AdamW, Base, Cpt, DeviceSpec, Full, Gradients, LoraConfig, Model, ModelConfig, Target, TrainConfig};
 
 mod few_bits;
+mod sums;
 
 /// Largest relative error: a few roundings to 8 bits.
 const CLOSE: f64 = 1e-2;

@@ -39,7 +39,17 @@ fn gpu_two_cards_go_the_way_of_one() {
 /// evaluates and writes samples.
 #[test]
 fn gpu_run_stops_and_goes_on() {
-    if let Err(error) = DeviceSpec::Cuda(0).open() {
+    stops_and_goes_on(DeviceSpec::Cuda(0));
+}
+
+/// The same on two cards.
+#[test]
+fn gpu_run_on_two_cards_stops_and_goes_on() {
+    stops_and_goes_on(DeviceSpec::Cards { first: 0, count: 2 });
+}
+
+fn stops_and_goes_on(device: DeviceSpec) {
+    if let Err(error) = device.open_all() {
         eprintln!("skipped: {error}");
         return;
     }
@@ -58,7 +68,7 @@ fn gpu_run_stops_and_goes_on() {
         });
         steps.collect()
     };
-    let on_card = || Folder { device: DeviceSpec::Cuda(0), ..Folder::new() };
+    let on_card = || Folder { device, ..Folder::new() };
 
     let whole = on_card();
     let (result, events) = whole.train(&config, |_| false);

@@ -46,25 +46,35 @@ pub(super) struct Span {
 impl Engine {
     /// Runs `work`, one kernel, between two marks where a profile is taken.
     pub(in crate::kernels::gpu) fn marked(&mut self, name: impl FnOnce() -> String, work: impl FnOnce(&mut Self) -> Work) -> Work {
+        self.marked_on(self.stream, name, work)
+    }
+
+    /// The same for work on another stream.
+    pub(in crate::kernels::gpu) fn marked_on(
+        &mut self,
+        stream: sys::CUstream,
+        name: impl FnOnce() -> String,
+        work: impl FnOnce(&mut Self) -> Work,
+    ) -> Work {
         if self.profile.is_none() {
             return work(self);
         }
-        let begin = self.mark()?;
+        let begin = mark(stream)?;
         work(self)?;
-        let end = self.mark()?;
+        let end = mark(stream)?;
         self.profile.get_or_insert_default().push(Span { name: name(), begin, end });
         Ok(())
-    }
-
-    fn mark(&self) -> Result<sys::CUevent, String> {
-        let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(tried("make an event"))?;
-        // SAFETY: event and stream are of this context and alive.
-        unsafe { result::event::record(event, self.stream) }.map_err(tried("mark the stream"))?;
-        Ok(event)
     }
 
     /// Whether kernels are measured one by one.
     pub(in crate::kernels::gpu) fn is_profiled(&self) -> bool {
         self.profile.is_some()
     }
+}
+
+fn mark(stream: sys::CUstream) -> Result<sys::CUevent, String> {
+    let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT).map_err(tried("make an event"))?;
+    // SAFETY: event and stream are of this context and alive.
+    unsafe { result::event::record(event, stream) }.map_err(tried("mark the stream"))?;
+    Ok(event)
 }
