@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use crate::record::{Count, Duplicate, PartStats, Passages, Trimmed};
+use crate::record::{Count, PartStats, Passages, Trimmed};
 use crate::report::Ui;
 use crate::stage;
 use crate::stage::tokenize::{EMPTIED, PartShards, Unique};
@@ -30,7 +30,7 @@ use cleaned::{Cleaned, cleaned_ledger};
 use ledger::{Ledger, Totals};
 use rows::Rows;
 use shards::{Texts, import_ledger, shards_ledger};
-use survivors::{Survivors, survivors_ledger};
+use survivors::{Sizes, Survivors, clusters_ledger, survivors_ledger};
 use training::token_ledger;
 use units::units_ledger;
 
@@ -55,8 +55,14 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
             ledger.fault(error.message);
         }
     }
+    let mut clusters = Sizes::new();
     for part in &parts {
-        if let Err(error) = survivors_ledger(folder, part, &totals, &mut ledger) {
+        if let Err(error) = survivors_ledger(folder, part, &totals, &mut clusters, &mut ledger) {
+            ledger.fault(error.message);
+        }
+    }
+    for part in &parts {
+        if let Err(error) = clusters_ledger(folder, part, &clusters, &mut ledger) {
             ledger.fault(error.message);
         }
     }
@@ -73,7 +79,7 @@ pub(crate) fn audit(folder: &Path, deep: bool, ui: &Ui) -> Result<()> {
             ledger.fault(error.message);
         }
     }
-    if let Err(error) = token_ledger(folder, &recipe, tokenizer.as_ref(), &totals, &mut ledger) {
+    if let Err(error) = token_ledger(folder, &recipe, &parts, tokenizer.as_ref(), &totals, &mut ledger) {
         ledger.fault(error.message);
     }
     summary(&totals, &ledger);

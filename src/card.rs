@@ -21,10 +21,15 @@ use crate::stage::import;
 /// `malmoi card RUN`: the card on stdout.
 pub(crate) fn card(folder: &Path, lang: Language, ui: &Ui) -> Result<()> {
     let recipe = Recipe::of_run(folder)?;
-    let text = format!("# {}\n{}", cell(&name_of(folder)), sections(folder, &recipe, lang)?);
+    let text = text(folder, &recipe, lang)?;
     ui.data(text.trim_end());
     ui.event("card", &json!({ "markdown": text }));
     Ok(())
+}
+
+/// The card with its title.
+pub(crate) fn text(folder: &Path, recipe: &Recipe, lang: Language) -> Result<String> {
+    Ok(format!("# {}\n{}", cell(&name_of(folder)), sections(folder, recipe, lang)?))
 }
 
 /// Name of a folder or file.

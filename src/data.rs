@@ -38,12 +38,13 @@ fn order(run: &Path, step: u64, ui: &Ui) -> Result<()> {
         };
         ui.data(format!("row {place}  {}  epoch {}  window {}", drawn.bucket, drawn.epoch + 1, drawn.window));
         for document in &drawn.documents {
-            let DrawnDocument { id, source, tokens, length, targets, trainable, judged, .. } = document;
+            let DrawnDocument { id, source, tokens, length, targets, trainable, judged, repeats, copy, .. } = document;
             let (from, to) = (tokens.start, tokens.end);
             ui.data(format!(
-                "  {:>6}..{:<6} {id}  ({source}) tokens {from}..{to} of {length}, {trainable} trained{}",
+                "  {:>6}..{:<6} {id}  ({source}) tokens {from}..{to} of {length}, {trainable} trained{}{}",
                 targets.start,
                 targets.end,
+                if *repeats > 1 { format!(", copy {} of {repeats}", copy + 1) } else { String::new() },
                 judged.map_or(String::new(), said)
             ));
         }
@@ -73,6 +74,8 @@ fn object(document: &DrawnDocument) -> serde_json::Value {
         "source": document.source,
         "shard": document.shard,
         "document": document.document,
+        "copy": document.copy + 1,
+        "copies": document.repeats,
         "first-token": document.tokens.start,
         "end-token": document.tokens.end,
         "document-tokens": document.length,

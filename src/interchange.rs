@@ -93,7 +93,7 @@ fn export(run: &Path, folder: &Path, mut options: ForeignOptions, ui: &Ui) -> Re
         ui.data(files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join("\n"));
         ui.event(
             "exported",
-            &json!({ "shard": shard.path, "layout": to.name(), "files": files, "bytes": written, "tokens": shard.tokens }),
+            &json!({ "shard": shard.path, "layout": to.name(), "files": files, "bytes": written, "tokens": shard.tokens, "repeats": shard.repeats }),
         );
         if to == Layout::Malmoi {
             let path = format!("{}.shard", name.strip_suffix(".shard").unwrap_or(name));
@@ -108,6 +108,13 @@ fn export(run: &Path, folder: &Path, mut options: ForeignOptions, ui: &Ui) -> Re
         let path = folder.join(layout::MANIFEST);
         Manifest { shards: copies, ..manifest.clone() }.save(&path)?;
         ui.data(path.display());
+    }
+    if to != Layout::Malmoi && manifest.shards.iter().any(|shard| shard.repeats > 1) {
+        ui.warn(format!(
+            "the run repeats some shards within an epoch (`mixture.rehydrate`), and files of {} cannot say so: give `*.cluster-N` the weights              that {} has as `repeats`",
+            to.name(),
+            layout::MANIFEST
+        ));
     }
     ui.say(format!("shards: {} shards as {count} files of {}, {}", manifest.shards.len(), to.name(), bytes(total)));
     Ok(())

@@ -32,6 +32,11 @@ pub(crate) fn duplicates(part: &str) -> String {
     format!("duplicates/{part}.jsonl.zst")
 }
 
+/// Rows of a part that stay for others, and for how many.
+pub(crate) fn clusters(part: &str) -> String {
+    format!("duplicates/clusters/{part}.jsonl.zst")
+}
+
 /// Lines that a part's documents lost because they stand in many documents.
 pub(crate) fn trimmed(part: &str) -> String {
     format!("{LINES}/{part}.jsonl.zst")
@@ -77,6 +82,11 @@ pub(crate) fn shard(bucket: &str, part: &str, split: shards::Split) -> String {
     }
 }
 
+/// Tokens of a part's documents that stand for `documents` and more, where these are repeated.
+pub(crate) fn repeated_shard(bucket: &str, part: &str, documents: u64) -> String {
+    format!("shards/{bucket}/{part}.cluster-{documents}.shard")
+}
+
 /// What a part's shards hold, as `tokenize` left it for `mix`.
 pub(crate) fn shard_info(bucket: &str, part: &str) -> String {
     format!("shards/{bucket}/{part}.json")
@@ -100,6 +110,8 @@ pub(crate) const NON_FINITE: &str = "non-finite.jsonl";
 pub(crate) const TRAINING: &str = "training.json";
 pub(crate) const TIMINGS: &str = "timings.json";
 pub(crate) const REPORT: &str = "report.html";
+/// The data card, where `datasets` looks for the types of fields.
+pub(crate) const CARD: &str = "README.md";
 
 /// Creates the folder that `file` will lie in and gives its whole path.
 pub(crate) fn prepare(folder: &Path, file: &str) -> crate::error::Result<PathBuf> {

@@ -13,6 +13,7 @@ mod classify;
 mod cli;
 mod compare;
 mod data;
+mod dataset;
 mod deploy;
 mod doctor;
 mod error;

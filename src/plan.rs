@@ -52,7 +52,7 @@ impl Plan {
         let clean = parts.iter().zip(&inputs.slices).map(|(part, slices)| clean_fingerprint(recipe, &inputs.lists, part, slices));
         let clean = clean.collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": inputs.against }))?;
+        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": inputs.against, "clusters": true }))?;
         Ok(Self { parts, inputs, clean, dedup, chat })
     }
 
@@ -104,6 +104,10 @@ impl Plan {
         });
         if let Some(passages) = passages {
             facts["passages"] = json!(passages);
+        }
+        // How often each class is repeated is for the manifest to say.
+        if let Some(rehydrate) = recipe.mixture.rehydrate.get(&recipe.sources[self.parts[index].source].bucket) {
+            facts["clusters"] = json!({ "classes": rehydrate.classes(), "sizes": digest(layout::clusters(part))? });
         }
         if let Some(chat) = self.chat.as_ref().filter(|_| recipe.sources[self.parts[index].source].is_chat()) {
             facts["chat"] = json!(chat.digest());
@@ -215,9 +219,10 @@ fn preview(recipe: &Recipe, text: &mut String, ui: &Ui) -> Result<()> {
     match stage::mix::planned(&recipe.output, recipe, &Manifest::load(path)?) {
         Ok(Some(mixture)) => {
             for bucket in &mixture.buckets {
+                let copies = if bucket.copied_tokens > 0 { format!(" ({} in copies)", bucket.copied_tokens) } else { String::new() };
                 let _ = writeln!(
                     text,
-                    "│  ├─ {} {} tokens of {} available, {:.2} epochs, {} seen again",
+                    "│  ├─ {} {} tokens of {} available{copies}, {:.2} epochs, {} seen again",
                     bucket.bucket,
                     bucket.tokens,
                     bucket.epoch_tokens(),

@@ -159,6 +159,9 @@ impl PartStats {
 /// A line of `duplicates/`, as written by the deduplication.
 pub(crate) use filters::dedup::Duplicate;
 
+/// A line of `duplicates/clusters/`, as written by the deduplication.
+pub(crate) use filters::dedup::Stands;
+
 /// A line of `lines/`, as written by the deduplication.
 pub(crate) use filters::dedup::Trimmed;
 

@@ -18,12 +18,15 @@ pub(crate) use ui::Ui;
 
 use crate::cli::{Common, Language};
 use crate::error::Result;
-use crate::layout;
+use crate::{dataset, layout};
 
 /// Writes `report.html` (and `stats.json`) of a run folder from the files in it.
 pub(crate) fn write(folder: &Path, lang: Language) -> Result<std::path::PathBuf> {
     let data = collect::collect(folder)?;
     layout::write_json(folder, layout::STATS, &data)?;
+    if folder.join(layout::MANIFEST).exists() {
+        dataset::write(folder, lang)?; // before, a run has no numbers for a card
+    }
     let lang = match lang {
         Language::En => html::Lang::En,
         Language::Ko => html::Lang::Ko,

@@ -275,9 +275,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn encoder<'e>(&self, tokenizer: &'e Tokenizer, chat: Option<&'e ChatEncoder<'e>>) -> Encoder<'e> {
-        let Recipe { held_out, seed, shards, .. } = &self.recipe;
-        Encoder { tokenizer, chat, held_out: *held_out, seed: *seed, compression: shards.compression }
+    fn encoder<'e>(&'e self, tokenizer: &'e Tokenizer, chat: Option<&'e ChatEncoder<'e>>) -> Encoder<'e> {
+        let Recipe { held_out, seed, shards, mixture, .. } = &self.recipe;
+        Encoder { tokenizer, chat, held_out: *held_out, seed: *seed, compression: shards.compression, rehydrate: &mixture.rehydrate }
     }
 
     fn import(&self, tokenizer: &Tokenizer) -> Result<()> {

@@ -25,6 +25,7 @@ mod models;
 mod outputs;
 mod preference;
 mod reference;
+mod rehydrate;
 mod resume;
 mod rl;
 mod run;

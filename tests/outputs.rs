@@ -204,3 +204,58 @@ fn a_card_has_the_facts_of_the_run_and_says_what_is_not_stated() {
     assert!(again.contains("clean: current"), "{again}");
     assert!(done(corpus.path(), &["card", "out/run", "--lang", "ko"]).stdout.contains("| CC0 | 124 |"));
 }
+
+/// The card of a run says of which types its fields are: files of sources with different fields and metrics are read as one.
+#[test]
+#[allow(clippy::print_stdout)] // a test that cannot run says so
+fn other_programs_read_the_documents() {
+    let corpus = Corpus::new();
+    // One source has addresses and fields, another one conversations; code is measured by other filters.
+    let mut text = String::new();
+    for at in 0..30 {
+        let line = serde_json::json!({ "id": format!("web-{at}"), "text": crate::corpus::korean(500 + at), "url": format!("https://a.kr/{at}"), "year": 1990 + at });
+        text.push_str(&format!("{line}\n"));
+    }
+    std::fs::write(corpus.path().join("data/web.jsonl"), text).unwrap();
+    let recipe = crate::corpus::RECIPE.replacen(
+        "[[filters]]",
+        "[[sources]]\nname = \"web\"\nbucket = \"web\"\nfiles = \"data/web.jsonl\"\nformat = \"jsonl\"\nurl-field = \"url\"\n\
+         keep-meta = [\"year\"]\n\n[[filters]]\ncode-quality = { only-buckets = [\"code\"] }\n[[filters]]",
+        1,
+    );
+    corpus.recipe("mixed.toml", &recipe);
+    done(corpus.path(), &["build", "mixed.toml"]);
+    done(corpus.path(), &["data", "documents", "out/run", "lines", "--format", "jsonl"]);
+    done(corpus.path(), &["data", "documents", "out/run", "tables"]);
+    let card = std::fs::read_to_string(corpus.out("run").join("README.md")).unwrap();
+    assert!(card.starts_with("---\nconfigs:\n- config_name: documents\n") && card.contains("\n---\n\n# run\n"), "{card}");
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/documents/check.py");
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let asked =
+        std::process::Command::new(python).current_dir(corpus.path()).args([script, "out/run", "lines", "tables", "chars"]).output();
+    let answer = match asked {
+        Ok(output) if output.status.success() => serde_json::from_slice::<BTreeMap<String, (u64, f64)>>(&output.stdout).unwrap(),
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => BTreeMap::new(),
+    };
+    if answer.is_empty() {
+        println!("skipped: no Python with `datasets` (PYTHON names one)");
+        return;
+    }
+    let sum = |lines: &[Value]| lines.iter().filter_map(|line| line["metrics"]["chars"].as_f64()).sum::<f64>();
+    let here = |folder: &str| {
+        let lines = all_lines(&corpus.path().join(folder));
+        (lines.len() as u64, sum(&lines))
+    };
+    let (documents, rejects, exported) = (here("out/run/documents"), here("out/run/rejects"), here("lines"));
+    for (reader, found) in &answer {
+        let expected = match reader.split_once(' ') {
+            Some((_, "documents")) => documents,
+            Some((_, "rejects")) => rejects,
+            Some(_) => exported,
+            None => (0, 0.0),
+        };
+        assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-3, "{reader}: {found:?}, not {expected:?}");
+    }
+}

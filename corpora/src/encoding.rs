@@ -11,16 +11,18 @@
 //! 7. the statistics of chardetng, on the whole text and then on pieces of it.
 //!
 //! Names are those of the WHATWG: `EUC-KR` is CP949 (UHC), its superset, and `windows-1252` is
-//! Latin-1. Johab, EUC-TW, UTF-7 and UTF-32 are unknown. A text of a few legacy bytes can be
+//! Latin-1. ISO-2022-KR, the seven-bit form of mail, is read as `EUC-KR`. Johab (for which there is no maintained library),
+//! EUC-TW, UTF-7 and UTF-32 are unknown. A text of a few legacy bytes can be
 //! anybody's: below about ten Korean syllables detection is a guess.
 
 mod declared;
 mod detect;
+mod iso2022kr;
 mod korean;
 
 use std::borrow::Cow;
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8};
+use encoding_rs::{DecoderResult, EUC_KR, Encoding, UTF_8};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use declared::{http_charset, in_markup};
@@ -50,11 +52,12 @@ pub struct Decoded<'a> {
 }
 
 /// The encoding of a label, of the WHATWG or as Korean and Japanese software writes it: `cp949`,
-/// `uhc`, `euc-kr`, `cp932`, `latin1`, `utf-16le`.
+/// `uhc`, `euc-kr`, `iso-2022-kr`, `cp932`, `latin1`, `utf-16le`.
 pub fn encoding(label: &str) -> Option<&'static Encoding> {
     let label = label.trim().trim_matches(['"', '\'']).to_ascii_lowercase();
     let label = match label.as_str() {
-        "cp949" | "cp-949" | "ms949" | "949" | "uhc" | "euckr" | "euc_kr" | "x-windows-949" | "ks_c_5601" | "ksc5601-1987" => "euc-kr",
+        "cp949" | "cp-949" | "ms949" | "949" | "uhc" | "euckr" | "euc_kr" | "x-windows-949" | "ks_c_5601" | "ksc5601-1987"
+        | "iso-2022-kr" | "csiso2022kr" => "euc-kr",
         "cp932" | "cp-932" => "shift_jis",
         "cp936" | "cp-936" => "gbk",
         "cp950" | "cp-950" => "big5",
@@ -76,6 +79,12 @@ pub fn decode_any<'a>(bytes: &'a [u8], declared: Option<&'static Encoding>) -> D
 
 /// Decodes bytes of a known encoding; a byte order mark of that encoding is passed over.
 pub fn decode<'a>(bytes: &'a [u8], encoding: &'static Encoding) -> Decoded<'a> {
+    if encoding == EUC_KR && iso2022kr::is_shifted(bytes) {
+        let unshifted = iso2022kr::Unshifted::new(bytes);
+        let Decoded { text, bad_bytes, first_bad, .. } = decode(&unshifted.bytes, encoding);
+        let first_bad = first_bad.map(|at| unshifted.origin(at));
+        return Decoded { text: text.into_owned().into(), encoding, bad_bytes, first_bad };
+    }
     let mark = match Encoding::for_bom(bytes) {
         Some((marked, length)) if marked == encoding => length,
         _ => 0,

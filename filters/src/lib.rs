@@ -58,6 +58,7 @@ mod parity;
 mod pii;
 mod polynomial;
 mod profanity;
+mod punycode;
 mod rules;
 mod secrets;
 mod segmentation;

@@ -1,8 +1,12 @@
 //! `url`: lists of domains and addresses, given by the user.
 
+use std::borrow::Cow;
+
 use corpora::Document;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
+use crate::punycode;
 use crate::rules::Effect;
 use crate::spec::{Options, SpecError};
 use crate::word_list::read_list;
@@ -136,7 +140,8 @@ impl Filter for Url {
     }
 }
 
-/// The address without scheme, user and `www.`, its host in lower case and without a final point.
+/// The address without scheme, user and `www.`, its host in lower case, without a final point, and in letters where it is in
+/// Punycode: `xn--3e0b707e` is `한국`.
 pub(crate) fn bare(address: &str) -> String {
     let address = address.trim();
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
@@ -145,8 +150,21 @@ pub(crate) fn bare(address: &str) -> String {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_lowercase();
     let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
     let port = if matches!(port, ":80" | ":443" | ":") { "" } else { port };
-    let host = host.trim_end_matches('.');
-    [host.strip_prefix("www.").unwrap_or(host), port, path].concat()
+    let host = readable(host.trim_end_matches('.'));
+    [host.strip_prefix("www.").unwrap_or(&host), port, path].concat()
+}
+
+/// A host as people read it: the letters that Punycode stands for, in NFKC, as UTS 46 maps those that registries allow. The
+/// `idna` crate would refuse the others, too, and takes twenty crates of tables for it; here they stay as they are.
+fn readable(host: &str) -> Cow<'_, str> {
+    if host.is_ascii() && !host.contains("xn--") {
+        return host.into();
+    }
+    let label = |label: &str| label.strip_prefix("xn--").and_then(punycode::decode).unwrap_or_else(|| label.to_owned());
+    let labels: Vec<String> = host.split(['.', '。', '．', '｡']).map(label).collect();
+    let readable: String = labels.join(".").nfkc().collect();
+    // A full-width solidus and its like end no host.
+    if readable.contains([':', '/', '?', '#', '\\', '@']) { host.into() } else { readable.into() }
 }
 
 /// The host of a bare address.
@@ -203,11 +221,38 @@ mod tests {
             ("https://mycasino.example/casino.example", "keep"),
             ("https://casino.example.org", "keep"),
             ("bad.kr", "url/domain bad.kr"),
+            ("http://www.xn--3e0b707e/a", "url/domain 한국"),
+            ("http://site.한국", "url/domain 한국"),
+            ("http://xn--3e0b707e.kr", "keep"),
             ("", "url/url "),
             ("https://", "url/url "),
         ] {
             assert_eq!(rule(filter.as_ref(), url), expected, "{url}");
         }
+    }
+
+    /// The pairs are those of Python's `idna` codec.
+    #[test]
+    fn a_name_is_the_same_in_letters_and_in_punycode() {
+        for (written, read) in [
+            ("xn--3e0b707e", "한국"),
+            ("XN--3E0B707E.kr", "한국.kr"),
+            ("xn--9n2bp8q.xn--9t4b11yi5a", "실례.테스트"),
+            ("b\u{fc}cher.example", "bücher.example"),
+            ("xn--bcher-kva.example", "bücher.example"),
+            // Decomposed, full-width and with another full stop.
+            ("\u{1112}\u{1161}\u{11ab}\u{1100}\u{116e}\u{11a8}.kr", "한국.kr"),
+            ("ｅｘａｍｐｌｅ。kr", "example.kr"),
+            // No names: as they are.
+            ("xn--", "xn--"),
+            ("xn--99999999", "xn--99999999"),
+            ("axn--3e0b707e", "axn--3e0b707e"),
+            ("a.kr／b.kr", "a.kr／b.kr"),
+        ] {
+            assert_eq!(bare(&format!("http://{written}/x")), format!("{read}/x"), "{written}");
+        }
+        let long = format!("xn--{}", "9".repeat(5000));
+        assert_eq!(bare(&long), long);
     }
 
     #[test]

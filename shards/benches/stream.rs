@@ -20,7 +20,7 @@ fn main() {
     let opened = Instant::now();
     let manifest = Manifest::load(run.join("manifest.json")).unwrap();
     let available = manifest.available();
-    let ratios = available.iter().map(|(name, _)| (name.clone(), 1.0 / available.len() as f64)).collect();
+    let ratios = available.iter().map(|supply| (supply.bucket.clone(), 1.0 / available.len() as f64)).collect();
     let mixture = MixtureConfig { ratios, on_shortage: OnShortage::Repeat, ..MixtureConfig::default() };
     let target = u64::from(steps) * u64::from(seq_len) * u64::from(batch);
     let plan = MixturePlan::new(&mixture, &available, Some(target), seq_len).unwrap();

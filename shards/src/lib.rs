@@ -84,8 +84,8 @@ pub use judged::{Judged, JudgedCounts};
 pub use layouts::{Foreign, ForeignDocument, ForeignOptions, Layout, export};
 pub use manifest::{MANIFEST_VERSION, Manifest, ShardEntry, SourceEntry, Split, TokenizerEntry};
 pub use mixture::{
-    Balance, BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MIXTURE_VERSION, MixtureConfig, MixturePlan, MixtureStage, OnShortage,
-    Shortage, StagePlan,
+    Balance, BucketPlan, BucketShortage, DEFAULT_MAX_EPOCHS, MAX_REPEATS, MIXTURE_VERSION, MixtureConfig, MixturePlan, MixtureStage,
+    OnShortage, Rehydrate, Shortage, StagePlan, Supply,
 };
 pub use reader::{ShardDocument, ShardReader};
 pub use stream::{

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::info::ShardInfo;
+use crate::mixture::{MAX_REPEATS, Supply};
 use crate::reader::ShardReader;
 use crate::tokenizer::Tokenizer;
 
@@ -94,6 +95,18 @@ pub struct ShardEntry {
     pub checksum: Digest,
     /// Counts per source.
     pub sources: Vec<SourceEntry>,
+    /// How often an epoch has its documents, 1 to [`MAX_REPEATS`]; those of held-out shards once. See [`crate::Rehydrate`].
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub repeats: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_once(repeats: &u32) -> bool {
+    *repeats == 1
 }
 
 impl ShardEntry {
@@ -115,7 +128,13 @@ impl ShardEntry {
             file_bytes: info.file_bytes,
             checksum: info.checksum.into(),
             sources: sources.collect(),
+            repeats: 1,
         }
+    }
+
+    /// Tokens of it in an epoch that stand there again.
+    pub(crate) fn copies(&self) -> u64 {
+        self.tokens.saturating_mul(u64::from(self.repeats) - 1)
     }
 }
 
@@ -195,7 +214,13 @@ impl Manifest {
                     shard.documents, shard.tokens, shard.text_bytes, sum.0, sum.1, sum.2
                 ));
             }
-            match add(total, sum) {
+            let most = if shard.split == Split::HeldOut { 1 } else { MAX_REPEATS };
+            if !(1..=most).contains(&shard.repeats) {
+                return bad(format!("shard `{name}` is repeated {} times, not 1 to {most}", shard.repeats));
+            }
+            let epoch = |count: u64| count.checked_mul(u64::from(shard.repeats));
+            let drawn = epoch(sum.0).zip(epoch(sum.1)).map(|(documents, tokens)| (documents, tokens, sum.2));
+            match drawn.and_then(|drawn| add(total, drawn)) {
                 Some(next) => total = next,
                 None => return bad("the counts of all shards overflow".to_owned()),
             }
@@ -204,19 +229,19 @@ impl Manifest {
     }
 
     /// Train tokens per bucket, in order of first appearance: what a mixture can draw from.
-    pub fn available(&self) -> Vec<(String, u64)> {
-        let mut order = Vec::new();
-        let mut tokens = BTreeMap::new();
-        for shard in &self.shards {
-            if shard.split == Split::Train {
-                *tokens.entry(&shard.bucket).or_insert_with(|| {
-                    order.push(&shard.bucket);
-                    0
-                }) += shard.tokens;
+    pub fn available(&self) -> Vec<Supply> {
+        let mut supplies: Vec<Supply> = Vec::new();
+        let mut places = BTreeMap::new();
+        for shard in self.shards.iter().filter(|shard| shard.split == Split::Train) {
+            let place = *places.entry(&shard.bucket).or_insert(supplies.len());
+            if place == supplies.len() {
+                supplies.push(Supply { bucket: shard.bucket.clone(), ..Supply::default() });
             }
+            let supply = &mut supplies[place];
+            supply.copies = supply.copies.saturating_add(shard.copies());
+            supply.tokens = supply.tokens.saturating_add(shard.tokens).saturating_add(shard.copies());
         }
-        let count = |bucket: &&String| (bucket.to_string(), tokens[*bucket]);
-        order.iter().map(count).collect()
+        supplies
     }
 
     /// Shards of one bucket and split, in manifest order.

@@ -2,6 +2,7 @@
 
 use crate::info::{ShardInfo, ShardMeta, SourceCount, TokenizedDocument};
 use crate::manifest::{Manifest, ShardEntry, Split};
+use crate::mixture::Supply;
 use crate::tokenizer::Tokenizer;
 use crate::writer::ShardWriter;
 
@@ -30,7 +31,7 @@ fn is_read_back_as_written() {
     let manifest = Manifest::new(&Tokenizer::bytes(), shards);
     manifest.save(&path).unwrap();
     assert_eq!(Manifest::load(&path).unwrap(), manifest);
-    assert_eq!(manifest.available(), [("korean".to_owned(), 60)]);
+    assert_eq!(manifest.available(), [Supply { bucket: "korean".to_owned(), tokens: 60, copies: 0 }]);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("\"split\": \"held-out\"") && text.contains("\"eos-token\""), "{text}");
     std::fs::write(&path, text.replace("\"bucket\"", "\"bukket\"")).unwrap();
@@ -55,13 +56,20 @@ fn refuses_paths_and_sums_that_cannot_be() {
         assert!(error.contains("relative path"), "{name}: {error}");
     }
     type Change<'a> = (&'a dyn Fn(&mut Manifest), &'a str);
-    let changes: [Change<'_>; 6] = [
+    let changes: [Change<'_>; 10] = [
         (&|m| m.shards[1].path = "a/0.shard".into(), "listed twice"),
         (&|m| m.shards[0].tokens += 1, "sum to"),
         (&|m| m.shards[0].sources[0].text_bytes = u64::MAX, "overflow"),
         (&|m| m.shards[0].bucket.clear(), "no bucket"),
         (&|m| m.tokenizer.eos = 257, "end token 257"),
         (&|m| m.version = 2, "version 2"),
+        (&|m| m.shards[0].repeats = 0, "repeated 0 times, not 1 to 100"),
+        (&|m| m.shards[0].repeats = 101, "repeated 101 times"),
+        (&|m| (m.shards[0].split, m.shards[0].repeats) = (Split::HeldOut, 2), "repeated 2 times, not 1 to 1"),
+        (
+            &|m| (m.shards[0].repeats, m.shards[0].tokens, m.shards[0].sources[0].tokens) = (100, u64::MAX / 50, u64::MAX / 50 - 20),
+            "overflow",
+        ),
     ];
     for (change, message) in changes {
         let error = save(change).unwrap_err();

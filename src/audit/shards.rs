@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::recipe::Recipe;
 use crate::record::KeptText;
 use crate::stage;
-use crate::stage::tokenize::{PartShards, Unique, split};
+use crate::stage::tokenize::{Clusters, Files, PartShards, Unique, split};
 
 /// Without `--deep`, every this many documents of a part are encoded again and compared.
 const SAMPLE_EVERY: usize = 97;
@@ -74,11 +74,15 @@ pub(super) fn shards_ledger(
         readers.push((reader, 0u64, 0u64));
     }
     ledger.equal(&format!("{name}: tokens in loss spans"), &learned, &left.chat.map_or(0, |chat| chat.learned_tokens));
+    let classes = Files::new(&left.bucket, name, recipe.mixture.rehydrate.get(&left.bucket));
+    ledger.equal(&format!("{name}: clusters of its shards"), &left.clusters, &classes.clusters);
+    let mut clusters = if left.clusters.is_empty() { None } else { Some(Clusters::open(folder, name)?) };
     for (index, document) in Unique::open(folder, name)?.enumerate() {
         let document = document?;
+        let stands = clusters.as_mut().map(|clusters| clusters.of(document.row)).transpose()?;
         // Each shard holds its documents in row order: the next one of exactly one shard matches.
         let mut matched = false;
-        for ((reader, next, tokens), shard) in readers.iter_mut().zip(&left.shards) {
+        for (place, (reader, next, tokens)) in readers.iter_mut().enumerate() {
             if *next >= reader.len() {
                 continue;
             }
@@ -87,11 +91,18 @@ pub(super) fn shards_ledger(
                 *next += 1;
                 *tokens += encoded.tokens.end - encoded.tokens.start;
                 matched = true;
+                let shard = &left.shards[place];
                 misplaced += u64::from(shard.split != split(&document.id, recipe.seed, recipe.held_out));
                 // Shards of before they were recorded have none.
                 if let Some(hash) = encoded.content_hash {
                     let same = hash == document.content_hash()?;
                     ledger.check(same, || format!("{name}: document `{}` is not what its shard was made of", document.id));
+                }
+                if let Some(documents) = stands {
+                    let held_out = shard.split == Split::HeldOut;
+                    ledger.check(classes.of(held_out, documents) == place, || {
+                        format!("{name}: document `{}` stands for {documents} and is in {}", document.id, shard.path)
+                    });
                 }
                 if (deep || index % SAMPLE_EVERY == 0)
                     && let Some((again, spans, judged)) = texts.encode(&document)?

@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::ledger::{Ledger, Totals};
 use crate::error::Result;
 use crate::layout;
-use crate::record::Duplicate;
+use crate::record::{Duplicate, Stands};
 
 /// Ids that duplicates name as those of the documents that stay, as hashes by part and row: about 50
 /// bytes for each cluster.
@@ -47,7 +47,7 @@ impl Survivors {
 }
 
 /// Each duplicate of a part is one of a document that is encoded.
-pub(super) fn survivors_ledger(folder: &Path, part: &Part, totals: &Totals, ledger: &mut Ledger<'_>) -> Result<()> {
+pub(super) fn survivors_ledger(folder: &Path, part: &Part, totals: &Totals, clusters: &mut Sizes, ledger: &mut Ledger<'_>) -> Result<()> {
     for line in JsonlReader::<Duplicate>::open(&folder.join(layout::duplicates(&part.name)))? {
         let Duplicate { row, of, of_part, of_row, of_run, .. } = line?;
         // What is there already is not encoded here.
@@ -57,6 +57,20 @@ pub(super) fn survivors_ledger(folder: &Path, part: &Part, totals: &Totals, ledg
         ledger.check(totals.encoded_rows.get(&of_part).is_some_and(|rows| rows.contains(of_row)), || {
             format!("{}: row {row} is a duplicate of `{of}`, row {of_row} of {of_part}, which is not encoded", part.name)
         });
+        *clusters.entry((of_part, of_row)).or_insert(1) += 1;
     }
+    Ok(())
+}
+
+/// Sizes of the clusters of this run, by part and row of the document that stays.
+pub(super) type Sizes = BTreeMap<(String, u64), u64>;
+
+/// The documents that stay for others are those that have duplicates, each for itself and these.
+pub(super) fn clusters_ledger(folder: &Path, part: &Part, clusters: &Sizes, ledger: &mut Ledger<'_>) -> Result<()> {
+    let file = layout::clusters(&part.name);
+    let listed = JsonlReader::<Stands>::open(&folder.join(&file))?.collect::<Result<Vec<_>, _>>()?;
+    let counted = clusters.range((part.name.clone(), 0)..=(part.name.clone(), u64::MAX));
+    let counted: Vec<Stands> = counted.map(|((_, row), documents)| Stands { row: *row, documents: *documents }).collect();
+    ledger.check(listed == counted, || format!("{file}: not the clusters that the duplicates of all parts make"));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use corpora::Part;
 use serde_json::Value;
 use shards::{Manifest, MixturePlan, Split, StreamConfig, TokenStream, Tokenizer, TokenizerEntry};
 use trainer::Checkpoint;
@@ -17,6 +18,7 @@ use crate::{layout, stage};
 pub(super) fn token_ledger(
     folder: &Path,
     recipe: &Recipe,
+    parts: &[Part],
     tokenizer: Option<&Tokenizer>,
     totals: &Totals,
     ledger: &mut Ledger<'_>,
@@ -26,6 +28,9 @@ pub(super) fn token_ledger(
     if let Some(tokenizer) = tokenizer {
         ledger.equal("manifest: tokenizer", &manifest.tokenizer, &TokenizerEntry::of(tokenizer));
     }
+    // How often each is repeated is part of it.
+    let listed = stage::mix::listed(folder, recipe, parts)?;
+    ledger.check(manifest.shards == listed, || format!("{} does not list what the parts left, as the recipe repeats it", layout::MANIFEST));
     let of = |split: Split| manifest.shards.iter().filter(|shard| shard.split == split).map(|shard| shard.tokens).sum::<u64>();
     ledger.equal("manifest: tokens to train on", &of(Split::Train), &totals.tokens);
     ledger.equal("manifest: held-out tokens", &of(Split::HeldOut), &totals.held_out_tokens);
@@ -44,6 +49,15 @@ pub(super) fn token_ledger(
     ledger.equal("stream: buckets", &account.buckets.len(), &plan.buckets.len());
     for (bucket, drawn) in plan.buckets.iter().zip(&account.buckets) {
         ledger.equal("stream: windows drawn of a bucket", &(&drawn.bucket, drawn.windows), &(&bucket.bucket, bucket.windows));
+        // Which windows an epoch that is not finished has drawn is in no plan.
+        let whole = bucket.windows / bucket.available_windows.max(1) * bucket.copied_tokens;
+        ledger.check((whole..=whole + bucket.copied_tokens).contains(&drawn.copied), || {
+            format!("stream: {} tokens of copies drawn of `{}`, whose epoch has {}", drawn.copied, drawn.bucket, bucket.copied_tokens)
+        });
+        if drawn.copied > 0 {
+            let (name, copied, tokens) = (&drawn.bucket, drawn.copied, drawn.tokens);
+            ledger.ui.data(format!("of {tokens} tokens drawn of {name}, {copied} are of documents repeated for their clusters"));
+        }
     }
     let path = folder.join(layout::METRICS);
     let root = folder.join(layout::CHECKPOINTS);

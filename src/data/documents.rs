@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 use crate::cli::DocumentFormat;
 use crate::error::{Error, Result};
 use crate::fate::Fates;
-use crate::layout;
 use crate::recipe::Recipe;
 use crate::record::{Duplicate, Kept, Rejected};
 use crate::report::Ui;
-use crate::stage::tokenize::Unique;
+use crate::stage::tokenize::{Clusters, Unique};
+use crate::{dataset, layout};
 
 /// Bytes of text of a row group, and so about what a part holds in memory.
 const GROUP_BYTES: usize = 64 << 20;
@@ -61,9 +61,6 @@ struct Row {
     metrics: BTreeMap<String, f64>,
 }
 
-/// Sizes of clusters by the part and row of the document that stayed: about 100 bytes each.
-type Clusters = BTreeMap<(String, u64), u64>;
-
 /// `malmoi data documents RUN OUT`.
 pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped: bool, ui: &Ui) -> Result<()> {
     Recipe::of_run(run)?; // or it is no run folder
@@ -73,60 +70,41 @@ pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped:
             .hint("`malmoi build` on its recipe does that"));
     }
     layout::create_empty(out)?;
-    let metrics = metrics(run, &parts)?;
-    let clusters = clusters(run, &parts)?;
+    let metrics = dataset::metrics(run, &parts)?;
     let written = parts.par_iter().map(|part| {
         let path = out.join(format!("{}.{}", part.name, format.extension()));
         let mut writer = Writer::create(format, &path, &metrics)?;
         let mut count = 0;
-        each(run, part, &clusters, dropped, &mut |row| {
+        each(run, part, dropped, &mut |row| {
             count += 1;
             writer.push(row)
         })?;
         writer.finish()?;
         Ok((path, count))
     });
-    for (path, documents) in written.collect::<Result<Vec<(PathBuf, u64)>>>()? {
+    let written = written.collect::<Result<Vec<(PathBuf, u64)>>>()?;
+    if matches!(format, DocumentFormat::Jsonl) {
+        dataset::write_exported(out, &metrics)?;
+    }
+    for (path, documents) in written {
         ui.data(format!("{}: {documents} documents", path.display()));
         ui.event("documents", &json!({ "path": path, "documents": documents }));
     }
     Ok(())
 }
 
-/// Names of all metrics of a run.
-fn metrics(run: &Path, parts: &[Part]) -> Result<Vec<String>> {
-    let mut names = std::collections::BTreeSet::new();
-    for part in parts {
-        let schema = corpora::table::columns(&run.join(layout::table(&part.name)))?;
-        names.extend(schema.iter().filter_map(|name| name.strip_prefix(METRIC)).map(str::to_owned));
-    }
-    Ok(names.into_iter().collect())
-}
-
 /// As metrics are called in tables.
 const METRIC: &str = "metrics.";
-
-fn clusters(run: &Path, parts: &[Part]) -> Result<Clusters> {
-    let mut clusters = Clusters::new();
-    for part in parts {
-        for duplicate in read::<Duplicate>(run, &layout::duplicates(&part.name))? {
-            let Duplicate { of_part, of_row, of_run, cluster, .. } = duplicate?;
-            if of_run.is_none() {
-                clusters.insert((of_part, of_row), cluster);
-            }
-        }
-    }
-    Ok(clusters)
-}
 
 fn read<T: DeserializeOwned>(run: &Path, file: &str) -> Result<JsonlReader<T>> {
     Ok(JsonlReader::open(&run.join(file))?)
 }
 
 /// The documents of a part that stayed, or those that did not, in the order of their rows.
-fn each(run: &Path, part: &Part, clusters: &Clusters, dropped: bool, take: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
+fn each(run: &Path, part: &Part, dropped: bool, take: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
     let mut left = Unique::open(run, &part.name)?.peekable();
     let fates = Fates::of(run, &part.name)?;
+    let mut clusters = Clusters::open(run, &part.name)?;
     let mut rejects = read::<Rejected>(run, &layout::rejects(&part.name))?.peekable();
     for kept in read::<Kept>(run, &layout::documents(&part.name))? {
         let kept = kept?;
@@ -142,7 +120,7 @@ fn each(run: &Path, part: &Part, clusters: &Clusters, dropped: bool, take: &mut 
         }
         let cluster = match duplicate {
             Some(duplicate) => duplicate.cluster,
-            None => clusters.get(&(part.name.clone(), kept.row)).copied().unwrap_or(1),
+            None => clusters.of(kept.row)?,
         };
         take(Row {
             id: kept.id,

@@ -8,7 +8,7 @@ use corpora::Document;
 use filters::{Chain, FilterSpec, ProfanityConfig, SpamConfig};
 use rayon::prelude::*;
 use serde::Serialize;
-use shards::{HeldOut, Manifest, Tokenizer};
+use shards::{HeldOut, Manifest, Supply, Tokenizer};
 use trainer::{BucketLoss, Model};
 
 use super::item::{Answer, Record};
@@ -112,7 +112,7 @@ pub(super) fn held_out(run: &Path, model: &Model, tokenizer: &Tokenizer, tokens:
     let most = model.config().max_positions.unwrap_or(1024);
     let length = recipe.train.as_ref().map_or(most.min(1024), |train| train.sequence_length);
     let mut losses = Vec::new();
-    for (bucket, _) in manifest.available() {
+    for Supply { bucket, .. } in manifest.available() {
         let held_out = HeldOut::new(run, &manifest, &bucket, length)?;
         held_out.verify()?;
         losses.extend(trainer::evaluate(model, &held_out, tokenizer, &bucket, ROWS, tokens).map_err(Error::bad_result)?);

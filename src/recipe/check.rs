@@ -130,6 +130,7 @@ impl Recipe {
                     &buckets,
                 ));
             }
+            self.check_rehydrate(&buckets)?;
             for bucket in self.mixture.named() {
                 if !buckets.contains(&bucket) {
                     return Err(unfilled(
@@ -138,6 +139,31 @@ impl Recipe {
                         &buckets,
                     ));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Buckets whose documents are repeated by their clusters have documents, and clusters.
+    fn check_rehydrate(&self, buckets: &[&str]) -> Result<(), Problem> {
+        for bucket in self.mixture.rehydrate.keys() {
+            let place = format!("mixture.rehydrate.{bucket}");
+            if !buckets.contains(&bucket.as_str()) {
+                return Err(unfilled(place, format!("`mixture.rehydrate` names `{bucket}`, which no source fills"), buckets));
+            }
+            if self.is_chat(bucket) {
+                let message = format!("`mixture.rehydrate` names `{bucket}`, whose conversations are packed whole and drawn once an epoch");
+                return Err(Problem::new(place, message));
+            }
+            if !self.sources.iter().any(|source| source.bucket == *bucket) {
+                let message =
+                    format!("`mixture.rehydrate` names `{bucket}`, which imports fill: they are not deduplicated, so none has a cluster");
+                return Err(Problem::new(place, message));
+            }
+            if !(self.dedup.exact || self.dedup.url || self.dedup.minhash.is_some() || self.dedup.simhash.is_some()) {
+                let hint = Some("switch on `dedup.exact` or `dedup.minhash`".to_owned());
+                let message = "documents are repeated by the size of their cluster, and `[dedup]` finds no clusters".to_owned();
+                return Err(Problem { place, message, hint });
             }
         }
         Ok(())

@@ -246,7 +246,10 @@ fn tokens<'a>(data: &mut ReportData, folder: &Path, recipe: &Recipe, shards: imp
     for shard in &manifest.shards {
         let (_, held) = buckets.entry(&shard.bucket).or_default();
         match shard.split {
-            Split::Train => held.available += shard.tokens,
+            Split::Train => {
+                held.available += shard.tokens;
+                held.copies += shard.tokens.saturating_mul(u64::from(shard.repeats).saturating_sub(1));
+            }
             Split::HeldOut => held.held_out += shard.tokens,
         }
     }

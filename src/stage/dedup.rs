@@ -37,7 +37,7 @@ pub(crate) fn dedup(
         progress.set(done);
     };
     let mut summary = dedup::run(&signatures, &shuffle, out, config, cancel, &heard).map_err(told)?;
-    let mut files: Vec<String> = parts.iter().map(|part| layout::duplicates(&part.name)).collect();
+    let mut files: Vec<String> = parts.iter().flat_map(|part| [layout::duplicates(&part.name), layout::clusters(&part.name)]).collect();
     let (lines, substrings) = (to.join(layout::LINES), to.join(layout::SUBSTRINGS));
     // Of an earlier recipe: documents would still lose these.
     remove(&substrings)?;

@@ -198,6 +198,7 @@ impl<'a> Unit<'a> {
             lost: Some(lost),
             chat: None,
             shards,
+            clusters: Vec::new(),
         };
         let file = layout::shard_info(bucket, &part);
         layout::write_json(folder, &file, &left)?;

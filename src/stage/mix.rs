@@ -5,7 +5,7 @@ use std::path::Path;
 
 use corpora::Part;
 use serde_json::json;
-use shards::{HeldOut, Lost, Manifest, MixturePlan, Packed, Split, Tokenizer};
+use shards::{HeldOut, Lost, Manifest, MixturePlan, Packed, ShardEntry, Split, Supply, Tokenizer};
 
 use super::import;
 use super::tokenize::PartShards;
@@ -16,29 +16,40 @@ use crate::report::Ui;
 
 /// Writes the manifest over all shards that hold a document.
 pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer: &Tokenizer) -> Result<Manifest> {
-    let mut shards = Vec::new();
+    let manifest = Manifest::new(tokenizer, listed(folder, recipe, parts)?);
+    manifest.save(layout::prepare(folder, layout::MANIFEST)?)?;
+    Ok(manifest)
+}
+
+/// The shards that hold a document, in the order of the manifest, with how often each is repeated.
+pub(crate) fn listed(folder: &Path, recipe: &Recipe, parts: &[Part]) -> Result<Vec<ShardEntry>> {
+    let mut all = Vec::new();
     for part in parts {
         let bucket = &recipe.sources[part.source].bucket;
         let left: PartShards = layout::read_json(folder, &layout::shard_info(bucket, &part.name))?;
-        shards.extend(left.shards.into_iter().filter(|shard| shard.documents > 0));
+        for (documents, shard) in left.classes() {
+            all.push((documents, ShardEntry { repeats: recipe.mixture.repeats_of(bucket, documents), ..shard.clone() }));
+        }
     }
     for unit in import::Unit::all(recipe) {
-        shards.extend(unit.left(folder)?.shards.into_iter().filter(|shard| shard.documents > 0));
+        all.extend(unit.left(folder)?.shards.into_iter().map(|shard| (1, shard)));
     }
-    let manifest = Manifest::new(tokenizer, shards);
-    manifest.save(layout::prepare(folder, layout::MANIFEST)?)?;
-    Ok(manifest)
+    // By class first: how the input is cut into parts then says nothing about the order of documents.
+    all.sort_by_key(|(documents, _)| *documents);
+    Ok(all.into_iter().map(|(_, shard)| shard).filter(|shard| shard.documents > 0).collect())
 }
 
 /// What a recipe asks of these shards; None without `[train]`.
 pub(crate) fn planned(folder: &Path, recipe: &Recipe, manifest: &Manifest) -> Result<Option<MixturePlan>> {
     let Some(train) = &recipe.train else { return Ok(None) };
-    let tokens_of = |bucket: &str| {
-        manifest.shards.iter().filter(|shard| shard.split == Split::Train && shard.bucket == bucket).map(|shard| shard.tokens).sum()
+    let there = manifest.available();
+    let supply = |bucket: &str| {
+        let found = there.iter().find(|supply| supply.bucket == bucket).cloned();
+        found.unwrap_or_else(|| Supply { bucket: bucket.to_owned(), ..Supply::default() })
     };
-    let available: Vec<(String, u64)> = recipe.buckets().into_iter().map(|bucket| (bucket.to_owned(), tokens_of(bucket))).collect();
+    let available: Vec<Supply> = recipe.buckets().into_iter().map(supply).collect();
     let mut packed = BTreeMap::new();
-    for (bucket, tokens) in &available {
+    for Supply { bucket, tokens, .. } in &available {
         if !is_packed(folder, recipe, manifest, bucket)? {
             continue;
         }
@@ -138,8 +149,14 @@ pub(crate) fn mixture(folder: &Path, recipe: &Recipe, manifest: &Manifest, ui: &
         };
         ui.warn(format!("bucket `{}` {why}: its {} tokens are not trained on", bucket.bucket, bucket.available_tokens));
     }
+    for bucket in plan.buckets.iter().filter(|bucket| bucket.copied_tokens > 0) {
+        ui.say(format!(
+            "mix: bucket `{}` has documents again that stand for copies: of the {} tokens of an epoch {} are such repeats (`mixture.rehydrate`)",
+            bucket.bucket, bucket.available_tokens, bucket.copied_tokens
+        ));
+    }
     for bucket in &plan.buckets {
-        if bucket.repeated_tokens > 0 {
+        if bucket.epochs > 1.0 {
             ui.warn(format!(
                 "bucket `{}` repeats: {} tokens wanted, {} available, so {:.2} epochs ({} tokens are seen again)",
                 bucket.bucket,

@@ -1,5 +1,7 @@
 //! `tokenize`: the kept documents of a part, less its duplicates → token shards.
 
+mod classes;
+
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::Path;
@@ -10,9 +12,11 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shards::{
-    ChatEncoder, Compression, Conversation, Judged, Lost, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer,
+    ChatEncoder, Compression, Conversation, Judged, Lost, Rehydrate, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+pub(crate) use classes::{Clusters, Files};
 
 use crate::error::{Context, Error, Result};
 use crate::inspect::{ID, excerpt};
@@ -24,7 +28,7 @@ use crate::{chat, layout};
 const CHUNK_RECORDS: usize = 1024;
 const CHUNK_BYTES: usize = 4 << 20;
 
-/// The splits of a bucket, in the order of the manifest.
+/// The splits of a bucket, in the order in which a part lists them.
 pub(crate) const SPLITS: [Split; 2] = [Split::Train, Split::HeldOut];
 
 /// What `tokenize` left of a part.
@@ -57,8 +61,11 @@ pub(crate) struct PartShards {
     /// What of it is conversations; none where the source has plain text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chat: Option<Chat>,
-    /// Shards in the order of [`SPLITS`], as the manifest will list them.
+    /// Shards as [`Files`] lists them. The manifest will say how often they are repeated.
     pub(crate) shards: Vec<ShardEntry>,
+    /// For each shard, how many documents one of its documents stands for at least; empty where that is not told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) clusters: Vec<u64>,
 }
 
 /// Counts of conversations.
@@ -75,6 +82,11 @@ impl PartShards {
     /// Duplicates of every kind together.
     pub(crate) fn duplicate(&self) -> Count {
         total(&self.duplicates)
+    }
+
+    /// The shards, each with how many documents one of its documents stands for at least.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = (u64, &ShardEntry)> {
+        self.shards.iter().enumerate().map(|(index, shard)| (self.clusters.get(index).copied().unwrap_or(1), shard))
     }
 }
 
@@ -94,6 +106,8 @@ pub(crate) struct Encoder<'a> {
     pub(crate) seed: u64,
     /// How tokens lie in the shards.
     pub(crate) compression: Compression,
+    /// Buckets whose documents are told apart by the clusters that they stand for.
+    pub(crate) rehydrate: &'a BTreeMap<String, Rehydrate>,
 }
 
 impl Encoder<'_> {
@@ -108,9 +122,11 @@ impl Encoder<'_> {
     ) -> Result<(PartShards, Vec<String>)> {
         let bucket = source.bucket.as_str();
         let chat = self.chat.filter(|_| source.is_chat());
-        let names = SPLITS.map(|split| layout::shard(bucket, &part.name, split));
+        let targets = Files::new(bucket, &part.name, self.rehydrate.get(bucket));
+        targets.remove_others(folder, bucket, &part.name)?;
+        let mut clusters = targets.tells_apart().then(|| Clusters::open(folder, &part.name)).transpose()?;
         let mut writers = Vec::new();
-        for name in &names {
+        for name in &targets.names {
             let judged = source.preference.is_some();
             let meta = ShardMeta { loss: chat.is_some(), judged, compression: self.compression, ..ShardMeta::new(bucket, self.tokenizer) };
             writers.push(ShardWriter::create(&layout::prepare(folder, name)?, meta)?);
@@ -144,7 +160,8 @@ impl Encoder<'_> {
                 partial_tokens += tokens.iter().filter(|&&id| partial.get(id as usize) == Some(&true)).count() as u64;
                 lost.add(self.tokenizer.lost(if chat.is_some() { "" } else { &document.text }, tokens));
                 progress.add(text_bytes);
-                let split = usize::from(self.is_held_out(&document.id));
+                let documents = clusters.as_mut().map_or(Ok(1), |clusters| clusters.of(document.row))?;
+                let shard = targets.of(self.is_held_out(&document.id), documents);
                 let tokenized = TokenizedDocument {
                     id: &document.id,
                     source: &source.name,
@@ -156,18 +173,18 @@ impl Encoder<'_> {
                     counts.learned_tokens += learned.iter().map(|span| u64::from(span.end - span.start)).sum::<u64>();
                     counts.cut += u64::from(!whole);
                     match judged {
-                        Some(judged) => writers[split].push_judged(tokenized, learned, *judged)?,
-                        None => writers[split].push_with_loss(tokenized, learned)?,
+                        Some(judged) => writers[shard].push_judged(tokenized, learned, *judged)?,
+                        None => writers[shard].push_with_loss(tokenized, learned)?,
                     }
                 } else {
-                    writers[split].push(tokenized)?;
+                    writers[shard].push(tokenized)?;
                 }
             }
         }
         progress.add(total(&unique.duplicates).bytes + unique.trimmed.bytes + unique.excerpted.bytes);
         let mut shards = Vec::new();
-        for ((writer, path), split) in writers.into_iter().zip(&names).zip(SPLITS) {
-            shards.push(ShardEntry::new(path.as_str(), split, &writer.finish()?));
+        for ((writer, path), split) in writers.into_iter().zip(&targets.names).zip(&targets.splits) {
+            shards.push(ShardEntry::new(path.as_str(), *split, &writer.finish()?));
         }
         let left = PartShards {
             part: part.name.clone(),
@@ -182,10 +199,11 @@ impl Encoder<'_> {
             lost: Some(lost),
             chat: chat.map(|_| counts),
             shards,
+            clusters: targets.clusters,
         };
         let file = layout::shard_info(bucket, &part.name);
         layout::write_json(folder, &file, &left)?;
-        Ok((left, names.into_iter().chain([file]).collect()))
+        Ok((left, targets.names.into_iter().chain([file]).collect()))
     }
 
     /// Whether a document is never trained on.

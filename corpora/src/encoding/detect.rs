@@ -1,8 +1,9 @@
 //! Detection: which encoding bytes are most likely in.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{EUC_KR, Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE};
 
+use super::iso2022kr;
 use super::korean::is_korean;
 
 /// Bytes that the statistics look at, from the first one that is not ASCII.
@@ -26,6 +27,7 @@ pub fn detect(bytes: &[u8], declared: Option<&'static Encoding>) -> &'static Enc
     if utf8.bad == 0 {
         return match declared {
             _ if utf8.long + utf8.short == 0 && is_iso_2022_jp(bytes) => ISO_2022_JP,
+            _ if utf8.long + utf8.short == 0 && is_iso_2022_kr(bytes) => EUC_KR,
             Some(declared) if utf8.is_doubtful() && !declared.is_single_byte() && fits(bytes, declared) => declared,
             _ => UTF_8,
         };
@@ -45,7 +47,7 @@ pub fn detect(bytes: &[u8], declared: Option<&'static Encoding>) -> &'static Enc
         return declared;
     }
     if korean {
-        return encoding_rs::EUC_KR;
+        return EUC_KR;
     }
     by_statistics(sample)
 }
@@ -127,6 +129,14 @@ fn utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
 fn is_iso_2022_jp(bytes: &[u8]) -> bool {
     let switches = [b"\x1b$B".as_slice(), b"\x1b$@"].iter().any(|escape| memchr::memmem::find(bytes, escape).is_some());
     switches && super::decode(bytes, ISO_2022_JP).bad_bytes == 0
+}
+
+/// The same for Korean, where hardly any pair is none.
+fn is_iso_2022_kr(bytes: &[u8]) -> bool {
+    iso2022kr::is_shifted(bytes) && {
+        let bytes = iso2022kr::Unshifted::new(bytes).bytes;
+        bytes.iter().any(|byte| !byte.is_ascii()) && fits(&bytes, EUC_KR)
+    }
 }
 
 /// How far bytes are UTF-8.

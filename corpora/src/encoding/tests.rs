@@ -102,11 +102,11 @@ fn characters_that_only_cp949_has_are_read() {
 
 #[test]
 fn labels_as_they_are_written() {
-    for label in ["cp949", "CP949", "uhc", "ms949", "euc-kr", "EUC_KR", "ks_c_5601-1987", " 'korean' "] {
+    for label in ["cp949", "CP949", "uhc", "ms949", "euc-kr", "EUC_KR", "ks_c_5601-1987", "ISO-2022-KR", " 'korean' "] {
         assert_eq!(encoding(label), Some(EUC_KR), "{label}");
     }
     assert_eq!(encoding("utf-16"), Some(UTF_16LE));
-    for label in ["", "johab", "iso-2022-kr", "utf-7", "auto"] {
+    for label in ["", "johab", "iso-2022-cn", "utf-7", "auto"] {
         assert_eq!(encoding(label), None, "{label}");
     }
     let charset = |json: &str| serde_json::from_str::<Charset>(json);

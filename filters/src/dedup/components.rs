@@ -14,12 +14,15 @@ use super::nodes::Nodes;
 use super::reduce::label;
 use super::scatter::stop_if;
 use super::set::{Address, Rank, SignatureSet};
-use super::summary::{ClusterMember, ClusterSample, Duplicate, Summary};
+use super::summary::{ClusterMember, ClusterSample, Duplicate, Stands, Summary};
 use super::union::Union;
 use super::{minhash, simhash};
 
 const LARGEST: usize = 20;
 const SAMPLED: usize = 3;
+
+/// Folder of [`Stands`] beside the files of duplicates.
+const CLUSTERS: &str = "clusters";
 
 /// Memory for each document with an edge: address, best, size, lowest similarity, and a set for each
 /// kind and the union.
@@ -28,8 +31,9 @@ const NODE: u64 = 8 + 4 + 4 + 4 + 4 * 4 + 4;
 /// Index of the loosest kind of links: what these join is a cluster.
 const ALL: usize = Kind::ALL.len() - 1;
 
-/// Finds the clusters and writes `NAME.jsonl.zst` for every part to `out_dir`: one [`Duplicate`] a
-/// line, rows ascending, for each document but the best of every cluster.
+/// Finds the clusters and writes two files for every part to `out_dir`, rows ascending: `NAME.jsonl.zst` with one
+/// [`Duplicate`] a line for each document but the best of every cluster, `clusters/NAME.jsonl.zst` with one [`Stands`]
+/// for each of these best.
 ///
 /// `edge_files` are those of all partitions, in order. Memory: 0.2 bytes for each document and 40
 /// for each that has an edge.
@@ -168,23 +172,27 @@ impl<'a> Clusters<'a> {
         Ok(Self { set, nodes, addresses, levels, best, sizes, lowest })
     }
 
-    /// Writes the duplicates of a part; gives their counts.
+    /// Writes the duplicates of a part, and the documents that stay for others; gives the counts of the first.
     fn write(&self, part: u32, out_dir: &Path, cancel: &AtomicBool) -> Result<Summary> {
-        let path = out_dir.join(format!("{}.jsonl.zst", self.set.name(part as usize)));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        }
+        let name = self.set.name(part as usize);
         let mut summary = Summary::default();
-        let mut writer = JsonlWriter::create(&path)?;
+        let (mut duplicates, mut stands) = (ledger(out_dir, name)?, ledger(&out_dir.join(CLUSTERS), name)?);
         for (node, at) in self.nodes.of_part(part) {
             stop_if(cancel, node)?;
-            if let Some(duplicate) = self.duplicate(node)? {
-                summary.count(duplicate.kind, 1, self.set.record(at)?.bytes());
-                summary.in_other_runs += u64::from(duplicate.of_run.is_some());
-                writer.push(&duplicate)?;
+            match self.duplicate(node)? {
+                Some(duplicate) => {
+                    summary.count(duplicate.kind, 1, self.set.record(at)?.bytes());
+                    summary.in_other_runs += u64::from(duplicate.of_run.is_some());
+                    duplicates.push(&duplicate)?;
+                }
+                None => {
+                    let documents = u64::from(self.sizes[self.levels[ALL][node as usize] as usize]);
+                    stands.push(&Stands { row: self.set.record(at)?.row(), documents })?;
+                }
             }
         }
-        writer.finish()?;
+        duplicates.finish()?;
+        stands.finish()?;
         Ok(summary)
     }
 
@@ -259,6 +267,15 @@ impl<'a> Clusters<'a> {
             similarity,
         })
     }
+}
+
+/// A new file about a part.
+fn ledger<T: serde::Serialize>(folder: &Path, part: &str) -> Result<JsonlWriter<T>> {
+    let path = folder.join(format!("{part}.jsonl.zst"));
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    Ok(JsonlWriter::create(&path)?)
 }
 
 fn each(files: &[EdgeFile], cancel: &AtomicBool, mut use_edge: impl FnMut(Edge) -> Result<()>) -> Result<()> {

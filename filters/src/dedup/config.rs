@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use bytes::ByteSize;
 
 /// Raised when signatures or decisions of the same settings would differ from before.
-const CODE_VERSION: u32 = 4;
+const CODE_VERSION: u32 = 5;
 
 /// How duplicates are found and which of them stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,8 @@
 //! 3. [`SignatureWriter`] and [`SignatureReader`]: one file of fixed-size records for each part;
 //! 4. [`scatter`]: part → keys sorted by partition (equal keys may mean equal documents);
 //! 5. [`reduce`]: partition → edges between documents that were compared and found alike;
-//! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s;
+//! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s, and those that stay
+//!    for them, as [`Stands`];
 //! 7. [`run`]: 4 to 6 over all parts in one process;
 //! 8. [`run_lines`]: lines that stand in many of the documents that are left, as [`Trimmed`]s;
 //! 9. [`run_substrings`]: passages that stand twice in what is left of them, as [`Passages`].
@@ -70,7 +71,7 @@ pub use shuffle::{TextIter, Texts};
 pub use signature::{Signature, Signer};
 pub use signature_file::{SignatureReader, SignatureRecord, SignatureWriter};
 pub use substrings::{Elsewhere, Passages, run_substrings};
-pub use summary::{ClusterMember, ClusterSample, Duplicate, Summary};
+pub use summary::{ClusterMember, ClusterSample, Duplicate, Stands, Summary};
 
 /// How many stage calls [`run`] has in work at once; each gets this fraction of the memory.
 pub const TASKS: u64 = 16;

@@ -17,7 +17,8 @@ use super::scatter_file::ScatterFile;
 use super::set::{PartSignatures, SignatureSet};
 use super::summary::Summary;
 
-/// Finds the duplicates of all parts and writes `NAME.jsonl.zst` for each to `out_dir`.
+/// Finds the duplicates of all parts and writes `NAME.jsonl.zst` and `clusters/NAME.jsonl.zst` for each to `out_dir`, as
+/// [`components`] does.
 ///
 /// Parts are taken in the order of their names, those of other runs last; about these nothing is written. Scratch files go to `work_dir`: about 20 bytes for
 /// each band and document. Those that an earlier, interrupted call left there and that still fit are

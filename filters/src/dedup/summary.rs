@@ -33,6 +33,16 @@ pub struct Duplicate {
     pub cluster: u64,
 }
 
+/// A document that stays for others: one line of `clusters/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Stands {
+    /// Its row in the part.
+    pub row: u64,
+    /// Documents in its cluster, itself included: at least 2.
+    pub documents: u64,
+}
+
 /// The numbers of a deduplication.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]

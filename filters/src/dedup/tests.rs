@@ -80,6 +80,20 @@ fn removed(out: &Path, parts: &[PartSignatures]) -> BTreeMap<String, Duplicate> 
     all
 }
 
+/// Each document that stays is said to stand for itself and those that are duplicates of it, in the order of the rows.
+fn stand_for_the_others(out: &Path, parts: &[PartSignatures], removed: &BTreeMap<String, Duplicate>) {
+    let mut counted = BTreeMap::new();
+    removed.values().for_each(|duplicate| *counted.entry((&duplicate.of_part, duplicate.of_row)).or_insert(1_u64) += 1);
+    let of = |part: &PartSignatures| {
+        let stands = JsonlReader::<Stands>::open(&out.join("clusters").join(format!("{}.jsonl.zst", part.name))).unwrap();
+        stands.map(|line| line.map(|line| (line.row, line.documents)).unwrap()).collect::<Vec<_>>()
+    };
+    for part in parts {
+        let rows = counted.iter().filter(|((of, _), _)| **of == part.name);
+        assert_eq!(of(part), rows.map(|((_, row), documents)| (*row, *documents)).collect::<Vec<_>>());
+    }
+}
+
 /// The whole way with so many partitions.
 fn dedup(parts: &[Vec<Planted>], config: &DedupConfig, partitions: u32) -> (Summary, BTreeMap<String, Duplicate>) {
     let folder = tempfile::tempdir().unwrap();
@@ -90,6 +104,7 @@ fn dedup(parts: &[Vec<Planted>], config: &DedupConfig, partitions: u32) -> (Summ
     let cancel = AtomicBool::new(false);
     let summary = run_partitioned(&signed, &set, partitions, &work, &out, config, &cancel, &|_, _| ()).unwrap();
     let removed = removed(&out, &signed);
+    stand_for_the_others(&out, &signed, &removed);
     assert_eq!(summary.removed(), removed.len() as u64);
     assert_eq!(summary.documents, parts.iter().map(|part| part.len() as u64).sum::<u64>());
     (summary, removed)

@@ -7,6 +7,8 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
+use super::rehydrate::Rehydrate;
+
 /// A bucket is repeated at most this often unless the recipe says otherwise. Four epochs of the
 /// same text train almost like fresh text (Muennighoff et al. 2023, arXiv 2305.16264).
 pub const DEFAULT_MAX_EPOCHS: f64 = 4.0;
@@ -18,6 +20,7 @@ const TEMPERATURE: &str = "temperature";
 const UNIMAX: &str = "unimax";
 const STAGES: &str = "stages";
 const UNTIL: &str = "until";
+const REHYDRATE: &str = "rehydrate";
 
 /// What to do when a bucket cannot give its share within its epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -57,6 +60,8 @@ pub enum OnShortage {
 /// korean = 0.6
 /// english = 0.4
 /// ```
+///
+/// `rehydrate = { korean = { 2 = 2, 5 = 3 } }` has documents again in an epoch that stand for copies: see [`Rehydrate`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct MixtureConfig {
     /// Share of the tokens by bucket; they sum to 1. Default: korean 0.42, english 0.51, code 0.07.
@@ -72,6 +77,8 @@ pub struct MixtureConfig {
     pub epochs: BTreeMap<String, f64>,
     /// Default `refuse`.
     pub on_shortage: OnShortage,
+    /// By bucket, how often an epoch has documents that stand for copies. Default: every document once.
+    pub rehydrate: BTreeMap<String, Rehydrate>,
 }
 
 /// Where ratios come from.
@@ -107,6 +114,7 @@ impl Default for MixtureConfig {
             max_epochs: DEFAULT_MAX_EPOCHS,
             epochs: BTreeMap::new(),
             on_shortage: OnShortage::Refuse,
+            rehydrate: BTreeMap::new(),
         }
     }
 }
@@ -126,6 +134,11 @@ impl MixtureConfig {
     pub fn asks_for(&self, bucket: &str) -> bool {
         let in_stages = || self.stages.iter().any(|stage| stage.ratios.get(bucket).is_some_and(|ratio| *ratio > 0.0));
         self.balance != Balance::Ratios || self.ratio_of(bucket) > 0.0 || in_stages()
+    }
+
+    /// How often an epoch has a document of `bucket` that stands for so many.
+    pub fn repeats_of(&self, bucket: &str, documents: u64) -> u32 {
+        self.rehydrate.get(bucket).map_or(1, |rehydrate| rehydrate.repeats(documents))
     }
 
     /// Ratio of a bucket, 0 where the table does not name it.
@@ -201,7 +214,7 @@ fn check_ratio(bucket: &str, ratio: f64) -> Result<(), String> {
     }
     Err(format!(
         "ratio of bucket `{bucket}` is {ratio}, not between 0 and 1 (keys other than \
-         `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{TEMPERATURE}`, `{UNIMAX}` and `{STAGES}` are buckets)"
+         `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{TEMPERATURE}`, `{UNIMAX}`, `{REHYDRATE}` and `{STAGES}` are buckets)"
     ))
 }
 
@@ -228,6 +241,9 @@ impl Serialize for MixtureConfig {
         // Tables: TOML wants them after plain values.
         if !self.epochs.is_empty() {
             map.serialize_entry(EPOCHS, &self.epochs)?;
+        }
+        if !self.rehydrate.is_empty() {
+            map.serialize_entry(REHYDRATE, &self.rehydrate)?;
         }
         if !self.stages.is_empty() {
             map.serialize_entry(STAGES, &self.stages)?;
@@ -288,7 +304,10 @@ impl<'de> Visitor<'de> for TableVisitor {
     type Value = MixtureConfig;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a table of bucket ratios with `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{TEMPERATURE}`, `{UNIMAX}`, `{STAGES}`")
+        write!(
+            f,
+            "a table of bucket ratios with `{MAX_EPOCHS}`, `{EPOCHS}`, `{ON_SHORTAGE}`, `{REHYDRATE}`, `{TEMPERATURE}`, `{UNIMAX}`, `{STAGES}`"
+        )
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<MixtureConfig, A::Error> {
@@ -306,6 +325,7 @@ impl<'de> Visitor<'de> for TableVisitor {
                 TEMPERATURE => balances.push(Balance::Temperature(table.next_value()?)),
                 UNIMAX => balances.extend(table.next_value::<bool>()?.then_some(Balance::UniMax)),
                 STAGES => config.stages = table.next_value()?,
+                REHYDRATE => config.rehydrate = table.next_value()?,
                 _ => {
                     let ratio = table.next_value_seed(Ratio(&key))?;
                     if ratios.contains_key(&key) {

@@ -21,6 +21,17 @@ pub const MIXTURE_VERSION: u32 = 2;
 const MAX_WINDOWS: u64 = 1 << 48;
 const MAX_PLACES: u64 = 1 << 60;
 
+/// What a bucket has to draw from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// The bucket's name.
+    pub bucket: String,
+    /// Train tokens of an epoch.
+    pub tokens: u64,
+    /// Of these, those of documents that the epoch has already had: see [`super::Rehydrate`].
+    pub copies: u64,
+}
+
 /// The share of one bucket. A window is `seq-len` consecutive targets of the bucket's shards put
 /// end to end. The last window may be short; it is padded, and drawn last in each epoch. Where
 /// documents are packed whole, a window is a row of them, and `tokens` of an epoch that is not finished
@@ -35,8 +46,11 @@ pub struct BucketPlan {
     pub bucket: String,
     /// Its ratio in the recipe, 0 for a bucket that is there but not drawn from.
     pub ratio: f64,
-    /// Its train tokens.
+    /// Its train tokens, those of copies included.
     pub available_tokens: u64,
+    /// Of these, those of documents that an epoch has had before: see [`super::Rehydrate`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub copied_tokens: u64,
     /// Windows in one epoch of it.
     pub available_windows: u64,
     /// Windows drawn.
@@ -47,7 +61,8 @@ pub struct BucketPlan {
     pub padding_tokens: u64,
     /// Windows drawn over windows in an epoch.
     pub epochs: f64,
-    /// Of the tokens drawn, those drawn a second time or more.
+    /// Of the tokens drawn, those of later epochs and those of copies; of copies in a first epoch that is not finished their
+    /// share of the epoch's.
     pub repeated_tokens: u64,
     /// The most epochs the recipe allows.
     pub max_epochs: f64,
@@ -60,19 +75,13 @@ impl BucketPlan {
     /// Draws `windows` windows of a bucket; everything else follows.
     #[cfg(test)]
     pub(crate) fn new(bucket: String, ratio: f64, available_tokens: u64, max_epochs: f64, windows: u64, seq_len: u32) -> Self {
-        Self::with(bucket, ratio, available_tokens, None, max_epochs, windows, seq_len)
+        let supply = Supply { bucket, tokens: available_tokens, copies: 0 };
+        Self::with(supply, ratio, None, max_epochs, windows, seq_len)
     }
 
     /// Draws `windows` windows or packed rows of a bucket; everything else follows.
-    pub(crate) fn with(
-        bucket: String,
-        ratio: f64,
-        available_tokens: u64,
-        packed: Option<Packed>,
-        max_epochs: f64,
-        windows: u64,
-        seq_len: u32,
-    ) -> Self {
+    pub(crate) fn with(supply: Supply, ratio: f64, packed: Option<Packed>, max_epochs: f64, windows: u64, seq_len: u32) -> Self {
+        let Supply { bucket, tokens: available_tokens, copies } = supply;
         let length = u64::from(seq_len);
         let available_windows = windows_of(available_tokens, packed, seq_len);
         let once = once(available_tokens, packed);
@@ -82,16 +91,21 @@ impl BucketPlan {
             // The short window is the last one of an epoch: before it all are full.
             all => windows / all * available_tokens + windows % all * length,
         };
+        let copied = match available_windows {
+            all if windows < all => (u128::from(copies) * u128::from(windows) / u128::from(all)) as u64,
+            _ => copies,
+        };
         Self {
             bucket,
             ratio,
             available_tokens,
+            copied_tokens: copies,
             available_windows,
             windows,
             tokens,
             padding_tokens: (windows * length).saturating_sub(tokens),
             epochs: epochs(windows, available_windows),
-            repeated_tokens: tokens.saturating_sub(once),
+            repeated_tokens: tokens.saturating_sub(once).saturating_add(copied.min(tokens)),
             max_epochs,
             packed,
         }
@@ -106,6 +120,11 @@ impl BucketPlan {
 /// Tokens that can be drawn at all.
 fn once(available_tokens: u64, packed: Option<Packed>) -> u64 {
     available_tokens.saturating_sub(packed.map_or(0, |packed| packed.too_long_tokens))
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Windows, or packed rows, of one epoch.
@@ -147,7 +166,7 @@ impl MixturePlan {
     /// # Errors
     /// [`Error::Shortage`] where a bucket would exceed its epochs and the recipe says `refuse`, or
     /// has nothing at all.
-    pub fn new(config: &MixtureConfig, available: &[(String, u64)], target_tokens: Option<u64>, seq_len: u32) -> Result<Self> {
+    pub fn new(config: &MixtureConfig, available: &[Supply], target_tokens: Option<u64>, seq_len: u32) -> Result<Self> {
         Self::with_packed(config, available, &BTreeMap::new(), target_tokens, seq_len)
     }
 
@@ -158,7 +177,7 @@ impl MixturePlan {
     /// As [`MixturePlan::new`].
     pub fn with_packed(
         config: &MixtureConfig,
-        available: &[(String, u64)],
+        available: &[Supply],
         packed: &BTreeMap<String, Packed>,
         target_tokens: Option<u64>,
         seq_len: u32,
@@ -253,7 +272,11 @@ impl MixturePlan {
             if entry.windows > 0 && entry.available_windows == 0 {
                 return Err(format!("rows are drawn from `{name}`, which packs into none"));
             }
-            if *entry != BucketPlan::with(name.clone(), ratio, there, entry.packed, max, entry.windows, self.seq_len) {
+            if entry.copied_tokens > there {
+                return Err(format!("`{name}` has {there} tokens and more copies"));
+            }
+            let supply = Supply { bucket: name.clone(), tokens: there, copies: entry.copied_tokens };
+            if *entry != BucketPlan::with(supply, ratio, entry.packed, max, entry.windows, self.seq_len) {
                 return Err(format!("the counts of `{name}` do not follow from its tokens and its windows"));
             }
             tokens += entry.tokens;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::{MixtureConfig, MixtureStage};
-use super::plan::{BucketPlan, windows_of};
+use super::plan::{BucketPlan, Supply, windows_of};
 use super::shortage::{BucketShortage, Shortage};
 use crate::error::{Error, Result};
 use crate::stream::Packed;
@@ -18,6 +18,7 @@ pub(super) struct Share {
     pub(super) ratio: f64,
     pub(super) parts: u64,
     pub(super) available_tokens: u64,
+    copies: u64,
     packed: Option<Packed>,
     pub(super) available_windows: u64,
     max_epochs: f64,
@@ -33,8 +34,8 @@ impl Share {
     }
 
     pub(super) fn plan(&self, windows: u64, seq_len: u32) -> BucketPlan {
-        let bucket = self.bucket.clone();
-        BucketPlan::with(bucket, self.ratio, self.available_tokens, self.packed, self.max_epochs, windows, seq_len)
+        let supply = Supply { bucket: self.bucket.clone(), tokens: self.available_tokens, copies: self.copies };
+        BucketPlan::with(supply, self.ratio, self.packed, self.max_epochs, windows, seq_len)
     }
 }
 
@@ -43,32 +44,28 @@ fn parts(ratio: f64) -> u64 {
     (ratio * PARTS).round() as u64
 }
 
-pub(super) fn shares(
-    config: &MixtureConfig,
-    available: &[(String, u64)],
-    packed: &BTreeMap<String, Packed>,
-    seq_len: u32,
-) -> Result<Vec<Share>> {
-    for (index, (bucket, _)) in available.iter().enumerate() {
-        if available[..index].iter().any(|(name, _)| name == bucket) {
+pub(super) fn shares(config: &MixtureConfig, available: &[Supply], packed: &BTreeMap<String, Packed>, seq_len: u32) -> Result<Vec<Share>> {
+    for (index, Supply { bucket, .. }) in available.iter().enumerate() {
+        if available[..index].iter().any(|other| other.bucket == *bucket) {
             return Err(Error::Stream(format!("bucket `{bucket}` is counted twice")));
         }
     }
-    let tokens_of = |bucket: &str| {
-        let found = available.iter().find(|(name, _)| name == bucket);
-        found.map_or(0, |(_, tokens)| *tokens)
-    };
-    let share = |bucket: &str, ratio: f64| Share {
-        bucket: bucket.to_owned(),
-        ratio: parts(ratio) as f64 / PARTS,
-        parts: parts(ratio),
-        available_tokens: tokens_of(bucket),
-        packed: packed.get(bucket).copied(),
-        available_windows: windows_of(tokens_of(bucket), packed.get(bucket).copied(), seq_len),
-        max_epochs: config.max_epochs_of(bucket),
+    let share = |bucket: &str, ratio: f64| {
+        let there = available.iter().find(|supply| supply.bucket == bucket);
+        let (tokens, copies) = there.map_or((0, 0), |supply| (supply.tokens, supply.copies));
+        Share {
+            bucket: bucket.to_owned(),
+            ratio: parts(ratio) as f64 / PARTS,
+            parts: parts(ratio),
+            available_tokens: tokens,
+            copies,
+            packed: packed.get(bucket).copied(),
+            available_windows: windows_of(tokens, packed.get(bucket).copied(), seq_len),
+            max_epochs: config.max_epochs_of(bucket),
+        }
     };
     let named: BTreeSet<&str> = config.named().collect();
-    let unnamed = available.iter().map(|(name, _)| name.as_str()).filter(|name| !named.contains(name));
+    let unnamed = available.iter().map(|supply| supply.bucket.as_str()).filter(|name| !named.contains(name));
     Ok(named.iter().copied().chain(unnamed).map(|name| share(name, config.ratio_of(name))).collect())
 }
 

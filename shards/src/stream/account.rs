@@ -31,6 +31,8 @@ pub struct BucketAccount {
     pub windows: u64,
     /// Tokens drawn, padding not included.
     pub tokens: u64,
+    /// Of these, tokens of copies: see [`crate::Rehydrate`].
+    pub copied: u64,
     /// Targets that count in the loss.
     pub trainable: u64,
 }
@@ -43,33 +45,35 @@ impl TokenStream {
         }
         let batch = u64::from(self.config.batch);
         let rows = steps.start * batch..(steps.end * batch).min(self.windows);
-        let empty = || vec![(0u64, 0u64, 0u64); self.buckets.len()];
-        let add = |mut sums: Vec<(u64, u64, u64)>, row: u64| -> Result<_> {
+        let empty = || vec![BucketAccount::default(); self.buckets.len()];
+        let add = |mut sums: Vec<BucketAccount>, row: u64| -> Result<_> {
             if let Some((bucket, window)) = self.window(row) {
-                let (trainable, tokens) = self.sequences[bucket].count(window, self.config.seq_len)?;
-                let sum = &mut sums[bucket];
-                *sum = (sum.0 + 1, sum.1 + tokens, sum.2 + trainable);
+                sums[bucket].merge(&self.sequences[bucket].count(window, self.config.seq_len)?);
             }
             Ok(sums)
         };
         let sums = (rows.start.min(rows.end)..rows.end).into_par_iter().try_fold(empty, add).try_reduce(empty, |mut a, b| {
-            for (a, b) in a.iter_mut().zip(b) {
-                *a = (a.0 + b.0, a.1 + b.1, a.2 + b.2);
-            }
+            a.iter_mut().zip(&b).for_each(|(a, b)| a.merge(b));
             Ok(a)
         })?;
         let drawn = (steps.end - steps.start) * batch * u64::from(self.config.seq_len);
-        let tokens: u64 = sums.iter().map(|sum| sum.1).sum();
-        let trainable: u64 = sums.iter().map(|sum| sum.2).sum();
-        let buckets = self.buckets.iter().zip(sums);
+        let tokens: u64 = sums.iter().map(|sum| sum.tokens).sum();
+        let trainable: u64 = sums.iter().map(|sum| sum.trainable).sum();
         Ok(Account {
             drawn,
             trainable,
             masked: drawn - trainable,
             padding: drawn - tokens,
-            buckets: buckets
-                .map(|(bucket, (windows, tokens, trainable))| BucketAccount { bucket: bucket.clone(), windows, tokens, trainable })
-                .collect(),
+            buckets: self.buckets.iter().zip(sums).map(|(bucket, sum)| BucketAccount { bucket: bucket.clone(), ..sum }).collect(),
         })
+    }
+}
+
+impl BucketAccount {
+    fn merge(&mut self, other: &Self) {
+        self.windows += other.windows;
+        self.tokens += other.tokens;
+        self.copied += other.copied;
+        self.trainable += other.trainable;
     }
 }

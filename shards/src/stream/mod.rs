@@ -50,8 +50,8 @@ pub struct StreamConfig {
 
 /// Random access to the steps of a run. Holds no position: a resumed run asks for its next step.
 ///
-/// The shards of a bucket, in manifest order, are one long token sequence, cut into windows of
-/// `seq_len` targets, or, where the plan says so, its documents are packed whole into rows of that
+/// The shards of a bucket, in manifest order and those that are repeated once more after all, are one long token
+/// sequence, cut into windows of `seq_len` targets, or, where the plan says so, its documents are packed whole into rows of that
 /// length. Windows are drawn in a keyed order that changes every epoch, a short last one
 /// at the end of it, and buckets are interleaved so that every short stretch of the run has the
 /// plan's ratios, those of its stage where the plan has stages.
@@ -100,6 +100,13 @@ impl TokenStream {
                     "the mixture was planned for {} tokens of `{name}`, the manifest has {}",
                     entry.available_tokens,
                     sequence.tokens()
+                )));
+            }
+            if sequence.copies() != entry.copied_tokens {
+                return Err(Error::Stream(format!(
+                    "the mixture was planned with {} tokens of `{name}` as copies, the manifest has {}",
+                    entry.copied_tokens,
+                    sequence.copies()
                 )));
             }
             let sequence = match entry.packed {

@@ -41,6 +41,10 @@ pub struct DrawnDocument {
     pub shard: String,
     /// Its number in the shard, from 0.
     pub document: u64,
+    /// How often an epoch has it, and how often the bucket's sequence had it before this, from 0.
+    pub repeats: u32,
+    /// See `repeats`.
+    pub copy: u32,
     /// Its tokens that are targets here, counted in the document; the last one of all is the end token.
     pub tokens: Range<u64>,
     /// Tokens of the whole document, the end token included.
@@ -76,6 +80,8 @@ impl TokenStream {
                     source: document.source.to_owned(),
                     shard: origin.shard.to_owned(),
                     document: origin.document,
+                    repeats: origin.repeats,
+                    copy: origin.copy,
                     tokens: piece.range.start - piece.start..piece.range.end - piece.start,
                     length: document.tokens.end - document.tokens.start,
                     targets,

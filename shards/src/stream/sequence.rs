@@ -10,21 +10,34 @@ use crate::judged::{Judged, JudgedCounts};
 use crate::manifest::{Manifest, ShardEntry, Split, TokenizerEntry, open_listed};
 use crate::reader::ShardReader;
 
-/// The shards of one bucket and split in manifest order. Which document lies in which shard does
-/// not show in anything read from here.
+/// The shards of one bucket and split in manifest order, then those again that are repeated, and so on: copies of a
+/// document lie as far from each other as can be. Which document lies in which shard does not show in anything read from
+/// here.
 #[derive(Debug)]
 pub(crate) struct Sequence {
     folder: PathBuf,
     tokenizer: TokenizerEntry,
     shards: Vec<(ShardEntry, OnceLock<ShardReader>)>,
-    /// Tokens up to and including each shard.
+    /// The sequence as shards, a repeated one several times.
+    places: Vec<Place>,
+    /// Tokens up to and including each place.
     ends: Vec<u64>,
-    /// The same in documents.
+    /// Tokens of copies.
+    copies: u64,
+    /// As `ends`, in documents.
     document_ends: Vec<u64>,
     /// Rows of whole documents; none where the sequence is cut into windows.
     packing: Option<Packing>,
     /// Judged answers, where these are packed.
     judged: Option<JudgedCounts>,
+}
+
+/// A shard in the sequence.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    shard: usize,
+    /// How often the sequence had it before.
+    copy: u32,
 }
 
 /// Tokens of one document, or the part of it that was asked for.
@@ -46,25 +59,37 @@ pub(crate) struct Origin<'a> {
     pub(crate) shard: &'a str,
     /// Number of the document in the shard.
     pub(crate) document: u64,
+    /// How often the sequence had the document before.
+    pub(crate) copy: u32,
+    /// How often it has it in all.
+    pub(crate) repeats: u32,
 }
 
 impl Sequence {
     pub(crate) fn new(folder: &Path, manifest: &Manifest, bucket: &str, split: Split) -> Self {
-        let mut shards = Vec::new();
+        let listed = manifest.shards_of(bucket, split).filter(|entry| entry.tokens > 0);
+        let shards: Vec<_> = listed.map(|entry| (entry.clone(), OnceLock::new())).collect();
+        let most = shards.iter().map(|(entry, _)| entry.repeats).max().unwrap_or(0);
+        let mut places = Vec::new();
+        for copy in 0..most {
+            let again = shards.iter().enumerate().filter(|(_, (entry, _))| entry.repeats > copy);
+            places.extend(again.map(|(shard, _)| Place { shard, copy }));
+        }
         let (mut ends, mut document_ends) = (Vec::new(), Vec::new());
         let (mut end, mut documents) = (0, 0);
-        let listed = manifest.shards_of(bucket, split);
-        for entry in listed.filter(|entry| entry.tokens > 0) {
+        for place in &places {
+            let (entry, _) = &shards[place.shard];
             end += entry.tokens; // the manifest's check has summed them without overflow
             ends.push(end);
             documents += entry.documents;
             document_ends.push(documents);
-            shards.push((entry.clone(), OnceLock::new()));
         }
         Self {
             folder: folder.to_path_buf(),
             tokenizer: manifest.tokenizer.clone(),
+            copies: shards.iter().map(|(entry, _)| entry.copies()).sum(),
             shards,
+            places,
             ends,
             document_ends,
             packing: None,
@@ -78,7 +103,7 @@ impl Sequence {
         let mut lengths = Vec::with_capacity(self.document_ends.last().copied().unwrap_or(0) as usize);
         let mut counts = JudgedCounts::default();
         let (mut with, mut without) = (false, false);
-        for index in 0..self.shards.len() {
+        for index in 0..self.places.len() {
             let shard = self.shard(index)?;
             (with, without) = (with || shard.has_judged(), without || !shard.has_judged());
             for document in 0..shard.len() {
@@ -116,13 +141,13 @@ impl Sequence {
     pub(crate) fn judged_document(&self, number: u64) -> Result<Option<Judged>> {
         let index = self.document_ends.partition_point(|&end| end <= number);
         let before = if index == 0 { 0 } else { self.document_ends[index - 1] };
-        if index == self.shards.len() { Ok(None) } else { self.shard(index)?.judged(number - before) }
+        if index == self.places.len() { Ok(None) } else { self.shard(index)?.judged(number - before) }
     }
 
     /// Where a document lies in the sequence; documents are counted over all shards.
     pub(crate) fn document(&self, number: u64) -> Result<Range<u64>> {
         let index = self.document_ends.partition_point(|&end| end <= number);
-        if index == self.shards.len() {
+        if index == self.places.len() {
             return Err(Error::Stream(format!("document {number} of {}", self.document_ends.last().copied().unwrap_or(0))));
         }
         let before = |ends: &[u64]| if index == 0 { 0 } else { ends[index - 1] };
@@ -136,6 +161,11 @@ impl Sequence {
         self.ends.last().copied().unwrap_or(0)
     }
 
+    /// Of these, those of copies, which are the last ones.
+    pub(crate) fn copies(&self) -> u64 {
+        self.copies
+    }
+
     /// Rows of `seq_len` targets: windows, the last one perhaps short, or packed ones.
     pub(crate) fn windows(&self, seq_len: u32) -> u64 {
         self.packed_rows().map_or_else(|| self.tokens().div_ceil(u64::from(seq_len)), |packed| packed.rows)
@@ -146,8 +176,13 @@ impl Sequence {
         self.packed_rows().map_or_else(|| self.tokens() / u64::from(seq_len), |packed| packed.rows)
     }
 
+    /// The shard at a place of the sequence.
     fn shard(&self, index: usize) -> Result<&ShardReader> {
-        let (entry, reader) = &self.shards[index];
+        self.open(self.places[index].shard)
+    }
+
+    fn open(&self, shard: usize) -> Result<&ShardReader> {
+        let (entry, reader) = &self.shards[shard];
         if let Some(reader) = reader.get() {
             return Ok(reader);
         }
@@ -157,7 +192,7 @@ impl Sequence {
 
     /// Opens every shard and checks every byte of it.
     pub(crate) fn verify(&self) -> Result<()> {
-        (0..self.shards.len()).try_for_each(|index| self.shard(index)?.verify())
+        (0..self.shards.len()).try_for_each(|shard| self.open(shard)?.verify())
     }
 
     /// Where token `at` of the sequence, which it has, comes from.
@@ -165,7 +200,9 @@ impl Sequence {
         let index = self.ends.partition_point(|&end| end <= at);
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         let reader = self.shard(index)?;
-        Ok(Origin { reader, shard: &self.shards[index].0.path, document: reader.document_of(at - start)? })
+        let Place { shard, copy } = self.places[index];
+        let ShardEntry { path, repeats, .. } = &self.shards[shard].0;
+        Ok(Origin { reader, shard: path, document: reader.document_of(at - start)?, copy, repeats: *repeats })
     }
 
     /// Calls `visit` with each shard's part of `range`: the shard, its start in the sequence, and

@@ -6,6 +6,7 @@ mod killed;
 mod order;
 mod packed;
 mod ratios;
+mod rehydrate;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -45,25 +46,32 @@ fn run_compressed(folder: &Path, buckets: &[(&str, Vec<Doc>)], cut: usize, loss:
     for (number, (bucket, docs)) in buckets.iter().enumerate() {
         let mut next = number as u32 * 1_000_000 + 1;
         for (part, docs) in docs.chunks(cut).enumerate() {
-            let name = format!("{bucket}-{part}.shard");
-            let bucket = (*bucket).to_owned();
-            let meta = ShardMeta { bucket, tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss, judged: false, compression };
-            let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
-            for doc in docs {
-                let tokens: Vec<u32> = (next..).take(doc.length).collect();
-                next += doc.length as u32;
-                let document =
-                    TokenizedDocument { id: "d", source: "s", text_bytes: doc.length as u64, tokens: &tokens, content_hash: None };
-                if loss {
-                    writer.push_with_loss(document, &doc.spans).unwrap();
-                } else {
-                    writer.push(document).unwrap();
-                }
-            }
-            let info = writer.finish().unwrap();
-            shards.push(ShardEntry::new(name, Split::Train, &info));
+            shards.push(shard(folder, format!("{bucket}-{part}.shard"), bucket, docs, &mut next, (loss, compression)));
         }
     }
+    manifest_of(shards)
+}
+
+/// One shard, whose tokens count from `next`.
+fn shard(folder: &Path, name: String, bucket: &str, docs: &[Doc], next: &mut u32, (loss, compression): (bool, Compression)) -> ShardEntry {
+    let bucket = bucket.to_owned();
+    let meta = ShardMeta { bucket, tokenizer: [1; 32], vocab_size: 10_000_000, eos: EOS, loss, judged: false, compression };
+    let mut writer = ShardWriter::create(folder.join(&name), meta).unwrap();
+    for doc in docs {
+        let tokens: Vec<u32> = (*next..).take(doc.length).collect();
+        *next += doc.length as u32;
+        let document = TokenizedDocument { id: "d", source: "s", text_bytes: doc.length as u64, tokens: &tokens, content_hash: None };
+        if loss {
+            writer.push_with_loss(document, &doc.spans).unwrap();
+        } else {
+            writer.push(document).unwrap();
+        }
+    }
+    let info = writer.finish().unwrap();
+    ShardEntry::new(name, Split::Train, &info)
+}
+
+fn manifest_of(shards: Vec<ShardEntry>) -> Manifest {
     let mut manifest = Manifest::new(&Tokenizer::bytes(), shards);
     manifest.tokenizer.fingerprint = [1; 32].into();
     manifest.tokenizer.vocab_size = 10_000_000;

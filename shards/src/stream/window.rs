@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::account::BucketAccount;
 use super::batch::Batch;
 use super::sequence::{Piece, Sequence};
 use crate::error::Result;
@@ -71,15 +72,17 @@ impl Sequence {
         Ok(())
     }
 
-    /// Targets of row `index` that count in the loss, and all its targets.
-    pub(crate) fn count(&self, index: u64, seq_len: u32) -> Result<(u64, u64)> {
-        let (mut counts, mut all) = (0, 0);
+    /// The targets of row `index`, without the bucket's name.
+    pub(crate) fn count(&self, index: u64, seq_len: u32) -> Result<BucketAccount> {
+        let mut count = BucketAccount { windows: 1, ..BucketAccount::default() };
+        let copies = self.tokens() - self.copies();
         for part in self.targets(index, u64::from(seq_len))? {
-            all += part.end - part.start;
+            count.tokens += part.end - part.start;
+            count.copied += part.end.saturating_sub(part.start.max(copies));
             let pieces = self.pieces(part)?;
-            counts += pieces.iter().flat_map(counted).map(|range| range.end - range.start).sum::<u64>();
+            count.trainable += pieces.iter().flat_map(counted).map(|range| range.end - range.start).sum::<u64>();
         }
-        Ok((counts, all))
+        Ok(count)
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct TokenBucket {
     pub(crate) available: u64,
     /// Tokens held out for evaluation.
     pub(crate) held_out: u64,
+    /// Tokens that an epoch has on top, of documents that stand for copies.
+    pub(crate) copies: u64,
     /// What the mixture draws; `None` where the recipe trains nothing.
     pub(crate) plan: Option<TokenPlan>,
 }
@@ -78,7 +80,7 @@ pub(crate) struct TokenPlan {
     pub(crate) epochs: f64,
     /// How often it may be.
     pub(crate) max_epochs: f64,
-    /// Of the tokens drawn, those drawn a second time or more.
+    /// Of the tokens drawn, those of later epochs and of copies.
     pub(crate) repeated: u64,
 }
 

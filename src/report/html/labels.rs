@@ -184,6 +184,7 @@ labels! {
     mixture_lead: "What the recipe wants, what training draws, and what the shards hold, by tokens.", "레시피의 목표, 학습에 쓰는 양, 샤드에 있는 양을 토큰 수로 비교합니다.";
     mixture_unplanned: "What the shards hold; the recipe trains nothing, so nothing is drawn.", "샤드에 있는 양입니다. 레시피에 학습이 없어 사용 계획이 없습니다.";
     repeats: "{0} repeats: it is gone through {1} times, so {2} tokens ({3} of what is drawn from it) are seen again.", "{0} 버킷이 반복됩니다. {1}번 돌기 때문에 토큰 {2}개(사용량의 {3})를 다시 봅니다.";
+    rehydrated: "{0} has documents again that stand for copies: an epoch has {1} such tokens among {2} ({3}).", "{0} 버킷은 여러 사본을 대신하는 문서를 다시 봅니다. 한 에폭의 토큰 {2}개 가운데 {1}개({3})가 그런 반복입니다.";
     beyond_cap: "That is beyond the {0} epochs that the recipe allows.", "레시피가 허용한 {0} 에폭을 넘습니다.";
     reduced: "{0} tokens were asked for; the epoch caps allow {1}.", "토큰 {0}개를 요청했지만 에폭 제한 때문에 {1}개만 사용합니다.";
     target: "Target", "목표";

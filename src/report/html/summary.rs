@@ -35,7 +35,7 @@ fn status(view: &View<'_>) -> String {
         None => {}
     }
     if let Some(tokens) = &data.tokens {
-        let repeats = tokens::plans(tokens).filter(|(_, plan)| plan.repeated > 0);
+        let repeats = tokens::plans(tokens).filter(|(_, plan)| plan.repeated > 0 && plan.epochs > 1.0);
         let names: Vec<String> = repeats.map(|(bucket, plan)| format!("{} ×{}", text::name(bucket), times(plan.epochs))).collect();
         if !names.is_empty() {
             items.push(("warn", "#mixture", format!("! {}", fill(l.status_repeats, &[&names.join(", ")]))));

@@ -74,6 +74,7 @@ fn full(text: &str) -> ReportData {
                 bucket: s(),
                 available: 2_900,
                 held_out: 100,
+                copies: 50,
                 plan: Some(TokenPlan { ratio: 0.42, tokens: 5_800, epochs: 2.0, max_epochs: 2.0, repeated: 2_900 }),
             }],
         }),
@@ -266,6 +267,13 @@ fn the_tokenizer_is_judged_by_what_it_writes() {
     for value in [">3.00<", ">1.0%<", ">5.0%<"] {
         assert!(html.contains(value), "{value}");
     }
+}
+
+#[test]
+fn copies_of_an_epoch_are_told_apart_from_epochs() {
+    let html = render(&full("b"), Lang::En);
+    assert!(html.contains("has documents again that stand for copies: an epoch has 50 such tokens among 2,950 (1.7%)"), "{html}");
+    assert!(render(&full("b"), Lang::Ko).contains("한 에폭의 토큰 2,950개 가운데 50개(1.7%)"));
 }
 
 #[test]

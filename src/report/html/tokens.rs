@@ -78,7 +78,12 @@ pub(super) fn plans(tokens: &Tokens) -> impl Iterator<Item = (&str, &TokenPlan)>
 pub(super) fn warnings(view: &View<'_>, tokens: &Tokens) -> String {
     let l = view.l;
     let mut out = String::new();
-    for (bucket, plan) in plans(tokens).filter(|(_, plan)| plan.repeated > 0) {
+    for bucket in tokens.buckets.iter().filter(|bucket| bucket.copies > 0) {
+        let epoch = bucket.available.saturating_add(bucket.copies);
+        let line = fill(l.rehydrated, &[&text::name(&bucket.bucket), &count(bucket.copies), &count(epoch), &percent(bucket.copies, epoch)]);
+        out.push_str(&format!("<li>{line}</li>\n"));
+    }
+    for (bucket, plan) in plans(tokens).filter(|(_, plan)| plan.repeated > 0 && plan.epochs > 1.0) {
         let says = [text::name(bucket), times(plan.epochs), count(plan.repeated), percent(plan.repeated, plan.tokens)];
         let mut line = fill(l.repeats, &[&says[0], &says[1], &says[2], &says[3]]);
         if plan.epochs > plan.max_epochs {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::mixture::MixtureStage;
 
-fn available(counts: &[(&str, u64)]) -> Vec<(String, u64)> {
-    counts.iter().map(|(name, n)| (name.to_string(), *n)).collect()
+fn available(counts: &[(&str, u64)]) -> Vec<Supply> {
+    counts.iter().map(|(name, n)| Supply { bucket: name.to_string(), tokens: *n, copies: 0 }).collect()
 }
 
 fn config(ratios: &[(&str, f64)], max_epochs: f64, on_shortage: OnShortage) -> MixtureConfig {

@@ -59,7 +59,7 @@ proptest! {
         }
         let account = stream.account(0..stream.steps()).unwrap();
         prop_assert_eq!(account.trainable, trained);
-        prop_assert_eq!(account.buckets[0].tokens, (manifest.available()[0].1 - packed.too_long_tokens) * epochs);
+        prop_assert_eq!(account.buckets[0].tokens, (manifest.available()[0].tokens - packed.too_long_tokens) * epochs);
         prop_assert_eq!(plan.tokens, account.buckets[0].tokens);
         // What is named is what is drawn: whole documents, one after another.
         let mut named = 0;

@@ -30,14 +30,16 @@ proptest! {
     fn a_killed_run_goes_on_with_the_same_rows(
         a in proptest::collection::vec(doc(), 1..20), b in proptest::collection::vec(doc(), 1..20),
         ratio in 0.05f64..0.95, lives in lives(), torn in 0u64..4, seed: u64,
-        target in 1u64..3000, seq_len in 4u32..20, loss: bool, packs: bool, switch: bool, compressed: bool,
+        target in 1u64..3000, seq_len in 4u32..20, loss: bool, packs: bool, switch: bool, compressed: bool, repeats in 1u32..4,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let buckets = [("a", a), ("b", b)];
         // A stage needs a window to draw.
         let switch = switch && target > 2 * u64::from(seq_len);
         let compression = if compressed { Compression::Zstd } else { Compression::None };
-        let manifest = run_compressed(folder.path(), &buckets, 5, loss || packs, compression);
+        let mut manifest = run_compressed(folder.path(), &buckets, 5, loss || packs, compression);
+        // Every other shard of one bucket comes again within an epoch.
+        manifest.shards.iter_mut().filter(|shard| shard.bucket == "a").step_by(2).for_each(|shard| shard.repeats = repeats);
         // One bucket cut into windows, the other one packed whole.
         let mut packed = BTreeMap::new();
         if packs {
