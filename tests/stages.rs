@@ -162,7 +162,7 @@ fn bytes_are_the_tokenizer_of_every_stage() {
             [losses[0], losses[losses.len() - 1]]
         })
         .collect();
-    assert!(losses[2] < losses[0] - 0.3, "the second stage begins with random weights: {losses:?}");
+    assert!(losses[2] < losses[0] - 0.2, "the second stage begins with random weights: {losses:?}");
     // From a GGUF file too.
     done(corpus.path(), &["export", "out/all/cpt", "cpt.gguf", "--format", "gguf-f32"]);
     corpus.recipe("bytes.toml", &format!("{above}{}", second.replace("stage:cpt", "cpt.gguf")));

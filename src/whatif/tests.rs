@@ -132,7 +132,7 @@ fn what_no_metric_decides_is_refused_with_what_can_be_asked() {
         "{ normalize = {} }, { length = { min-chars = 10 } }, { gopher-repetition = { duplicate-lines = 0 } }, { gopher-quality = {} }";
     for (setting, message) in [
         ("normalize.form=nfkc", "only limits can be asked about"),
-        ("normalize.invisible=1", "no stored metric decides `invisible` of `normalize`"),
+        ("normalize.invisible=1", "`normalize` as the run has it is not supported"),
         ("gopher-repetition.preset=1", "no stored metric decides `preset`"),
         ("gopher-repetition.duplicate-lines=0.2", "was off in the run, which measured no `duplicate-lines`"),
         ("length.min-words=3", "was off in the run, which measured no `words`"),
