@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench verify verify-encode verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench clean
+.PHONY: help setup build demo test check bench verify verify-encode verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench cpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computati
 
 gpu-bench: setup ## Training steps on a card, beside PyTorch where python3 has it
 	sh benches/train/run
+
+cpu-bench: setup ## Training steps on the processor, beside PyTorch where python3 has it
+	sh benches/train/run-cpu
 
 clean: ## Remove build and run outputs
 	$(CARGO) clean

@@ -6,44 +6,35 @@
 
 #![allow(clippy::print_stdout)]
 
+mod options;
+
 use std::error::Error;
 use std::time::Instant;
 
-use trainer::{Base, DeviceSpec, GenerateConfig, Generator, LoraConfig, ModelConfig, Precision, Request, Sampling};
+use options::Options;
+use trainer::{Base, DeviceSpec, GenerateConfig, Generator, LoraConfig, Precision, Request, Sampling};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let text = |name: &str, default: &str| {
-        let place = arguments.iter().position(|argument| argument.strip_prefix("--") == Some(name));
-        place.and_then(|place| arguments.get(place + 1)).map_or(default.to_owned(), String::clone)
-    };
-    let number = |name: &str, default: &str| text(name, default).parse::<usize>().map_err(|error| format!("--{name}: {error}"));
-    let device: DeviceSpec = text("device", "cpu").parse()?;
-    let (vocab, batch, prompt, tokens) =
-        (number("vocab", "4096")?, number("batch", "8")?, number("prompt", "32")?, number("tokens", "64")?);
-    let config = ModelConfig {
-        hidden: number("hidden", "256")?,
-        layers: number("layers", "4")?,
-        heads: number("heads", "4")?,
-        kv_heads: number("kv-heads", "2")?,
-        intermediate: number("intermediate", "704")?,
-        ..ModelConfig::default()
-    };
+    let options = Options::read();
+    let device: DeviceSpec = options.text("device", "cpu").parse()?;
+    let (vocab, batch) = (options.number("vocab", 4096)?, options.number("batch", 8)?);
+    let (prompt, tokens): (usize, usize) = (options.number("prompt", 32)?, options.number("tokens", 64)?);
+    let config = options.model()?;
     let opened = device.open()?;
     let precision = Precision::best(&config, &opened);
-    let rank = number("lora", "0")? as u32;
+    let rank = options.number("lora", 0)?;
     let model = match rank {
         0 => config.init(&opened, vocab, 1)?.with_precision(precision)?,
         _ => config.init_lora(&opened, vocab, 1, &LoraConfig { rank, base: Some(Base::Bf16), ..LoraConfig::default() }, precision)?,
     };
-    let sampling = match text("sampling", "greedy").as_str() {
+    let sampling = match options.text("sampling", "greedy") {
         "plain" => Sampling::default(),
         "top-p" => Sampling { temperature: 0.7, top_p: 0.9, ..Sampling::default() },
         _ => Sampling::greedy(),
     };
     let begin = || -> trainer::Result<(Generator, f64)> {
-        let options = GenerateConfig { batch, context: prompt + tokens + 1, cache_bytes: Some(64 << 30), ..GenerateConfig::default() };
-        let mut generator = Generator::new(&model, options)?;
+        let config = GenerateConfig { batch, context: prompt + tokens + 1, cache_bytes: Some(64 << 30), ..GenerateConfig::default() };
+        let mut generator = Generator::new(&model, config)?;
         for id in 0..batch as u64 {
             let ids = (0..prompt as u64).map(|at| ((id * 7919 + at * 104_729) % vocab as u64) as u32).collect();
             generator.push(Request { id, prompt: ids, tokens: tokens as u32 + 1, sampling, ends: Vec::new() })?;
@@ -67,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seconds = start.elapsed().as_secs_f64() / drawn as f64;
     }
     #[cfg(feature = "cuda")]
-    if arguments.iter().any(|argument| argument == "--profile") {
+    if options.has("profile") {
         let mut generator = begin()?.0;
         let (made, mut kernels) = trainer::profile(|| generator.step().map(|_| ()));
         made?;
@@ -80,10 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let number = if precision == Precision::Bf16 { 2.0 } else { 4.0 };
     let cached = 2 * config.layers * config.kv_heads * config.head_size() * (prompt + tokens / 2);
     let bytes = number * (model.size() as f64 / batch as f64 + cached as f64);
-    let bandwidth: f64 = text("bandwidth", "0").parse()?;
+    let bandwidth: f64 = options.number("bandwidth", 0.0)?;
     println!(
         r#"{{"tool":"malmoi","device":"{device}","format":"{precision}","lora":{rank},"batch":{batch},"prompt":{prompt},"tokens":{tokens},"sampling":"{}","parameters":{},"tokens_per_second":{:.0},"milliseconds_per_step":{:.3},"share_of_bandwidth":{:.4},"prompts_seconds":{prefill:.3}}}"#,
-        text("sampling", "greedy"),
+        options.text("sampling", "greedy"),
         model.size(),
         1.0 / seconds,
         seconds * 1e3 * batch as f64,

@@ -8,47 +8,35 @@
 
 #![allow(clippy::print_stdout)]
 
+mod options;
+
 use std::error::Error;
 use std::time::Instant;
 
+use options::Options;
 use shards::Batch;
-use trainer::{
-    AdamW, Base, Cpt, DeviceSpec, LoraConfig, ModelConfig, OptimizerStates, Precision, Ranks, Replica, TrainConfig, Update, WeightNumbers,
-};
+use trainer::{AdamW, Base, Cpt, DeviceSpec, LoraConfig, OptimizerStates, Precision, Ranks, Replica, TrainConfig, Update, WeightNumbers};
 
 /// Steps before the clock starts: the pool of the card's memory takes some until it asks for no more.
 const WARM_UP: usize = 10;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let text = |name: &str, default: &str| {
-        let place = arguments.iter().position(|argument| argument.strip_prefix("--") == Some(name));
-        place.and_then(|place| arguments.get(place + 1)).map_or(default.to_owned(), String::clone)
-    };
-    let number = |name: &str, default: &str| text(name, default).parse::<usize>().map_err(|error| format!("--{name}: {error}"));
-    let device: DeviceSpec = text("device", "cpu").parse()?;
-    let (vocab, batch, seq) = (number("vocab", "4096")?, number("batch", "8")?, number("seq", "256")?);
-    let steps = number("steps", "10")?;
-    let peak: f64 = text("peak-tflops", "1").parse()?;
-    let model = ModelConfig {
-        hidden: number("hidden", "256")?,
-        layers: number("layers", "4")?,
-        heads: number("heads", "4")?,
-        kv_heads: number("kv-heads", "2")?,
-        intermediate: number("intermediate", "704")?,
-        tied_embeddings: !arguments.iter().any(|argument| argument == "--untied"),
-        ..ModelConfig::default()
-    };
+    let options = Options::read();
+    let device: DeviceSpec = options.text("device", "cpu").parse()?;
+    let (vocab, batch, seq) = (options.number("vocab", 4096)?, options.number("batch", 8)?, options.number("seq", 256)?);
+    let steps = options.number("steps", 10)?;
+    let peak: f64 = options.number("peak-tflops", 1.0)?;
+    let model = options.model()?;
     let flops = model.flops_per_token(vocab, seq as u32)? as f64;
     let opened = device.open()?;
-    let precision = match text("precision", "best").as_str() {
+    let precision = match options.text("precision", "best") {
         "f32" => Precision::F32,
         "bf16" => Precision::Bf16,
         _ => Precision::best(&model, &opened),
     };
     let lora = LoraConfig {
-        rank: number("lora", "0")? as u32,
-        base: match text("base", "best").as_str() {
+        rank: options.number("lora", 0)?,
+        base: match options.text("base", "best") {
             "f32" => Some(Base::F32),
             "bf16" => Some(Base::Bf16),
             "nf4" => Some(Base::Nf4),
@@ -57,20 +45,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..LoraConfig::default()
     };
     let flops = if lora.rank > 0 { flops * 2.0 / 3.0 } else { flops }; // no gradients of frozen weights
-    let recompute = arguments.iter().any(|argument| argument == "--recompute");
-    let weights = if text("weights", "f32") == "bf16" { WeightNumbers::Bf16 } else { WeightNumbers::F32 };
-    let optimizer_states = if text("states", "32-bit") == "8-bit" { OptimizerStates::EightBit } else { OptimizerStates::Full };
+    let recompute = options.has("recompute");
+    let weights = if options.text("weights", "f32") == "bf16" { WeightNumbers::Bf16 } else { WeightNumbers::F32 };
+    let optimizer_states = if options.text("states", "32-bit") == "8-bit" { OptimizerStates::EightBit } else { OptimizerStates::Full };
     let config = TrainConfig { weights, optimizer_states, ..TrainConfig::default() };
     let mut ranks = Ranks::open(device, |device| {
         let model = match lora.rank {
             0 => model.init(device, vocab, 1)?.with_precision(precision)?,
             _ => model.init_lora(device, vocab, 1, &lora, precision)?,
         };
-        let model = model.with_recompute(recompute)?.kept_as(weights);
+        let model = model.with_recompute(recompute).kept_as(weights);
         let optimizer = AdamW::new(&config, &model, 0);
         Ok(Replica::new(model, optimizer))
     })?;
-    let micro_batch = number("micro-batch", &batch.to_string())?;
+    let micro_batch = options.number("micro-batch", batch)?;
     let cards = if let DeviceSpec::Cards { count, .. } = device { count } else { 1 };
     let batch = random(batch, seq, vocab);
     let update = Update { micro_batch, learning_rate: config.learning_rate, clip_norm: config.clip_norm, noise: 0 };
@@ -90,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     finish(&ranks)?;
     let rate = (steps * batch.mask.len()) as f64 / start.elapsed().as_secs_f64();
     #[cfg(feature = "cuda")]
-    if arguments.iter().any(|argument| argument == "--profile") {
+    if options.has("profile") {
         let start = Instant::now();
         let (host, mut kernels) = trainer::profile(|| -> trainer::Result<f64> {
             step(&mut ranks)?;

@@ -146,7 +146,7 @@ pub struct TrainConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
     /// Whether layers keep nothing but their inputs for the backward pass and compute the rest again:
-    /// less memory, a third more work. For `bf16` on a card. Default false.
+    /// less memory, a third more work, the same gradients. Default false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub activation_checkpointing: bool,
     /// Weights to start from: a Hugging Face folder of a Llama, Qwen2 or Qwen3 in safetensors, or a

@@ -25,7 +25,8 @@ pub use sequence::{Completion, FinishReason, Request, Token};
 pub use text::{Piece, TextStream};
 
 use crate::error::{Error, Result};
-use crate::kernels::{check, cpu};
+use crate::kernels::check;
+use crate::kernels::cpu::decode;
 use crate::model::{KvCache, Model, Span, Step, inputs};
 use sequence::Sequence;
 
@@ -185,7 +186,7 @@ impl Generator {
     /// whether it is long enough for the backend's products decides it alone, never its company.
     fn groups(&self) -> Vec<Vec<usize>> {
         let rows = |at: &usize| self.live[*at].chunk(self.config.prefill).len();
-        let few = |at: &usize| self.paged && rows(at) <= cpu::FEW;
+        let few = |at: &usize| self.paged && rows(at) <= decode::FEW;
         let (mut short, mut long): (Vec<usize>, Vec<usize>) = (0..self.live.len()).partition(few);
         // Alike lengths next to each other are one product.
         short.sort_by_key(|&at| self.live[at].done);
@@ -194,7 +195,7 @@ impl Generator {
         // Long pieces beyond what a step takes wait for the next one.
         let budget = self.config.prefill.max(self.config.batch);
         groups.extend(cut(&long, budget, rows).into_iter().next());
-        groups.extend(cut(&short, cpu::FEW, rows));
+        groups.extend(cut(&short, decode::FEW, rows));
         groups
     }
 
@@ -213,7 +214,7 @@ impl Generator {
             }
             spans.push(Span { past: chunk.start, ids: &sequence.ids[chunk], slots: sequence.slots.clone() });
         }
-        let paged = self.paged && rows <= cpu::FEW;
+        let paged = self.paged && rows <= decode::FEW;
         let step = Step::new(&self.model, &spans, paged);
         let x_nh = self.model.extend(&step, &mut self.cache);
         let last = inputs::integers(&last, [last.len()], &self.model.device());
@@ -227,7 +228,7 @@ impl Generator {
         let mut all = Vec::with_capacity(rows * self.model.vocab_size());
         // In groups, so that on the CPU each row's numbers are the same in any company.
         // Elsewhere every piece is waited for.
-        let together = if self.paged { cpu::FEW } else { LOGIT_ROWS };
+        let together = if self.paged { decode::FEW } else { LOGIT_ROWS };
         for first in (0..rows).step_by(together) {
             let logits = self.model.logits(x_rh.clone().narrow(0, first, together.min(rows - first)));
             all.extend(logits.try_into_vec_as::<f32>().map_err(Error::backend("read logits"))?);

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Gradients as Found, Tensor};
 
 use crate::buckets::Buckets;
 use crate::error::{Error, Result};
+use crate::kernels::cpu;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu::Sums;
 use crate::model::{Model, Parameter};
@@ -52,6 +53,19 @@ impl Gradients {
                 Some(sum) => sum + gradient,
                 None => gradient,
             });
+        }
+        Ok(())
+    }
+
+    /// Adds those of other pieces, on the processor.
+    pub(crate) fn merge(&mut self, other: Self) -> Result<()> {
+        self.loss = self.loss.clone() + other.loss;
+        let elsewhere = || Error::Backend { operation: "add up gradients", detail: "they are not on the processor".to_owned() };
+        for (sum, more) in self.values.iter_mut().zip(other.values) {
+            *sum = match (sum.take(), more) {
+                (Some(sum), Some(more)) => Some(cpu::sum(sum, more).ok_or_else(elsewhere)?),
+                (sum, more) => sum.or(more),
+            };
         }
         Ok(())
     }
@@ -133,12 +147,21 @@ impl Gradients {
 
     /// The length of all gradients as one vector, `[1]`.
     pub fn norm(&self) -> Tensor<1> {
+        if let Some(norm) = self.norm_on_host() {
+            return Tensor::from_floats([norm as f32], &self.device);
+        }
         let zero = Tensor::<1>::zeros([1], &self.device);
         let squares = self.values.iter().flatten().map(|gradient| {
             // Rows first: see `kernels`.
             (gradient.clone() * gradient.clone()).sum_dim(1).sum()
         });
         squares.fold(zero, |sum, square| sum + square).sqrt()
+    }
+
+    /// The same on the processor, where a sum is known at once; none elsewhere.
+    fn norm_on_host(&self) -> Option<f64> {
+        let squares: Option<Vec<f64>> = self.values.iter().flatten().map(|gradient| cpu::square_sum(gradient.clone())).collect();
+        squares.map(|squares| squares.into_iter().sum::<f64>().sqrt())
     }
 
     /// Scales all gradients so that their norm is at most `longest`, and gives the norm that they
@@ -151,6 +174,13 @@ impl Gradients {
             let values: Vec<_> = self.values.iter().flatten().cloned().collect();
             self.clipped = crate::kernels::gpu::clip(&values, longest);
             return self.clipped.clone().map_or_else(|| Tensor::zeros([1], &self.device), |clipped| clipped.narrow(0, 0, 1));
+        }
+        if let Some(norm) = self.norm_on_host() {
+            let factor = (longest / norm.max(longest)) as f32;
+            for gradient in self.values.iter_mut().filter(|_| longest > 0.0 && factor < 1.0) {
+                *gradient = gradient.take().and_then(|gradient| cpu::scale(gradient, factor));
+            }
+            return Tensor::from_floats([norm as f32], &self.device);
         }
         let norm = self.norm();
         if longest > 0.0 {

@@ -1,8 +1,8 @@
-//! The operations inside a layer and the loss, in plain Burn: what runs on the CPU, and what the
-//! faster form for an NVIDIA card (`gpu`) is held against. Each operation takes the faster form when
-//! its activations are bfloat16 on a card; nothing outside this module knows which runs.
+//! The operations inside a layer and the loss. Each has a plain form in Burn, which the faster ones are held against: one for
+//! 32-bit floats on the processor (`cpu`), one for bfloat16 on an NVIDIA card (`gpu`). Nothing outside this module knows
+//! which runs.
 //!
-//! Sums that decide a result never go over a whole large tensor at once: the CPU backend adds such
+//! Sums that decide a result never go over a whole large tensor at once: Burn's CPU backend adds such
 //! a tensor's parts in the order threads finish. Rows first, then the rows' sums, is the same on
 //! every run.
 
@@ -16,6 +16,7 @@ mod linear;
 mod loss;
 mod low_rank;
 mod norm;
+mod recompute;
 mod rope;
 mod swiglu;
 mod token_log_probs;
@@ -31,6 +32,7 @@ pub(crate) use loss::{linear_cross_entropy, token_losses};
 pub(crate) use low_rank::noise_limit;
 pub(crate) use low_rank::{Noise, dropout, low_rank};
 pub(crate) use norm::rms_norm;
+pub(crate) use recompute::recomputed;
 pub(crate) use rope::rotate;
 pub(crate) use swiglu::swiglu;
 #[cfg(feature = "cuda")]

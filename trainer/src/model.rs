@@ -11,6 +11,7 @@ pub(crate) mod inputs;
 mod linear;
 mod parameter;
 mod precision;
+mod recompute;
 mod reference;
 pub(crate) mod rope;
 mod scalar;
@@ -79,8 +80,10 @@ impl Model {
     /// k key-value heads, g = q / k, d head size, v vocabulary.
     pub fn forward(&self, inputs: &Inputs) -> Tensor<2> {
         let mut x_nh = embed(self.embedding.value(), inputs.ids_n.clone(), self.precision);
+        // A card's halves of layers do it themselves.
+        let recompute = self.recompute && self.precision == Precision::F32;
         for layer in &self.layers {
-            x_nh = layer.forward(x_nh, inputs, &self.config);
+            x_nh = if recompute { layer.recomputed(x_nh, inputs, &self.config) } else { layer.forward(x_nh, inputs, &self.config) };
         }
         rms_norm(x_nh, self.norm.value(), self.config.norm_epsilon)
     }
@@ -140,11 +143,11 @@ impl Model {
     }
 
     /// The same model, whose layers keep nothing but their inputs for the backward pass and compute the
-    /// rest again (Chen et al. 2016): less memory, a third more work. With bfloat16 activations only.
-    pub fn with_recompute(mut self, recompute: bool) -> Result<Self> {
-        self.precision.check_recompute(recompute)?;
+    /// rest again (Chen et al. 2016): less memory, a third more work, the same gradients.
+    #[must_use]
+    pub fn with_recompute(mut self, recompute: bool) -> Self {
         self.recompute = recompute;
-        Ok(self)
+        self
     }
 
     /// The same model as it is trained on a card that keeps its weights as these numbers, where activations are bfloat16: with
@@ -200,6 +203,15 @@ impl Model {
         model.noise = None;
         for parameter in model.tensors_mut() {
             parameter.freeze();
+        }
+        model
+    }
+
+    /// A copy, sharing the weights, whose gradients are its own: what is done with it is no part of this one's graph.
+    pub(crate) fn apart(&self) -> Model {
+        let mut model = self.clone();
+        for parameter in model.tensors_mut().filter(|parameter| parameter.is_trained()) {
+            parameter.set(parameter.value().inner());
         }
         model
     }

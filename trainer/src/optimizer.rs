@@ -10,6 +10,7 @@ use crate::config::{OptimizerStates, TrainConfig, WeightNumbers};
 use crate::device::is_cuda;
 use crate::error::{Error, Result};
 use crate::gradients::Gradients;
+use crate::kernels::cpu;
 #[cfg(feature = "cuda")]
 use crate::kernels::gpu;
 use crate::load::{EMBEDDING, HEAD};
@@ -100,12 +101,11 @@ impl AdamW {
         for (index, parameter) in model.parameters_mut().into_iter().enumerate() {
             let Some(gradient) = gradients.get(index) else { continue };
             let rates = self.rates(index, parameter, learning_rate);
-            let value = parameter.value().inner();
             let value = match &mut self.moments[index] {
-                Moments::Full(moments) => plain(value, gradient, moments, &rates),
+                Moments::Full(moments) => whole(parameter, gradient, moments, &rates)?,
                 Moments::Coded(moments) => {
                     let gradient = numbers(gradient)?;
-                    on_host(value, |weights| eight_bit::step(weights, &gradient, moments, &rates))?
+                    on_host(parameter.value().inner(), |weights| eight_bit::step(weights, &gradient, moments, &rates))?
                 }
                 #[cfg(feature = "cuda")]
                 Moments::OnCard(_) => continue, // these are of a card, whose steps are made above
@@ -167,6 +167,17 @@ impl AdamW {
         }
     }
 
+    /// The same without moments, for who looks at a model beside it and makes no step.
+    pub(crate) fn bare(&self) -> Self {
+        Self {
+            scales: Vec::new(),
+            moments: Vec::new(),
+            #[cfg(feature = "cuda")]
+            maps: None,
+            ..*self
+        }
+    }
+
     /// Updates made.
     pub fn steps(&self) -> u64 {
         self.step
@@ -225,13 +236,14 @@ fn scale(config: &TrainConfig, parameter: &Parameter) -> f64 {
     own.map_or(1.0, |rate| rate / config.learning_rate)
 }
 
-/// Moves 32-bit moments, and gives the moved weights.
-fn plain(value: Tensor<2>, gradient: Tensor<2>, [mean, square]: &mut [Tensor<2>; 2], rates: &Rates) -> Tensor<2> {
-    let Rates { beta1, beta2, epsilon, rate, root, kept } = *rates;
-    *mean = mean.clone() * beta1 + gradient.clone() * (1.0 - beta1);
-    *square = square.clone() * beta2 + gradient.clone() * gradient * (1.0 - beta2);
-    let divisor = square.clone().sqrt() * root + epsilon;
-    value * kept - mean.clone() * rate / divisor
+/// Moves 32-bit moments on the processor, and gives the moved weights. All are taken out first, to be changed in place.
+fn whole(parameter: &mut Parameter, gradient: Tensor<2>, moments: &mut [Tensor<2>; 2], rates: &Rates) -> Result<Tensor<2>> {
+    let empty = Tensor::zeros([1, 1], &parameter.device());
+    let [mean, square] = moments.each_mut().map(|moment| std::mem::replace(moment, empty.clone()));
+    let other = || Error::Backend { operation: "make a step", detail: "a parameter is not in 32-bit floats on the processor".to_owned() };
+    let [value, mean, square] = cpu::adamw([parameter.take(), mean, square], gradient, rates).ok_or_else(other)?;
+    *moments = [mean, square];
+    Ok(value)
 }
 
 /// Changes a tensor's numbers on the host.

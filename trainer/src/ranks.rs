@@ -1,10 +1,12 @@
 //! One optimizer step, on one device or on several cards together.
 
+mod workers;
+
 use burn::tensor::{Device, Tensor};
 use shards::Batch;
 
 use crate::buckets::Buckets;
-use crate::device::DeviceSpec;
+use crate::device::{DeviceSpec, is_cuda};
 use crate::error::{Error, Result};
 use crate::gradients::{Counted, Gradients};
 use crate::micro_batch::split;
@@ -13,6 +15,7 @@ use crate::model::Precision;
 use crate::model::{Model, Parameter};
 use crate::objective::{Loss, Objective, Tally};
 use crate::optimizer::AdamW;
+use workers::Workers;
 
 /// A model and its optimizer on one device, and what it is compared with.
 #[derive(Clone, Debug)]
@@ -29,6 +32,11 @@ impl Replica {
     /// The same with nothing to be trained: to be measured.
     pub(crate) fn frozen(&self) -> Self {
         Self { model: self.model.frozen(), optimizer: self.optimizer.clone(), reference: self.reference.clone() }
+    }
+
+    /// The same, whose backward pass has nothing to do with that of this one.
+    fn apart(&self) -> Self {
+        Self { model: self.model.apart(), optimizer: self.optimizer.bare(), reference: self.reference.clone() }
     }
 
     /// A model and its optimizer, compared with nothing.
@@ -52,12 +60,14 @@ impl Replica {
 pub struct Ranks {
     first: Replica,
     others: Vec<Replica>,
+    /// Those of the processor.
+    workers: Workers,
 }
 
 /// How a step is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
-    /// Sequences that go through a model at a time.
+    /// Most sequences that go through a model at a time.
     pub micro_batch: usize,
     /// What the optimizer moves weights by.
     pub learning_rate: f64,
@@ -87,7 +97,7 @@ impl Ranks {
         let [first, others @ ..] = &devices[..] else {
             return Err(Error::Device { device: device.to_string(), detail: "no device".to_owned() });
         };
-        let ranks = Self { first: make(first)?, others: others.iter().map(make).collect::<Result<_>>()? };
+        let ranks = Self { first: make(first)?, others: others.iter().map(make).collect::<Result<_>>()?, workers: Workers::default() };
         device.join()?;
         Ok(ranks)
     }
@@ -108,35 +118,49 @@ impl Ranks {
     }
 
     /// One optimizer step, and the one place where everything meets. Micro-batches are dealt to the cards in
-    /// turn; which card has which makes no difference. Without a unit of the loss nothing moves.
+    /// turn; which card has which makes no difference. On the processor they are short pieces, some worked on at a time and
+    /// added up in their order: how many at a time makes no difference. Without a unit of the loss nothing moves.
     pub fn step(&mut self, objective: &dyn Objective, batch: &Batch, update: &Update) -> Result<Made> {
         let units = objective.units(batch);
         let ranks: Vec<&mut Replica> = std::iter::once(&mut self.first).chain(&mut self.others).collect();
         let count = ranks.len();
-        let rows = update.micro_batch.min(batch.rows.div_ceil(count));
+        let on_cards = ranks.first().is_some_and(|first| is_cuda(&first.model.device()));
+        let rows = if on_cards { update.micro_batch.min(batch.rows.div_ceil(count)) } else { workers::rows(batch, update.micro_batch) };
         let pieces: Vec<Batch> = split(batch, rows).collect();
         let own = match ranks.first() {
-            Some(first) => at_home(&first.model, || objective.of_step(first, batch, rows))?,
+            Some(first) => at_home(home(&first.model), || objective.of_step(first, batch, rows))?,
             None => None,
         };
         let objective = own.as_deref().unwrap_or(objective);
+        if !on_cards {
+            self.workers.prepare(pieces.len())?;
+        }
 
         let shares = on_each(ranks, |rank, replica| {
-            at_home(&replica.model.clone(), || {
+            at_home(home(&replica.model), || {
                 replica.model.set_noise(update.noise);
-                let mut share = Share::of(replica, objective.metrics());
-                let mut own = pieces.iter().skip(rank).step_by(count).peekable();
-                while let Some(micro_batch) = own.next() {
-                    let is_last = count > 1 && own.peek().is_none();
-                    share.learn(objective, micro_batch, units, is_last)?;
+                let mut share = Share { sums: Sums::new(objective, &replica.model), replica, last: None };
+                if on_cards {
+                    let mut own = pieces.iter().skip(rank).step_by(count).peekable();
+                    while let Some(piece) = own.next() {
+                        let is_last = count > 1 && own.peek().is_none();
+                        share.learn(objective, piece, units, is_last)?;
+                    }
+                } else {
+                    let Share { replica, sums, .. } = &mut share;
+                    let piece = |piece: &Batch| {
+                        let (replica, mut sums) = (replica.apart(), Sums::new(objective, &replica.model));
+                        sums.add(&replica, objective.loss(&replica, piece)?, units).map(|()| sums)
+                    };
+                    self.workers.each(&pieces, piece, |own| sums.merge(own))?;
                 }
                 Ok(share)
             })
         })?;
         // From here on cards wait for each other. What can go wrong in a batch has not, on any of them.
         let buckets = buckets(&shares);
-        let made = on_each(shares, |_, Share { replica: Replica { model, optimizer, .. }, mut gradients, mut tally, last }| {
-            at_home(&model.clone(), || {
+        let made = on_each(shares, |_, Share { replica: Replica { model, optimizer, .. }, sums: Sums { mut gradients, mut tally }, last }| {
+            at_home(home(model), || {
                 let work = || {
                     if count > 1 {
                         gradients.add_up(model, last, units, buckets.clone(), &mut tally)?;
@@ -160,32 +184,20 @@ impl Ranks {
 /// What one device makes of its part of a step.
 struct Share<'a> {
     replica: &'a mut Replica,
-    gradients: Gradients,
-    tally: Tally,
+    sums: Sums,
     /// Of several cards, the last micro-batch is left for a backward pass in which they add up their gradients.
     last: Option<Counted>,
 }
 
-impl<'a> Share<'a> {
-    fn of(replica: &'a mut Replica, metrics: &'static [&'static str]) -> Self {
-        let (gradients, tally) = (Gradients::new(&replica.model), Tally::new(metrics, &replica.model.device()));
-        Self { replica, gradients, tally, last: None }
-    }
-
-    fn learn(&mut self, objective: &dyn Objective, micro_batch: &Batch, units: u64, is_last: bool) -> Result<()> {
-        let model = &self.replica.model;
-        let (loss, uses) = if is_last {
-            counted(model, || objective.loss(self.replica, micro_batch))
-        } else {
-            (objective.loss(self.replica, micro_batch), Vec::new())
-        };
-        let Loss { sum, metrics, .. } = loss?;
-        self.tally.add(metrics)?;
-        match is_last {
-            true => self.last = Some(Counted { sum, uses }),
-            false => self.gradients.add(model, sum, units)?,
+impl Share<'_> {
+    fn learn(&mut self, objective: &dyn Objective, piece: &Batch, units: u64, is_last: bool) -> Result<()> {
+        if !is_last {
+            return self.sums.add(self.replica, objective.loss(self.replica, piece)?, units);
         }
-        Ok(())
+        let (loss, uses) = counted(&self.replica.model, || objective.loss(self.replica, piece));
+        let Loss { sum, metrics, .. } = loss?;
+        self.last = Some(Counted { sum, uses });
+        self.sums.tally.add(metrics)
     }
 }
 
@@ -213,17 +225,46 @@ fn buckets(shares: &[Share<'_>]) -> Buckets {
     Buckets::new(&lengths.unwrap_or_default(), &uses)
 }
 
-fn lost() -> Error {
-    Error::Backend { operation: "train on a card", detail: "its thread panicked".to_owned() }
+/// What the pieces of a step add up to.
+struct Sums {
+    gradients: Gradients,
+    tally: Tally,
 }
 
-/// Does `work` on the streams of a card that the model was made on, on whatever thread this is.
-fn at_home<T>(model: &Model, work: impl FnOnce() -> T) -> T {
-    #[cfg(feature = "cuda")]
-    if let (true, Some(vector)) = (crate::device::is_cuda(&model.device()), model.tensors().find(|tensor| !tensor.is_matrix())) {
-        return crate::kernels::gpu::on_streams_of(vector.value(), work);
+impl Sums {
+    fn new(objective: &dyn Objective, model: &Model) -> Self {
+        Self { gradients: Gradients::new(model), tally: Tally::new(objective.metrics(), &model.device()) }
     }
-    let _ = model;
+
+    fn add(&mut self, replica: &Replica, loss: Loss, units: u64) -> Result<()> {
+        self.gradients.add(&replica.model, loss.sum, units)?;
+        self.tally.add(loss.metrics)
+    }
+
+    fn merge(&mut self, other: Self) -> Result<()> {
+        self.tally.merge(other.tally);
+        self.gradients.merge(other.gradients)
+    }
+}
+
+fn lost() -> Error {
+    Error::Backend { operation: "make a step", detail: "one of its threads panicked".to_owned() }
+}
+
+/// A tensor that lies where a model on a card was made; none on the processor.
+fn home(model: &Model) -> Option<Tensor<2>> {
+    let vector = || model.tensors().find(|tensor| !tensor.is_matrix()).map(Parameter::value);
+    is_cuda(&model.device()).then(vector).flatten()
+}
+
+/// Does `work` on the streams of a card that a model was made on, on whatever thread this is.
+fn at_home<T>(home: Option<Tensor<2>>, work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "cuda")]
+    if let Some(vector) = home {
+        return crate::kernels::gpu::on_streams_of(vector, work);
+    }
+    #[cfg(not(feature = "cuda"))]
+    drop(home);
     work()
 }
 

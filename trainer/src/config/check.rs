@@ -58,7 +58,6 @@ impl TrainConfig {
         let device = device.open()?;
         let precision = self.precision.unwrap_or_else(|| Precision::best(&self.model, &device));
         precision.check(&self.model, &device)?;
-        precision.check_recompute(self.activation_checkpointing)?;
         self.lora.as_ref().map_or(Ok(()), |lora| precision.check_rank(lora.rank as usize))
     }
 

@@ -99,12 +99,9 @@ fn rates_of_frozen_tables_are_refused() {
 fn what_the_processor_cannot_do_is_refused() {
     use crate::device::DeviceSpec;
     let checked = |text: &str| parse(&format!("objective = 'cpt'\n{text}")).unwrap().check_device(DeviceSpec::Cpu);
-    for (text, said) in
-        [("precision = 'bf16'", "`precision` is bf16"), ("activation-checkpointing = true", "`activation-checkpointing` is on")]
-    {
-        let error = checked(text).unwrap_err().to_string();
-        assert!(error.starts_with(said), "{error}");
-    }
+    let error = checked("precision = 'bf16'").unwrap_err().to_string();
+    assert!(error.starts_with("`precision` is bf16"), "{error}");
+    checked("activation-checkpointing = true").unwrap();
     checked("optimizer-states = '8-bit'\nweights = 'bf16'\nlora = { rank = 3 }").unwrap();
     for (precision, rank, fits) in [(Precision::Bf16, 12, false), (Precision::Bf16, 16, true), (Precision::F32, 12, true)] {
         assert_eq!(precision.check_rank(rank).is_ok(), fits, "{precision} {rank}");

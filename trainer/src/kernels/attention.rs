@@ -13,13 +13,18 @@ pub(crate) fn attention(q_nq: Tensor<2>, k_nk: Tensor<2>, v_nk: Tensor<2>, heads
     if let (Some(spans), true) = (&inputs.spans, super::gpu::takes(&q_nq)) {
         return super::gpu::attention(q_nq, k_nk, v_nk, heads, kv_heads, spans);
     }
+    super::cpu::attention([&q_nq, &k_nk, &v_nk], heads, kv_heads, inputs)
+        .unwrap_or_else(|| plain([q_nq, k_nk, v_nk], heads, kv_heads, inputs))
+}
+
+pub(super) fn plain([q_nq, k_nk, v_nk]: [Tensor<2>; 3], heads: usize, kv_heads: usize, inputs: &Inputs) -> Tensor<2> {
     let [b, t] = [inputs.rows, inputs.seq_len];
     let [q, k, v] = [(q_nq, heads), (k_nk, kv_heads), (v_nk, kv_heads)].map(|(x, heads)| {
         let d = x.dims()[1] / heads;
         x.reshape([b, t, heads, d])
     });
     let [q, k] = [q, k].map(|x| rotate(x, &inputs.cos, &inputs.sin));
-    attend(q, k, v, inputs.mask_btt.clone())
+    attend(q, k, v, inputs.mask_btt())
 }
 
 /// Softmax attention of T queries over S keys. What `mask` adds to a score is 0, or so low that the pair

@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Tensor};
 
 use super::attention::attend;
-use super::cpu;
+use super::cpu::decode;
 use crate::model::Reach;
 
 /// Attention of new tokens, turned queries `[N, Q × D]` in 32-bit floats, over what is in the pools
@@ -19,7 +19,7 @@ pub(crate) fn cached_attention(
     let [_, width] = q_nq.dims();
     let d = width / heads;
     let runs = match reach {
-        Reach::Paged(rows) => return cpu::attention(&q_nq, keys_pw, values_pw, heads, kv_heads, rows),
+        Reach::Paged(rows) => return decode::attention(&q_nq, keys_pw, values_pw, heads, kv_heads, rows),
         Reach::Gathered(runs) => runs,
     };
     let mut first = 0;

@@ -30,11 +30,22 @@ pub(crate) fn linear_cross_entropy(
     if super::gpu::takes(&x_nh) {
         return super::gpu::linear_cross_entropy(x_nh, w_vh, targets_n, mask_n, z_loss);
     }
+    let w_vh = if w_vh.dtype() == DType::F32 { w_vh } else { w_vh.cast(DType::F32) };
+    if let Some(loss) = super::cpu::linear_cross_entropy(&x_nh, &w_vh, &targets_n, &mask_n, z_loss) {
+        return loss;
+    }
     let step = chunk_rows(w_vh.dims()[0]);
     in_pieces(x_nh, w_vh, targets_n, mask_n, z_loss, step)
 }
 
-fn in_pieces(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>, mask_n: Tensor<1>, z_loss: f64, step: usize) -> Tensor<1> {
+pub(super) fn in_pieces(
+    x_nh: Tensor<2>,
+    w_vh: Tensor<2>,
+    targets_n: Tensor<1, Int>,
+    mask_n: Tensor<1>,
+    z_loss: f64,
+    step: usize,
+) -> Tensor<1> {
     let [rows, _] = x_nh.dims();
     let trained = w_vh.is_require_grad();
     let weights = w_vh.clone().inner().cast(DType::F32);
@@ -72,6 +83,11 @@ pub(crate) fn token_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1
     if super::gpu::takes(&x_nh) {
         return super::gpu::token_losses(x_nh, w_vh, targets_n).squeeze_dim(1);
     }
+    let w_vh = if w_vh.dtype() == DType::F32 { w_vh } else { w_vh.cast(DType::F32) };
+    super::cpu::token_losses(&x_nh, &w_vh, &targets_n).unwrap_or_else(|| plain_losses(x_nh, w_vh, targets_n))
+}
+
+pub(super) fn plain_losses(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tensor<1, Int>) -> Tensor<1> {
     let [rows, _] = x_nh.dims();
     let step = chunk_rows(w_vh.dims()[0]);
     let pieces = (0..rows).step_by(step).map(|start| {

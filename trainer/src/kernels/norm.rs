@@ -8,6 +8,10 @@ pub(crate) fn rms_norm(x_nh: Tensor<2>, weight_1h: Tensor<2>, epsilon: f64) -> T
     if super::gpu::takes(&x_nh) {
         return super::gpu::rms_norm(x_nh, weight_1h, epsilon);
     }
+    super::cpu::rms_norm(&x_nh, &weight_1h, epsilon).unwrap_or_else(|| plain(x_nh, weight_1h, epsilon))
+}
+
+pub(super) fn plain(x_nh: Tensor<2>, weight_1h: Tensor<2>, epsilon: f64) -> Tensor<2> {
     let mean_n1 = (x_nh.clone() * x_nh.clone()).mean_dim(1);
     let scale_n1 = mean_n1.add_scalar(epsilon).sqrt().recip();
     x_nh * scale_n1 * weight_1h

@@ -8,5 +8,9 @@ pub(crate) fn swiglu(gate_ni: Tensor<2>, up_ni: Tensor<2>) -> Tensor<2> {
     if super::gpu::takes(&gate_ni) {
         return super::gpu::swiglu(gate_ni, up_ni);
     }
+    super::cpu::swiglu(&gate_ni, &up_ni).unwrap_or_else(|| plain(gate_ni, up_ni))
+}
+
+pub(super) fn plain(gate_ni: Tensor<2>, up_ni: Tensor<2>) -> Tensor<2> {
     activation::silu(gate_ni) * up_ni
 }

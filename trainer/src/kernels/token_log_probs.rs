@@ -1,16 +1,8 @@
 //! Log-probabilities of given tokens one by one, for objectives that weigh them against each other.
 
-use std::fmt;
-use std::sync::Arc;
-
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, AutodiffBackend, Flex};
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 
-use super::loss::{Forward, chunk_rows, forward, token_losses};
+use super::loss::{Forward, chunk_rows, forward};
 
 /// `ln softmax(x Wᵀ)[target]` of every row, `[N]` in 32 bits, with the gradients of `x` `[N, H]` and `W` `[V, H]`.
 ///
@@ -21,10 +13,8 @@ pub(crate) fn token_log_probs(x_nh: Tensor<2>, w_vh: Tensor<2>, targets_n: Tenso
     if super::gpu::on_card(&x_nh) {
         return super::gpu::token_log_probs(x_nh, w_vh, targets_n);
     }
-    let [x, w] = [&x_nh, &w_vh].map(|tensor| tensor.clone().inner());
-    let log_probs = token_losses(x.clone(), w.clone(), targets_n.clone()).neg();
-    let pull = move |weights: Tensor<1>, wanted| gradients([&x, &w], &targets_n, weights, wanted);
-    record([x_nh, w_vh], log_probs, pull)
+    let w_vh = if w_vh.dtype() == DType::F32 { w_vh } else { w_vh.cast(DType::F32) };
+    super::cpu::token_log_probs(&x_nh, &w_vh, targets_n)
 }
 
 /// The entropy of the distribution after every row, `[N]` in nats, without a gradient.
@@ -85,60 +75,6 @@ fn in_pieces(
     }
     let dx_nh = wanted[0].then(|| Tensor::cat(dx, 0).cast(x_nh.dtype()));
     [dx_nh, dw_vh.map(|dw_vh| dw_vh.cast(w_vh.dtype()))]
-}
-
-type Tracked = Autodiff<Flex>;
-type Pull = Arc<dyn Fn(Tensor<1>, [bool; 2]) -> [Option<Tensor<2>>; 2] + Send + Sync>;
-
-/// From the gradient of the output to those of the inputs.
-#[derive(Clone)]
-struct Saved(Pull);
-
-impl fmt::Debug for Saved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("log-probabilities of tokens")
-    }
-}
-
-#[derive(Debug)]
-struct Step;
-
-impl Backward<Flex, 2> for Step {
-    type State = Saved;
-
-    fn backward(self, ops: Ops<Saved, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let weights = Tensor::from_primitive::<Flex>(grads.consume::<Flex>(&ops.node));
-        let wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = (ops.state.0)(weights, wanted);
-        for (parent, grad) in ops.parents.into_iter().zip(found) {
-            let grad = grad.and_then(|grad| grad.try_into_primitive::<Flex>().ok());
-            if let (Some(parent), Some(grad)) = (parent, grad) {
-                grads.register::<Flex>(parent.id, grad);
-            }
-        }
-    }
-}
-
-/// The output on the CPU as part of the inputs' graph, where they are of one.
-fn record(
-    inputs: [Tensor<2>; 2],
-    output: Tensor<1>,
-    pull: impl Fn(Tensor<1>, [bool; 2]) -> [Option<Tensor<2>>; 2] + Send + Sync + 'static,
-) -> Tensor<1> {
-    if inputs.iter().all(|input| !input.device().is_autodiff()) {
-        return output;
-    }
-    let node = |input: Tensor<2>| match input.clone().try_into_primitive::<Tracked>() {
-        Ok(node) => Some(node),
-        Err(_) => input.try_into_primitive::<Flex>().ok().map(Tracked::from_inner),
-    };
-    let [x, w] = inputs.map(node);
-    let (Some(x), Some(w), Ok(value)) = (x, w, output.clone().try_into_primitive::<Flex>()) else { return output };
-    let node = match Step.prepare::<NoCheckpointing>([x.node(), w.node()]).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(Saved(Arc::new(pull)), value),
-        OpsKind::UnTracked(prep) => prep.finish(value),
-    };
-    Tensor::from_primitive::<Tracked>(node)
 }
 
 #[cfg(test)]

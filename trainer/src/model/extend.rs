@@ -6,7 +6,8 @@ use super::cache::Store;
 use super::inputs::{NEVER, integers, turns};
 use super::rope::Rope;
 use super::{KvCache, Layer, Model, ModelConfig, Slots};
-use crate::kernels::{cached_attention, cpu, embed, rms_norm, rotate};
+use crate::kernels::cpu::decode;
+use crate::kernels::{cached_attention, embed, rms_norm, rotate};
 
 /// New tokens of one sequence.
 #[derive(Clone, Debug)]
@@ -126,7 +127,7 @@ impl Model {
 
     /// Whether the kernels for few rows on the CPU can be had.
     pub(crate) fn on_cpu(&self) -> bool {
-        cpu::takes(&self.norm.value())
+        decode::takes(&self.norm.value())
     }
 }
 

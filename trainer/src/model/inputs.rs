@@ -1,10 +1,14 @@
 //! A batch as the model takes it: ids, rotary tables and attention mask on the device.
 
+use std::sync::{Arc, OnceLock};
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use shards::Batch;
 
+use super::Model;
+#[cfg(feature = "cuda")]
+use super::Precision;
 use super::rope::Rope;
-use super::{Model, Precision};
 use crate::error::{Error, Result};
 use crate::kernels::Noise;
 
@@ -24,8 +28,12 @@ pub struct Inputs {
     pub(crate) cos: Tensor<5>,
     /// Sines, negative in the first half.
     pub(crate) sin: Tensor<5>,
-    /// 0 where query and key are of one document and the key is not later, else [`NEVER`].
-    pub(crate) mask_btt: Tensor<3>,
+    /// Numbers of documents, `[B, T]`.
+    documents_bt: Tensor<2, Int>,
+    /// What [`Inputs::mask_btt`] gives, once it was asked for.
+    mask_btt: OnceLock<Tensor<3>>,
+    /// First position within the row of the document of each cell, `[N]`; none where one lies in several runs of its row.
+    pub(crate) first: Option<Arc<[u32]>>,
     /// The same for a card's attention, where the mask is not made.
     #[cfg(feature = "cuda")]
     pub(crate) spans: Option<Spans>,
@@ -86,21 +94,42 @@ impl Inputs {
         let (cos_td, sin_td) = angles(&batch.positions, &Rope::of(config), &device);
         let [cos_nd, sin_nd] = [cos_td, sin_td].map(|table| table.select(0, positions_n.clone()));
         let shape = [rows, seq_len, 1, 2, config.head_size() / 2];
-        let narrow = model.precision() == Precision::Bf16;
-        let documents_bt: Tensor<2, Int> = integers(&batch.documents, [rows, seq_len], &device);
         Ok(Self {
             rows,
             seq_len,
             ids_n: integers(&batch.inputs, [rows * seq_len], &device),
             #[cfg(feature = "cuda")]
-            spans: narrow.then(|| Spans::new(batch, model, cos_nd.clone(), sin_nd.clone())).transpose()?,
+            spans: (model.precision() == Precision::Bf16).then(|| Spans::new(batch, model, cos_nd.clone(), sin_nd.clone())).transpose()?,
             noise: model.noise.map(|seed| Noise::new(batch, seed, &device)),
             cos: cos_nd.reshape(shape),
             sin: sin_nd.reshape(shape),
-            // A card's attention has the spans instead, and no room for scores.
-            mask_btt: if narrow { Tensor::zeros([1, 1, 1], &device) } else { mask(documents_bt) },
+            documents_bt: integers(&batch.documents, [rows, seq_len], &device),
+            mask_btt: OnceLock::new(),
+            first: first(batch),
         })
     }
+}
+
+impl Inputs {
+    /// 0 where query and key are of one document and the key is not later, else [`NEVER`]: `[B, T, T]`. The kernels of
+    /// attention do without it.
+    pub(crate) fn mask_btt(&self) -> Tensor<3> {
+        self.mask_btt.get_or_init(|| mask(self.documents_bt.clone())).clone()
+    }
+}
+
+/// First position within its row of the document of each cell; none where a document has several runs of cells in one row.
+fn first(batch: &Batch) -> Option<Arc<[u32]>> {
+    let mut first = Vec::with_capacity(batch.documents.len());
+    for row in batch.documents.chunks_exact(batch.seq_len) {
+        if !row.is_sorted() {
+            return None;
+        }
+        for run in row.chunk_by(|a, b| a == b) {
+            first.extend(std::iter::repeat_n((first.len() % batch.seq_len) as u32, run.len()));
+        }
+    }
+    Some(first.into())
 }
 
 /// Panics of a backend are no error messages: what could cause one is checked here.

@@ -131,6 +131,18 @@ impl Parameter {
         self.value().inner().cast(DType::F32).try_into_vec_as::<f32>().map_err(Error::backend("read a parameter"))
     }
 
+    /// Takes a value as it is, of whatever graph it is part.
+    pub(super) fn hold(&mut self, value: Tensor<2>) {
+        self.value = Value::whole(value);
+    }
+
+    /// The value without automatic differentiation, taken out to be changed in place: [`Parameter::set`] follows.
+    pub(crate) fn take(&mut self) -> Tensor<2> {
+        let value = self.value().inner();
+        self.value = Value::whole(Tensor::zeros([1, 1], &value.device()));
+        value
+    }
+
     /// Takes a new value, which has the shape of the old one and no automatic differentiation.
     pub(crate) fn set(&mut self, value: Tensor<2>) {
         self.value = Value::whole(trained(value));

@@ -57,14 +57,6 @@ impl Precision {
         Ok(())
     }
 
-    /// Whether layers can forget their activations with it.
-    pub(crate) fn check_recompute(self, recompute: bool) -> Result<()> {
-        if recompute && self != Self::Bf16 {
-            return refuse("activation-checkpointing", "on, which is for `precision` = \"bf16\" on an NVIDIA card");
-        }
-        Ok(())
-    }
-
     /// Whether a model can have it on some device.
     pub fn check_shape(self, config: &ModelConfig) -> Result<()> {
         if self == Self::F32 {

@@ -267,3 +267,49 @@ fn scalar_heads_by_hand() {
     assert!(refused.contains("a reward model says how good a text is"), "{refused}");
     assert!(config.init(&device, 9, 1).unwrap().scalar(Tensor::zeros([1, 4], &device)).is_err());
 }
+
+/// Layers that are computed again have the same loss and gradients to the bit: with biases, norms of heads and adapters whose
+/// noise must be the same again, and where a layer's input has no gradient.
+#[test]
+fn recomputed_layers_change_no_bit() {
+    use crate::load::EMBEDDING;
+    use crate::lora::LoraConfig;
+    let Batch { rows, seq_len, inputs, targets, positions, documents, mask, buckets, answers } = batch();
+    let batch = Batch {
+        rows: 3 * rows, // more than decoding multiplies at a time
+        seq_len,
+        inputs: inputs.repeat(3),
+        targets: targets.repeat(3),
+        positions: positions.repeat(3),
+        documents: documents.repeat(3),
+        mask: mask.repeat(3),
+        buckets: buckets.repeat(3),
+        answers,
+    };
+    let whole = |qk_norm| ModelConfig { qk_norm, ..config(true, !qk_norm) };
+    let plain = |qk_norm| model(&whole(qk_norm));
+    let adapted = |dora| {
+        let lora = LoraConfig { rank: 2, dropout: 0.3, dora, ..LoraConfig::default() };
+        let mut model = config(false, true).init_lora(&Device::flex(), VOCAB, 1, &lora, Precision::F32).unwrap();
+        for parameter in model.parameters_mut() {
+            let values = Rng::new(5, parameter.name()).normal(parameter.len(), 0.5);
+            parameter.fill(values);
+        }
+        model.set_noise(9);
+        model
+    };
+    for (name, model) in [("plain", plain(false)), ("norms of heads", plain(true)), ("adapters", adapted(false)), ("DoRA", adapted(true))] {
+        let measure = |model: &Model| {
+            let loss = Cpt { z_loss: 1e-3 }.of(model, &batch).unwrap().sum;
+            let mut found = loss.clone().backward();
+            let gradient =
+                |p: &&Parameter| (p.name().to_owned(), p.value().grad_remove(&mut found).unwrap().try_into_vec_as::<f32>().unwrap());
+            let gradients: Vec<(String, Vec<f32>)> = model.parameters().iter().map(gradient).collect();
+            (loss.inner().into_scalar::<f32>(), gradients)
+        };
+        let kept = measure(&model);
+        assert!(kept.1.iter().any(|(name, _)| name == EMBEDDING) != name.starts_with(['a', 'D']));
+        assert!(kept.1.iter().all(|(_, gradient)| gradient.iter().any(|x| *x != 0.0)), "{name}");
+        assert_eq!(measure(&model.clone().with_recompute(true)), kept, "{name}");
+    }
+}

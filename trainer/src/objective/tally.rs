@@ -47,6 +47,12 @@ impl Tally {
         Ok(())
     }
 
+    /// Adds those of other pieces.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.count(&other);
+        self.sums = self.sums.take().zip(other.sums).map(|(sums, more)| sums + more);
+    }
+
     /// The sums, to be added up with those of other cards.
     #[cfg(feature = "cuda")]
     pub(crate) fn sums_mut(&mut self) -> &mut Option<Tensor<1>> {

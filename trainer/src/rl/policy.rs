@@ -1,5 +1,6 @@
 //! The loss of a policy over answers that an earlier one drew: GRPO's, and PPO's with its value loss.
 
+use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -94,8 +95,12 @@ impl Policy<'_> {
     pub(crate) fn sums(&self) -> Result<Sums> {
         let operation = "read what an update did";
         let mut sums = Sums::default();
-        for piece in self.pieces.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let values = piece.clone().try_into_vec_as::<f32>().map_err(Error::backend(operation))?;
+        let pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let pieces = pieces.into_iter().map(|piece| piece.try_into_vec_as::<f32>().map_err(Error::backend(operation)));
+        let mut pieces = pieces.collect::<Result<Vec<Vec<f32>>>>()?;
+        // They came as threads were done with them: an order of their own, so that the sums are the same on every run.
+        pieces.sort_by(|a, b| a.iter().zip(b).map(|(a, b)| a.total_cmp(b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal));
+        for values in pieces {
             let [policy, value, clipped, clipped_values, ratio, fallen, most, tokens] = values[..] else {
                 return Err(Error::Backend { operation, detail: format!("{} numbers of a piece", values.len()) });
             };

@@ -33,7 +33,7 @@ pub(super) fn replica(run: &Run, checkpoint: Option<&Checkpoint>, precision: Pre
         }
         (None, None) => kept(start(run, precision, device)?)?,
     };
-    let model = model.with_recompute(config.activation_checkpointing)?;
+    let model = model.with_recompute(config.activation_checkpointing);
     let mut optimizer = AdamW::new(config, &model, run.seed);
     if let Some(checkpoint) = checkpoint {
         checkpoint.optimizer(&model, &mut optimizer)?;
