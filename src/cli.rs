@@ -17,7 +17,7 @@ pub(crate) use deploy::{Deploy, Exposure, Server};
 pub(crate) use estimate::Estimate;
 pub(crate) use export::{Check, Export, Format, Step};
 pub(crate) use feedback::{Feedback, Synthesize};
-pub(crate) use texts::{ClassifierTraining, FiltersCommand, PreviewArgs, SampleArgs};
+pub(crate) use texts::{ClassifierTraining, FiltersCommand, LanguageModelTraining, PreviewArgs, SampleArgs};
 pub(crate) use tokens::{CompressionName, DataCommand, DocumentFormat, LayoutName, ShardsCommand, TokenizerCommand};
 
 /// Raw Korean, English and code text to a trained language model, in one binary.

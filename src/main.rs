@@ -27,6 +27,7 @@ mod generate;
 mod init;
 mod inspect;
 mod interchange;
+mod language_model;
 mod layout;
 mod lines;
 mod lock;
@@ -142,6 +143,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Sample(args) => sample::sample(args, ui),
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Filters(cli::FiltersCommand::Train(training)) => classify::train(training, ui),
+        Command::Filters(cli::FiltersCommand::TrainLm(training)) => language_model::train(training, ui),
         Command::Data(command) => data::run(command, ui),
         Command::Shards(command) => interchange::run(command, common, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),

@@ -1,4 +1,4 @@
-//! Evaluation sets and classifiers, from files to the report.
+//! Evaluation sets, classifiers and language models, from files to the report.
 
 use serde_json::{Value, json};
 
@@ -145,5 +145,45 @@ fn a_classifier_is_trained_and_used() {
     let outcome = call(corpus.path(), &["build", "recipe.toml", "--set", "filters.0.classifier.model=\"recipe.toml\""]);
     assert!(outcome.code == 2 && outcome.stderr.contains("no model"), "{}", outcome.stderr);
     let outcome = call(corpus.path(), &["filters", "train", "--positive", "good.jsonl", "--negative", "none.jsonl", "--out", "x.bin"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("none.jsonl"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_language_model_is_trained_and_used() {
+    let corpus = Corpus::new();
+    let lines: String = (0..400).map(|at| jsonl(&format!("good-{at}"), &korean(at))).collect();
+    std::fs::write(corpus.path().join("good.jsonl"), lines).unwrap();
+    let train = |out: &str, jobs: &str, chars: &str| {
+        let arguments = ["filters", "train-lm", "good.jsonl", "--order", "4", "--chars", chars, "--jobs", jobs, "--out", out];
+        done(corpus.path(), &arguments).stdout
+    };
+    let told = train("one.lm", "1", "1000000");
+    assert!(told.contains("runs of 1 to 4 characters: ") && told.contains("share of texts below  perplexity"), "{told}");
+    assert_eq!(train("four.lm", "4", "1000000").replace("four", "one"), told);
+    let file = |name: &str| std::fs::read(corpus.path().join(name)).unwrap();
+    assert!(file("one.lm") == file("four.lm"));
+    // Fewer characters: fewer texts, chosen by their hash.
+    train("less.lm", "2", "5000");
+    assert!(file("less.lm").len() < file("one.lm").len());
+    corpus.recipe(
+        "recipe.toml",
+        "output = 'out/run'\n[[sources]]\nname = 'all'\nbucket = 'web'\nfiles = ['data/ko.jsonl', 'data/en.jsonl']\nformat = 'jsonl'\n\
+         [[filters]]\nperplexity = { model = 'one.lm', max = 100 }\n[tokenizer]\nbytes = true\n",
+    );
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let rejects = all_lines(&corpus.out("run").join("rejects"));
+    let of = |language: &str| {
+        let named = |line: &&Value| line["reason"]["rule"] == "perplexity/perplexity" && line["id"].as_str().unwrap().starts_with(language);
+        rejects.iter().filter(named).count()
+    };
+    assert_eq!((of("en-"), of("ko-")), (122, 0));
+    // Other limits are asked of the stored metric.
+    let asked = done(corpus.path(), &["whatif", "out/run", "perplexity.max=1e9"]).stdout;
+    assert!(asked.contains("122"), "{asked}");
+    let outcome = call(corpus.path(), &["build", "recipe.toml", "--set", "filters.0.perplexity.model=\"recipe.toml\""]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("no model"), "{}", outcome.stderr);
+    let outcome = call(corpus.path(), &["filters", "train-lm", "good.jsonl", "--order", "6", "--out", "x.lm"]);
+    assert!(outcome.code == 2 && outcome.stderr.contains("order of 6"), "{}", outcome.stderr);
+    let outcome = call(corpus.path(), &["filters", "train-lm", "none.jsonl", "--out", "x.lm"]);
     assert!(outcome.code == 2 && outcome.stderr.contains("none.jsonl"), "{}", outcome.stderr);
 }

@@ -281,3 +281,43 @@ fn a_new_run_is_compared_with_an_old_one() {
     let outcome = call(corpus.path(), &["build", "new.toml", "--set", "dedup.against=[\"out/new\"]"]);
     assert!(outcome.code == 2 && outcome.stderr.contains("own `output`"), "{}", outcome.stderr);
 }
+
+/// Share of runs of five words in common.
+fn jaccard(a: &str, b: &str) -> f64 {
+    let set = |text: &str| {
+        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        words.windows(5).map(<[String]>::to_vec).collect::<std::collections::BTreeSet<_>>()
+    };
+    let (a, b) = (set(a), set(b));
+    let common = a.intersection(&b).count();
+    common as f64 / (a.len() + b.len() - common) as f64
+}
+
+#[test]
+fn verified_duplicates_have_their_true_similarity() {
+    let corpus = Corpus::new();
+    let near = |at: u64| format!("{} {}", korean(at), vec!["나중에 덧붙인 말이 조금 더 있다."; (at % 5) as usize + 1].join(" "));
+    let texts: Vec<(String, String)> =
+        (0..30).flat_map(|at| [(format!("old-{at}"), korean(at)), (format!("near-{at}"), near(at))]).collect();
+    let lines: String = texts.iter().map(|(id, text)| format!("{}\n", json!({ "id": id, "text": text }))).collect();
+    std::fs::write(corpus.path().join("old.jsonl"), lines).unwrap();
+    std::fs::write(corpus.path().join("en.jsonl"), format!("{}\n", json!({ "id": "en", "text": english(1) }))).unwrap();
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", "minhash = { bands = 64, rows = 2, verify = 0.7 }"));
+    done(corpus.path(), &["build", "old.toml", "--jobs", "1"]);
+    let text = |id: &serde_json::Value| &texts.iter().find(|(known, _)| id == known.as_str()).unwrap().1;
+    let duplicates = all_lines(&corpus.out("old").join("duplicates"));
+    assert!(!duplicates.is_empty());
+    for duplicate in &duplicates {
+        let truth = jaccard(text(&duplicate["id"]), text(&duplicate["of"]));
+        assert!((duplicate["similarity"].as_f64().unwrap() - truth).abs() < 1e-6 && truth >= 0.7, "{duplicate} {truth}");
+    }
+    // Of each pair that is so alike one is gone.
+    let alike = (0..30).filter(|at| jaccard(&korean(*at), &near(*at)) >= 0.7).count();
+    assert!(alike > 0 && duplicates.len() >= alike, "{alike} pairs, {} duplicates", duplicates.len());
+    assert!(done(corpus.path(), &["audit", "out/old", "--deep"]).stdout.contains(" 0 faults"));
+    done(corpus.path(), &["build", "old.toml", "--jobs", "4", "--set", "output=out/four"]);
+    assert!(outputs(&corpus.out("old")) == outputs(&corpus.out("four")));
+    // Another limit needs no text to be cleaned again, and finds fewer.
+    done(corpus.path(), &["build", "old.toml", "--set", "dedup.minhash.verify=0.95"]);
+    assert!(all_lines(&corpus.out("old").join("duplicates")).len() < duplicates.len());
+}

@@ -158,6 +158,7 @@ mod tests {
             { length = { min-words = 0 } },
             { language = { keep = ["ko", "en", "ja", "zh", "de", "es", "fr", "vi"], min-confidence = 0.0 } },
             { hangul-ratio = { min = 0.0 } },
+            { korean-quality = {} },
             { gopher-quality = { min-words = 0, min-mean-word-length = 0, max-mean-word-length = 0, max-hash-ratio = 0, max-ellipsis-ratio = 0, min-alpha-words = 0, min-stop-words = 0, max-bullet-lines = 0, max-ellipsis-lines = 0 } },
             { c4-quality = { terminal-punctuation = false, min-sentences = 0, min-words-per-line = 0 } },
             { fineweb-quality = { min-line-punctuation = 0, max-short-lines = 0, max-repeated-line-chars = 1, max-newline-ratio = 0 } },
@@ -178,8 +179,8 @@ mod tests {
         let mut emitted: Vec<_> = metrics.iter().map(|(name, _)| name).collect();
         emitted.sort_unstable();
         assert_eq!(emitted, chain.metric_names());
-        // `url`, `decontaminate` and `classifier` need a file and are not among them.
-        assert_eq!(format!("{chain:?}").matches('"').count(), 2 * (NAMES.len() - 3));
+        // `url`, `decontaminate`, `classifier` and `perplexity` need a file and are not among them.
+        assert_eq!(format!("{chain:?}").matches('"').count(), 2 * (NAMES.len() - 4));
     }
 
     #[test]

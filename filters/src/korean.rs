@@ -8,6 +8,7 @@
 //! Contracted forms are given as a morphological analyser gives them on the surface: `했다` is
 //! `했` (하), `했` (었), `다`, so that pieces may overlap and limits fitted to its words hold.
 
+mod endings;
 mod known;
 mod lexicon;
 mod runs;
@@ -17,6 +18,7 @@ mod syllable;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use endings::{End, ends_sentence};
 pub(crate) use split::split;
 
 /// What a piece of an eojeol is.

@@ -1,5 +1,6 @@
 //! `language`: script first, letter statistics only where the script leaves several languages.
 
+mod lines;
 mod trigrams;
 
 use std::sync::LazyLock;
@@ -20,6 +21,12 @@ pub struct LanguageConfig {
     pub keep: Vec<String>,
     /// Smallest confidence, 0 to 1. Default: 0.65.
     pub min_confidence: f64,
+    /// Whether lines are judged one by one. Default: the text as a whole.
+    #[serde(skip_serializing_if = "is_off")]
+    pub lines: LineMode,
+    /// With `lines`: smallest share of the languages of `keep`, 0 to 1. Default: 0.5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_kept: Option<f64>,
     /// Apply to these buckets alone. Default: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_buckets: Vec<String>,
@@ -28,9 +35,39 @@ pub struct LanguageConfig {
     pub except_buckets: Vec<String>,
 }
 
+/// What `language` does with lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineMode {
+    /// Judge the text as a whole.
+    #[default]
+    Off,
+    /// Judge every line, and the text by its lines.
+    Measure,
+    /// Take the lines of other languages out as well.
+    Drop,
+}
+
+fn is_off(mode: &LineMode) -> bool {
+    *mode == LineMode::Off
+}
+
+impl LanguageConfig {
+    fn min_kept(&self) -> f64 {
+        self.min_kept.unwrap_or(0.5)
+    }
+}
+
 impl Default for LanguageConfig {
     fn default() -> Self {
-        Self { keep: Vec::new(), min_confidence: 0.65, only_buckets: Vec::new(), except_buckets: Vec::new() }
+        Self {
+            keep: Vec::new(),
+            min_confidence: 0.65,
+            lines: LineMode::Off,
+            min_kept: None,
+            only_buckets: Vec::new(),
+            except_buckets: Vec::new(),
+        }
     }
 }
 
@@ -53,21 +90,36 @@ impl Options for LanguageConfig {
         if let Some(unknown) = self.keep.iter().find(|code| !known.contains(&code.as_str())) {
             return Err(SpecError::Unknown { filter: Self::NAME, key: "keep", value: unknown.clone(), known: listed(&known) });
         }
+        if is_off(&self.lines) && self.min_kept.is_some() {
+            return Err(SpecError::NothingToDo {
+                filter: Self::NAME,
+                key: "min-kept",
+                keys: "`lines`, without which `min-kept` has nothing to count",
+            });
+        }
+        in_range::<Self>("min-kept", self.min_kept, 0.0, 1.0)?;
         in_range::<Self>("min-confidence", Some(self.min_confidence), 0.0, 1.0)
     }
 
     fn build(&self) -> Box<dyn Filter> {
-        Box::new(Language { keep: self.keep.clone(), min_confidence: self.min_confidence })
+        Box::new(Language { keep: self.keep.clone(), min_confidence: self.min_confidence, lines: self.lines, min_kept: self.min_kept() })
     }
 
     fn rules(&self) -> Vec<Rule> {
         // Rounded to four decimals before it is compared, and so stored as it is compared.
+        if !is_off(&self.lines) {
+            // Where no line can be judged, the confidence of the whole decides, for which no share is stored.
+            return vec![Rule {
+                zero_passes: true,
+                ..Rule::exact("min-kept", lines::KEPT, lines::RULE, Sign::Below, Some(self.min_kept()))
+            }];
+        }
         let rule = "language/language-confidence";
         vec![Rule::exact("min-confidence", "language-confidence", rule, Sign::Below, Some(self.min_confidence))]
     }
 
     fn effect(&self) -> Effect {
-        Effect { drops: true, rewrites: false }
+        Effect { drops: true, rewrites: self.lines == LineMode::Drop }
     }
 }
 
@@ -92,6 +144,9 @@ static DETECTOR: LazyLock<LanguageDetector> = LazyLock::new(|| {
     LanguageDetectorBuilder::from_languages(&models).build()
 });
 
+/// Confidence of the models below which their answer is none: five languages share what they are sure of.
+const LEAST: f64 = 0.5;
+
 /// Places a long text is looked at, evenly spread.
 const WINDOWS: usize = 8;
 /// Characters read at each place to tell scripts.
@@ -102,6 +157,14 @@ const LETTER_CHARS: usize = 50;
 struct Language {
     keep: Vec<String>,
     min_confidence: f64,
+    lines: LineMode,
+    min_kept: f64,
+}
+
+impl Language {
+    fn keeps(&self, code: &str) -> bool {
+        self.keep.iter().any(|keep| keep == code)
+    }
 }
 
 impl Filter for Language {
@@ -110,12 +173,18 @@ impl Filter for Language {
     }
 
     fn metric_names(&self) -> Vec<&'static str> {
-        vec!["language-confidence"]
+        let lines = lines::metric_names().filter(|_| !is_off(&self.lines));
+        std::iter::once("language-confidence").chain(lines).collect()
     }
 
     fn apply(&self, document: &mut Document, metrics: &mut Metrics) -> Verdict {
+        if !is_off(&self.lines)
+            && let Some(verdict) = self.apply_to_lines(document, metrics, self.lines == LineMode::Drop)
+        {
+            return verdict;
+        }
         let ranking = rank(&document.text);
-        let kept = |code: &str| self.keep.iter().any(|keep| keep == code);
+        let kept = |code: &str| self.keeps(code);
         // Of equals a kept one is the answer: the order among them says nothing of the text.
         let mut equals = ranking.iter().take_while(|(_, confidence)| *confidence == ranking[0].1);
         let Some(&(code, confidence)) = equals.find(|(code, _)| kept(code)).or(ranking.first()) else {
@@ -215,7 +284,12 @@ fn rank(text: &str) -> Vec<(&'static str, f64)> {
     } else if function_words.are_english() {
         ranking.push(("en", latin));
     } else {
-        for ((code, _), confidence) in BY_LETTERS.into_iter().zip(by_letters(&latin_sample(text))) {
+        let found = by_letters(&latin_sample(text));
+        if found.iter().all(|confidence| *confidence < LEAST) {
+            // The best of five guesses would say nothing.
+            ranking.push((UNDETERMINED, latin));
+        }
+        for ((code, _), confidence) in BY_LETTERS.into_iter().zip(found) {
             let code = match code {
                 "en" if function_words.contradict_english() => UNDETERMINED,
                 code => code,
@@ -224,12 +298,17 @@ fn rank(text: &str) -> Vec<(&'static str, f64)> {
         }
     }
     for (_, confidence) in &mut ranking {
-        *confidence = (*confidence * 1e4).round() / 1e4;
+        *confidence = rounded(*confidence);
     }
     ranking.retain(|&(_, confidence)| confidence > 0.0);
     // Stable: equal confidences stay in the order above, which is fixed.
     ranking.sort_by(|a, b| b.1.total_cmp(&a.1));
     ranking
+}
+
+/// A share or confidence with four decimals.
+fn rounded(share: f64) -> f64 {
+    (share * 1e4).round() / 1e4
 }
 
 /// lingua's confidence in each of the languages [`BY_LETTERS`].

@@ -7,6 +7,7 @@ pub const NAMES: &[&str] = &[
     "length",
     "language",
     "hangul-ratio",
+    "korean-quality",
     "gopher-quality",
     "gopher-repetition",
     "pii",
@@ -19,6 +20,7 @@ pub const NAMES: &[&str] = &[
     "url",
     "decontaminate",
     "classifier",
+    "perplexity",
 ];
 
 /// The page of a filter in Markdown: what it does, why, options, cases, references.
@@ -30,6 +32,7 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "length" => include_str!("../cases/length.md"),
         "language" => include_str!("../cases/language.md"),
         "hangul-ratio" => include_str!("../cases/hangul-ratio.md"),
+        "korean-quality" => include_str!("../cases/korean-quality.md"),
         "gopher-quality" => include_str!("../cases/gopher-quality.md"),
         "gopher-repetition" => include_str!("../cases/gopher-repetition.md"),
         "pii" => include_str!("../cases/pii.md"),
@@ -42,6 +45,7 @@ pub fn explain(name: &str) -> Option<&'static str> {
         "url" => include_str!("../cases/url.md"),
         "decontaminate" => include_str!("../cases/decontaminate.md"),
         "classifier" => include_str!("../cases/classifier.md"),
+        "perplexity" => include_str!("../cases/perplexity.md"),
         _ => return None,
     })
 }
@@ -55,6 +59,7 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "length" => "length",
         "language" => "language",
         "hangul" => "hangul-ratio",
+        "korean" => "korean-quality",
         "quality" => "gopher-quality",
         "repetition" => "gopher-repetition",
         "pii" => "pii",
@@ -67,6 +72,7 @@ pub fn filter_of_rule(rule: &str) -> Option<&'static str> {
         "url" => "url",
         "decontaminate" => "decontaminate",
         "classifier" => "classifier",
+        "perplexity" => "perplexity",
         _ => return None,
     })
 }

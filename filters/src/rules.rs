@@ -66,7 +66,9 @@ mod tests {
         "normalize = {}",
         "length = { min-chars = 10, max-chars = 400, min-words = 3, max-words = 60 }",
         "language = { keep = ['ko', 'en'], min-confidence = 0.9 }",
+        "language = { keep = ['ko'], lines = 'drop', min-kept = 0.4 }",
         "hangul-ratio = { min = 0.2, max = 0.9 }",
+        "korean-quality = { max-single-eojeol = 0.2, max-lone-particles = 0.05, min-sentence-endings = 0.5, max-cut-sentences = 0.2 }",
         "gopher-quality = { min-words = 4, max-words = 40 }",
         "gopher-repetition = {}",
         "fineweb-quality = {}",
@@ -75,7 +77,7 @@ mod tests {
         "spam = { max-hits = 1, max-score = 0.1 }",
     ];
 
-    const TEXTS: [&str; 14] = [
+    const TEXTS: [&str; 18] = [
         "",
         "짧다",
         "오늘은 날씨가 맑아서 공원에 갔다. 내일은 비가 온다고 한다.",
@@ -87,6 +89,10 @@ mod tests {
         "\u{FFFD}\u{FFFD} broken text of some words \u{1}",
         "씨발 병신 카지노 바카라 토토 추천",
         "one two three four five six seven one two three four five six seven one two three four five six seven",
+        "띄어쓰기를전혀하지않은문장은어절이하나뿐이다",
+        "한 글 자 씩 떨 어 뜨 려 놓 은 글 은 읽 기 가 무 척 어 렵 다",
+        "조사를 떨어뜨려 놓은 글 은 기계 가 만든 글 에서 자주 보이는 모양 을 하고 있다.",
+        "이 문장은 끝나지 않고 여기까지만 와서 다음\n이 줄도 또한 가운데에서 끊어진 것을",
         "12 34 56 78 90 !! ?? ..",
         "one line that ends in a full stop and has more than thirty characters.\nanother one that has as many and ends so too.",
         "let data = \"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\";",

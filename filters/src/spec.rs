@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{Effect, Rule};
 use crate::{
     C4QualityConfig, ClassifierConfig, CodeQualityConfig, DecontaminateConfig, EncodingConfig, Filter, FinewebQualityConfig,
-    GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, LanguageConfig, LengthConfig, NormalizeConfig, PiiConfig,
-    ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
+    GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, KoreanQualityConfig, LanguageConfig, LengthConfig, NormalizeConfig,
+    PerplexityConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -23,6 +23,8 @@ pub enum FilterSpec {
     Language(LanguageConfig),
     /// Share of Hangul.
     HangulRatio(HangulRatioConfig),
+    /// Spacing of Korean, and how its sentences end.
+    KoreanQuality(KoreanQualityConfig),
     /// The Gopher quality rules.
     GopherQuality(GopherQualityConfig),
     /// The Gopher repetition rules.
@@ -47,6 +49,8 @@ pub enum FilterSpec {
     Decontaminate(DecontaminateConfig),
     /// Score of a trained classifier.
     Classifier(ClassifierConfig),
+    /// How surprising a text is to a language model.
+    Perplexity(PerplexityConfig),
 }
 
 /// What each options struct offers to the spec.
@@ -201,6 +205,7 @@ macro_rules! each {
             FilterSpec::Length($options) => $body,
             FilterSpec::Language($options) => $body,
             FilterSpec::HangulRatio($options) => $body,
+            FilterSpec::KoreanQuality($options) => $body,
             FilterSpec::GopherQuality($options) => $body,
             FilterSpec::GopherRepetition($options) => $body,
             FilterSpec::Pii($options) => $body,
@@ -213,6 +218,7 @@ macro_rules! each {
             FilterSpec::Url($options) => $body,
             FilterSpec::Decontaminate($options) => $body,
             FilterSpec::Classifier($options) => $body,
+            FilterSpec::Perplexity($options) => $body,
         }
     };
 }
@@ -244,7 +250,7 @@ impl FilterSpec {
     /// conversation cannot be judged so.
     #[must_use]
     pub fn removes_lines(&self) -> bool {
-        matches!(self, Self::C4Quality(_)) && self.effect().rewrites
+        matches!(self, Self::C4Quality(_) | Self::Language(_)) && self.effect().rewrites
     }
 
     /// Checks the options, and the bucket names against those of the recipe's sources.
@@ -350,6 +356,9 @@ mod tests {
             ("hangul-ratio = { min = 1.5 }", "min"),
             ("hangul-ratio = { min = nan }", "min"),
             ("hangul-ratio = { min = 0.5, max = 0.2 }", "min"),
+            ("language = { keep = ['ko'], min-kept = 0.5 }", "min-kept"),
+            ("language = { keep = ['ko'], lines = 'drop', min-kept = 5 }", "min-kept"),
+            ("korean-quality = { max-long-eojeol = 20 }", "max-long-eojeol"),
             ("encoding = { max-share = -0.1 }", "max-share"),
             ("language = {}", "keep"),
             ("language = { keep = ['kr'] }", "keep"),
@@ -372,6 +381,8 @@ mod tests {
             ("decontaminate = { files = [{ path = 'a.csv', fields = [] }] }", "files"),
             ("classifier = { min-score = 0.5 }", "model"),
             ("classifier = { model = 'a', min-score = 2 }", "min-score"),
+            ("perplexity = { max = 9 }", "model"),
+            ("perplexity = { model = 'a', min = 9, max = 8 }", "min"),
             ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
             ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
         ];
@@ -410,7 +421,7 @@ mod tests {
                 "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
                 "url" => "url = { require = true }".to_owned(),
                 "decontaminate" => "decontaminate = { files = ['a.jsonl', { path = 'b.csv', fields = ['q', 'a'] }] }".to_owned(),
-                "classifier" => "classifier = { model = 'a.bin' }".to_owned(),
+                "classifier" | "perplexity" => format!("{name} = {{ model = 'a.bin' }}"),
                 name => format!("{name} = {{}}"),
             };
             let spec: FilterSpec = toml::from_str(&entry).unwrap();

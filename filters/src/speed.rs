@@ -9,7 +9,7 @@ use crate::pages::document;
 use crate::{FilterSpec, SpecError};
 
 /// Nanoseconds that this thread has run, from Linux' scheduler.
-fn cpu() -> u64 {
+pub(crate) fn cpu() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     stat.split(' ').next().unwrap().parse().unwrap()
 }
@@ -77,6 +77,7 @@ fn speed() {
         "secrets",
         "profanity",
         "spam",
+        "korean-quality",
     ] {
         let filter = build(name).unwrap();
         for (set, texts) in [("korean docs", &korean), ("korean law", &law), ("english docs", &english), ("code", &code)] {

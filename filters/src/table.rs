@@ -114,6 +114,20 @@ impl Table {
         }
     }
 
+    /// Replaces the value of a key that is there.
+    pub(crate) fn set(&mut self, key: u64, value: u32) {
+        let key = key.max(1);
+        let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut slot = (mixed >> 32) as usize & self.mask;
+        while let Some(stored) = self.keys.get(slot).filter(|stored| **stored != 0) {
+            if *stored == key {
+                self.values[slot] = value;
+                return;
+            }
+            slot = (slot + 1) & self.mask;
+        }
+    }
+
     /// True when the key was there already; it is afterwards in any case.
     pub(crate) fn seen(&mut self, key: u64) -> bool {
         self.get_or_insert(key, 0).is_some()

@@ -50,6 +50,31 @@ pub(crate) struct SampleArgs {
 pub(crate) enum FiltersCommand {
     /// Train the model of the filter `classifier`, and say how good it is on texts it never saw.
     Train(ClassifierTraining),
+    /// Train the model of the filter `perplexity`, and say how surprising it finds texts it never saw.
+    TrainLm(LanguageModelTraining),
+}
+
+/// What a language model is trained on.
+#[derive(Args, Debug)]
+pub(crate) struct LanguageModelTraining {
+    /// Texts as they should be: files, folders, globs or run folders.
+    #[arg(required = true, value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+    /// Where to write the model.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Longest run of characters, 2 to 5.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) order: u32,
+    /// Leave out runs of three and more characters that occur no more often than this.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) prune: u32,
+    /// Learn from about so many characters, of texts chosen by their hash.
+    #[arg(long, value_name = "N", default_value_t = 50_000_000)]
+    pub(crate) chars: u64,
+    /// Share of the texts, by hash, to measure on and not to learn from.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub(crate) held_out: f64,
 }
 
 /// What a classifier is trained on.

@@ -4,13 +4,14 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use corpora::Part;
+use corpora::{JsonlReader, Part};
 use filters::dedup::{self, DedupConfig, PartSignatures, SignatureReader, Summary, TextIter};
 
 use super::tokenize::Unique;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::lock::Snapshot;
+use crate::record::KeptText;
 use crate::report::{Ui, Unit};
 
 /// The unit of this stage in the journal.
@@ -36,7 +37,13 @@ pub(crate) fn dedup(
         progress.set_total(total);
         progress.set(done);
     };
-    let mut summary = dedup::run(&signatures, &shuffle, out, config, cancel, &heard).map_err(told)?;
+    // Signatures were made of the texts as they are written, conversations among them.
+    let texts = |part: &PartSignatures| -> std::result::Result<TextIter<'_>, String> {
+        let folder = part.run.as_ref().map_or(from, |run| Path::new(run));
+        let documents = JsonlReader::<KeptText>::open(&folder.join(layout::documents(&part.name))).map_err(|error| error.to_string())?;
+        Ok(Box::new(documents.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.to_string()))))
+    };
+    let mut summary = dedup::run_verified(&signatures, &texts, &shuffle, out, config, cancel, &heard).map_err(told)?;
     let mut files: Vec<String> = parts.iter().flat_map(|part| [layout::duplicates(&part.name), layout::clusters(&part.name)]).collect();
     let (lines, substrings) = (to.join(layout::LINES), to.join(layout::SUBSTRINGS));
     // Of an earlier recipe: documents would still lose these.

@@ -14,6 +14,7 @@ use super::nodes::Nodes;
 use super::reduce::label;
 use super::scatter::stop_if;
 use super::set::{Address, Rank, SignatureSet};
+use super::shingle_sets::{ShingleSet, ShingleSets, jaccard};
 use super::summary::{ClusterMember, ClusterSample, Duplicate, Stands, Summary};
 use super::union::Union;
 use super::{minhash, simhash};
@@ -48,10 +49,22 @@ pub fn components(
     config: &DedupConfig,
     cancel: &AtomicBool,
 ) -> Result<Summary> {
+    verified_components(edge_files, signatures, None, out_dir, config, cancel)
+}
+
+/// [`components`], with the sets that similarities are counted over.
+pub(super) fn verified_components(
+    edge_files: &[PathBuf],
+    signatures: &SignatureSet,
+    sets: Option<&ShingleSets>,
+    out_dir: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+) -> Result<Summary> {
     config.validate()?;
     let files = edge_files.iter().map(|path| EdgeFile::open(path)).collect::<Result<Vec<_>>>()?;
     check_all(&files, signatures, config)?;
-    let clusters = Clusters::of(&files, signatures, config, cancel)?;
+    let clusters = Clusters::of(&files, signatures, sets, config, cancel)?;
     // Parts are independent; their numbers are added in order.
     let removed: Vec<Summary> =
         own_parts(signatures).into_par_iter().map(|part| clusters.write(part, out_dir, cancel)).collect::<Result<_>>()?;
@@ -97,6 +110,9 @@ fn check_all(files: &[EdgeFile], signatures: &SignatureSet, config: &DedupConfig
 /// All clusters. The vectors have one entry for each node (document with an edge).
 struct Clusters<'a> {
     set: &'a SignatureSet,
+    sets: Option<&'a ShingleSets>,
+    /// Text and node of those with a set, ascending: copies have none of their own.
+    texts: Vec<(u128, u32)>,
     nodes: Nodes,
     addresses: Vec<Address>,
     /// For each kind, the first node of the set that links of this kind and stricter ones join.
@@ -110,7 +126,13 @@ struct Clusters<'a> {
 }
 
 impl<'a> Clusters<'a> {
-    fn of(files: &[EdgeFile], set: &'a SignatureSet, config: &DedupConfig, cancel: &AtomicBool) -> Result<Self> {
+    fn of(
+        files: &[EdgeFile],
+        set: &'a SignatureSet,
+        sets: Option<&'a ShingleSets>,
+        config: &DedupConfig,
+        cancel: &AtomicBool,
+    ) -> Result<Self> {
         let budget = |needed: u64, raise_to: u64, what: &str| {
             let available = config.memory.0;
             if needed <= available { Ok(()) } else { Err(Error::OverBudget { operation: what.to_owned(), needed, available, raise_to }) }
@@ -124,7 +146,8 @@ impl<'a> Clusters<'a> {
             nodes.mark(edge.b)
         })?;
         let count = nodes.number()?;
-        let joining = numbering + u64::from(count) * NODE;
+        let node = if sets.is_some() { NODE + size_of::<(u128, u32)>() as u64 } else { NODE };
+        let joining = numbering + u64::from(count) * node;
         budget(joining, joining, &format!("joining {count} linked documents"))?;
 
         let mut addresses = Vec::with_capacity(count as usize);
@@ -169,7 +192,27 @@ impl<'a> Clusters<'a> {
             *lowest = lowest.min(edge.similarity);
             Ok(())
         })?;
-        Ok(Self { set, nodes, addresses, levels, best, sizes, lowest })
+        let mut texts = Vec::new();
+        if let Some(sets) = sets {
+            for (node, at) in (0_u32..).zip(&addresses) {
+                if sets.of(*at)?.is_some() {
+                    texts.push((set.record(*at)?.exact(), node));
+                }
+            }
+            texts.sort_unstable();
+        }
+        Ok(Self { set, sets, texts, nodes, addresses, levels, best, sizes, lowest })
+    }
+
+    /// The set of a node's text.
+    fn shingles(&self, node: u32) -> Result<Option<ShingleSet<'a>>> {
+        let Some(sets) = self.sets else { return Ok(None) };
+        let text = self.set.record(self.addresses[node as usize])?.exact();
+        let at = self.texts.partition_point(|(known, _)| *known < text);
+        match self.texts.get(at).filter(|(known, _)| *known == text) {
+            Some((_, node)) => sets.of(self.addresses[*node as usize]),
+            None => Ok(None),
+        }
     }
 
     /// Writes the duplicates of a part, and the documents that stay for others; gives the counts of the first.
@@ -209,6 +252,7 @@ impl<'a> Clusters<'a> {
         let measured = match kind {
             _ if record.exact() == kept.exact() => Some(1.0),
             Kind::Exact | Kind::Url => Some(1.0),
+            Kind::Minhash if self.sets.is_some() => self.shingles(node)?.zip(self.shingles(best)?).map(|(a, b)| jaccard(a, b) as f32),
             Kind::Minhash => record.minhash_bytes().zip(kept.minhash_bytes()).map(|(a, b)| minhash::estimate(a, b) as f32),
             Kind::Simhash => record.simhash().zip(kept.simhash()).map(|(a, b)| simhash::similarity(a, b)),
         };

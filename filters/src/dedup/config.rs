@@ -63,6 +63,10 @@ pub struct MinHashConfig {
     /// Documents that met are linked if the share of equal values, an estimate of the Jaccard
     /// similarity of their shingle sets, reaches this; 0 links all that met. Default 0.7.
     pub threshold: f64,
+    /// Documents that met are linked if the Jaccard similarity itself reaches this, counted over their texts; `threshold`
+    /// has no say then. Default: estimates decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<f64>,
     /// Seed of the permutations. Default 1.
     pub seed: u64,
 }
@@ -173,7 +177,7 @@ impl Default for DedupConfig {
 
 impl Default for MinHashConfig {
     fn default() -> Self {
-        Self { ngram: 5, shingle: Shingle::Word, bands: 14, rows: 8, threshold: 0.7, seed: 1 }
+        Self { ngram: 5, shingle: Shingle::Word, bands: 14, rows: 8, threshold: 0.7, verify: None, seed: 1 }
     }
 }
 
@@ -221,6 +225,7 @@ impl DedupConfig {
             range("minhash.bands", minhash.bands as f64, 1.0, 256.0)?;
             range("minhash.rows", minhash.rows as f64, 1.0, 64.0)?;
             range("minhash.threshold", minhash.threshold, 0.0, 1.0)?;
+            range("minhash.verify", minhash.verify.unwrap_or(1.0), 0.1, 1.0)?;
         }
         if let Some(simhash) = &self.simhash {
             range("simhash.ngram", simhash.ngram as f64, 1.0, 256.0)?;
@@ -285,7 +290,7 @@ impl DedupConfig {
 
     /// Fingerprint of all settings that decide about documents.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let all = json!({
+        let mut all = json!({
             "signatures": self.signature_settings(),
             "exact": self.exact,
             "url": self.url,
@@ -293,7 +298,16 @@ impl DedupConfig {
             "max-distance": self.simhash.as_ref().map(|simhash| simhash.max_distance),
             "across-buckets": self.across_buckets,
         });
+        // Said only where it is set: what was decided without it is as it was.
+        if let Some(verify) = self.verify() {
+            all["verify"] = json!(verify);
+        }
         xxh3_64(all.to_string().as_bytes())
+    }
+
+    /// The true similarity that links documents, where it is counted.
+    pub(crate) fn verify(&self) -> Option<f64> {
+        self.minhash.as_ref().and_then(|minhash| minhash.verify)
     }
 
     /// MinHash values in a signature.
@@ -345,6 +359,7 @@ mod tests {
             ("minhash = { ngram = 0 }", "minhash.ngram"),
             ("minhash = { threshold = 1.5 }", "minhash.threshold"),
             ("minhash = { threshold = nan }", "minhash.threshold"),
+            ("minhash = { verify = 80 }", "minhash.verify"),
             ("simhash = { max-distance = 7 }", "simhash.max-distance"),
             ("simhash = { ngram = 0 }", "simhash.ngram"),
             ("memory = 5", "memory"),
@@ -362,6 +377,9 @@ mod tests {
         let threshold = with("minhash = { threshold = 0.8 }");
         assert_eq!(base.signature_fingerprint(), threshold.signature_fingerprint());
         assert_ne!(base.fingerprint(), threshold.fingerprint());
+        let verify = with("minhash = { verify = 0.8 }");
+        assert_eq!(base.signature_fingerprint(), verify.signature_fingerprint());
+        assert_ne!(base.fingerprint(), verify.fingerprint());
         assert_ne!(base.signature_fingerprint(), with("minhash = { seed = 2 }").signature_fingerprint());
         assert_ne!(base.fingerprint(), with("minhash = {}\nacross-buckets = false").fingerprint());
         assert_eq!(base.fingerprint(), with("minhash = {}\nmemory = \"2MiB\"").fingerprint());

@@ -12,6 +12,7 @@ use super::error::{Error, Result};
 use super::key::{Keys, Meeting};
 use super::minhash;
 use super::set::{Address, Rank, SignatureSet};
+use super::shingle_sets::{ShingleSet, ShingleSets, jaccard};
 use super::simhash;
 use super::union::Union;
 
@@ -25,6 +26,8 @@ const MEMBER: u64 = 160;
 pub(super) struct Groups<'a> {
     pub(super) config: &'a DedupConfig,
     pub(super) set: &'a SignatureSet,
+    /// What similarities are counted over, where they are.
+    pub(super) sets: Option<&'a ShingleSets>,
     pub(super) keys: &'a Keys<'a>,
 }
 
@@ -65,6 +68,14 @@ impl<'a> Groups<'a> {
 
     fn bands(&self, texts: &[Rank<'_>], found: impl FnMut(Edge) -> Result<()>) -> Result<()> {
         let Some(config) = &self.config.minhash else { return Ok(()) };
+        if let Some(least) = config.verify {
+            let sets = self.sets.ok_or_else(|| Error::Input("`minhash.verify` needs the texts of all documents".into()))?;
+            let of = |rank: &Rank<'_>| Ok(sets.of(rank.at)?.unwrap_or_default());
+            let alike = |a: &ShingleSet<'_>, b: &ShingleSet<'_>| {
+                Some(jaccard(a, b)).filter(|similarity| *similarity >= least).map(|similarity| similarity as f32)
+            };
+            return link(texts, Kind::Minhash, MINHASH_REPRESENTATIVES, of, alike, found);
+        }
         let signature = |rank: &Rank<'_>| Ok(self.set.record(rank.at)?.minhash_bytes().unwrap_or_default());
         let alike = |a: &&[u8], b: &&[u8]| {
             let estimate = minhash::estimate(a, b);

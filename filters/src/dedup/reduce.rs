@@ -15,6 +15,7 @@ use super::scatter::{check, stop_if};
 use super::scatter_file::ScatterFile;
 use super::sealed::Label;
 use super::set::{Address, SignatureSet};
+use super::shingle_sets::ShingleSets;
 
 /// Compares the documents that share a key of this partition and writes the edges to `out_edges`.
 ///
@@ -39,7 +40,7 @@ pub fn reduce(
     if partition >= partitions {
         return Err(Error::Input(format!("partition {partition} of {partitions}")));
     }
-    reduce_files(partition, partitions, &files, signatures, out_edges, config, cancel)
+    reduce_files(partition, partitions, &files, signatures, None, out_edges, config, cancel)
 }
 
 /// Checks that the files are one for each part, all cut alike; gives the number of partitions.
@@ -60,12 +61,14 @@ pub(super) fn label(partition: u32, partitions: u32, signatures: &SignatureSet, 
     Label { fingerprint: config.fingerprint(), inputs: signatures.identity(), number: partition, of: partitions }
 }
 
-/// [`reduce`] over files that were opened and checked.
+/// [`reduce`] over files that were opened and checked, with the sets that similarities are counted over.
+#[allow(clippy::too_many_arguments)]
 pub(super) fn reduce_files(
     partition: u32,
     partitions: u32,
     files: &[ScatterFile],
     signatures: &SignatureSet,
+    sets: Option<&ShingleSets>,
     out_edges: &Path,
     config: &DedupConfig,
     cancel: &AtomicBool,
@@ -79,7 +82,7 @@ pub(super) fn reduce_files(
         }
     }
     let keys = Keys::new(config);
-    let groups = Groups { config, set: signatures, keys: &keys };
+    let groups = Groups { config, set: signatures, sets, keys: &keys };
     let mut current: Option<Key> = None;
     let mut members: Vec<Address> = Vec::new();
     let mut finish = |key: Option<Key>, members: &mut Vec<Address>| -> Result<()> {
@@ -120,7 +123,7 @@ pub(super) fn largest_group(partition: u32, files: &[ScatterFile], cancel: &Atom
 }
 
 /// The keys of a partition with their documents, of all parts, sorted.
-fn merged(partition: u32, files: &[ScatterFile]) -> Result<impl Iterator<Item = (Key, Address)>> {
+pub(super) fn merged(partition: u32, files: &[ScatterFile]) -> Result<impl Iterator<Item = (Key, Address)>> {
     let mut streams = files.iter().map(|file| file.keys(partition)).collect::<Result<Vec<_>>>()?;
     let mut heads = BinaryHeap::new();
     for (part, stream) in (0_u32..).zip(&mut streams) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::components::components;
+use super::components::verified_components;
 use super::config::DedupConfig;
 use super::edge::EdgeFile;
 use super::error::{Error, Result};
@@ -15,6 +15,8 @@ use super::reduce::{check_all, label, largest_group, reduce_files};
 use super::scatter::{check, partitions, scatter};
 use super::scatter_file::ScatterFile;
 use super::set::{PartSignatures, SignatureSet};
+use super::shingle_sets::ShingleSets;
+use super::shuffle::Texts;
 use super::summary::Summary;
 
 /// Finds the duplicates of all parts and writes `NAME.jsonl.zst` and `clusters/NAME.jsonl.zst` for each to `out_dir`, as
@@ -36,16 +38,47 @@ pub fn run(
     cancel: &AtomicBool,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Summary> {
+    run_with(parts, None, work_dir, out_dir, config, cancel, progress)
+}
+
+/// [`run`] with the texts of all documents of a part, which `minhash.verify` counts similarities over. Read are the
+/// parts that hold a document which met another one, and what is kept of those takes eight bytes for each different
+/// shingle in `work_dir`.
+///
+/// # Errors
+/// As [`run`], and if a text cannot be read or is none of its part's signatures.
+pub fn run_verified(
+    parts: &[PartSignatures],
+    texts: &Texts<'_>,
+    work_dir: &Path,
+    out_dir: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Summary> {
+    run_with(parts, Some(texts), work_dir, out_dir, config, cancel, progress)
+}
+
+fn run_with(
+    parts: &[PartSignatures],
+    texts: Option<&Texts<'_>>,
+    work_dir: &Path,
+    out_dir: &Path,
+    config: &DedupConfig,
+    cancel: &AtomicBool,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Summary> {
     let mut parts = parts.to_vec();
     parts.sort_by(|a, b| (&a.run, &a.name).cmp(&(&b.run, &b.name)));
     let set = SignatureSet::open(&parts, config)?;
     fs::create_dir_all(work_dir).map_err(Error::io("create", work_dir))?;
-    run_partitioned(&parts, &set, partitions(set.documents(), config), work_dir, out_dir, config, cancel, progress)
+    run_partitioned(&parts, texts, &set, partitions(set.documents(), config), work_dir, out_dir, config, cancel, progress)
 }
 
 #[allow(clippy::too_many_arguments)] // `run`, with the number of partitions for tests to choose
 pub(super) fn run_partitioned(
     parts: &[PartSignatures],
+    texts: Option<&Texts<'_>>,
     set: &SignatureSet,
     partitions: u32,
     work_dir: &Path,
@@ -54,7 +87,8 @@ pub(super) fn run_partitioned(
     cancel: &AtomicBool,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Summary> {
-    let total = parts.len() as u64 + u64::from(partitions) + 1;
+    let passes = 1 + u64::from(config.verify().is_some());
+    let total = passes * parts.len() as u64 + u64::from(partitions) + 1;
     let done = AtomicU64::new(0);
     let step = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
     // Memory is shared by so many tasks; more threads than that would not have a share.
@@ -77,13 +111,22 @@ pub(super) fn run_partitioned(
         if !files.is_empty() {
             check_all(&files, set, config)?;
         }
+        let sets = match (&config.minhash, texts) {
+            (Some(minhash), Some(texts)) if minhash.verify.is_some() => {
+                Some(ShingleSets::make(set, &files, texts, minhash, config, work_dir, cancel, step)?)
+            }
+            (Some(minhash), None) if minhash.verify.is_some() => {
+                return Err(Error::Input("`minhash.verify` counts similarities over texts, and there are none".into()));
+            }
+            _ => None,
+        };
         let edges = (0..partitions)
             .into_par_iter()
             .map(|partition| {
                 let path = work_dir.join(format!("edges-{partition:06}.bin"));
                 if !is_reduced(&path, partition, partitions, set, config) {
                     stop(cancel)?;
-                    reduce_files(partition, partitions, &files, set, &path, config, cancel)?;
+                    reduce_files(partition, partitions, &files, set, sets.as_ref(), &path, config, cancel)?;
                 }
                 step();
                 Ok(path)
@@ -96,7 +139,7 @@ pub(super) fn run_partitioned(
         }
         let edges = edges?;
         stop(cancel)?;
-        let summary = components(&edges, set, out_dir, config, cancel)?;
+        let summary = verified_components(&edges, set, sets.as_ref(), out_dir, config, cancel)?;
         step();
         Ok(summary)
     })

@@ -117,25 +117,9 @@ impl<'a> Shuffle<'a> {
         &self,
         part: u32,
         texts: &Texts<'_>,
-        mut each: impl FnMut(u32, &SignatureRecord<'_>, &str) -> Result<()>,
+        each: impl FnMut(u32, &SignatureRecord<'_>, &str) -> Result<()>,
     ) -> Result<()> {
-        let Some((part, reader)) = self.set.part(part as usize) else { return Err(Error::Input(format!("there is no part {part}"))) };
-        let of_run = part.run.as_ref().map(|run| format!(" of {run}")).unwrap_or_default();
-        let failed = |detail: String| Error::Input(format!("the documents of {}{of_run}: {detail}", part.name));
-        let mut records = (0_u32..).zip(reader.iter());
-        for (count, text) in (0_u32..).zip(texts(part).map_err(failed)?) {
-            stop_if(self.cancel, count.wrapping_mul(64))?;
-            let (row, text) = text.map_err(failed)?;
-            loop {
-                match records.next() {
-                    Some((_, Ok(record))) if record.row() < row => {}
-                    Some((index, Ok(record))) if record.row() == row => break each(index, &record, &text)?,
-                    Some((_, Err(error))) => return Err(error),
-                    _ => return Err(failed(format!("row {row} has no signature"))),
-                }
-            }
-        }
-        Ok(())
+        each_text(self.set, self.cancel, part, texts, each)
     }
 
     /// Where the ledger of a part goes; its folder is there.
@@ -155,6 +139,33 @@ impl<'a> Shuffle<'a> {
     fn step(&self) {
         (self.progress)(self.done.fetch_add(1, Ordering::Relaxed) + 1, self.steps);
     }
+}
+
+/// Calls `each` with the texts of a part and their signature records, in the order of the rows.
+pub(super) fn each_text(
+    set: &SignatureSet,
+    cancel: &AtomicBool,
+    part: u32,
+    texts: &Texts<'_>,
+    mut each: impl FnMut(u32, &SignatureRecord<'_>, &str) -> Result<()>,
+) -> Result<()> {
+    let Some((part, reader)) = set.part(part as usize) else { return Err(Error::Input(format!("there is no part {part}"))) };
+    let of_run = part.run.as_ref().map(|run| format!(" of {run}")).unwrap_or_default();
+    let failed = |detail: String| Error::Input(format!("the documents of {}{of_run}: {detail}", part.name));
+    let mut records = (0_u32..).zip(reader.iter());
+    for (count, text) in (0_u32..).zip(texts(part).map_err(failed)?) {
+        stop_if(cancel, count.wrapping_mul(64))?;
+        let (row, text) = text.map_err(failed)?;
+        loop {
+            match records.next() {
+                Some((_, Ok(record))) if record.row() < row => {}
+                Some((index, Ok(record))) if record.row() == row => break each(index, &record, &text)?,
+                Some((_, Err(error))) => return Err(error),
+                _ => return Err(failed(format!("row {row} has no signature"))),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn opened(paths: Vec<Vec<PathBuf>>) -> Result<Vec<Spill>> {
