@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::recipe::Recipe;
-use crate::record::{Count, PartStats, Passages, Trimmed};
+use crate::record::{Count, Duplicate, PartStats, Passages, Trimmed};
 use crate::report::Ui;
 use crate::stage;
 use crate::stage::tokenize::{EMPTIED, PartShards, Unique};

@@ -52,7 +52,10 @@ impl Plan {
         let clean = parts.iter().zip(&inputs.slices).map(|(part, slices)| clean_fingerprint(recipe, &inputs.lists, part, slices));
         let clean = clean.collect::<Result<Vec<_>>>()?;
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-        let dedup = fingerprint("dedup", &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": inputs.against, "clusters": true }))?;
+        let dedup = fingerprint(
+            "dedup",
+            &json!({ "dedup": recipe.dedup, "parts": names, "clean": clean, "against": inputs.against, "clusters": true }),
+        )?;
         Ok(Self { parts, inputs, clean, dedup, chat })
     }
 

@@ -61,7 +61,7 @@ mod tests {
     use crate::{Chain, FilterSpec, Verdict};
 
     /// Settings under which every rule of a filter is on.
-    const ON: [&str; 11] = [
+    const ON: [&str; 13] = [
         "encoding = { max-share = 0.02 }",
         "normalize = {}",
         "length = { min-chars = 10, max-chars = 400, min-words = 3, max-words = 60 }",

@@ -15,7 +15,7 @@ use crate::cli::DocumentFormat;
 use crate::error::{Error, Result};
 use crate::fate::Fates;
 use crate::recipe::Recipe;
-use crate::record::{Duplicate, Kept, Rejected};
+use crate::record::{Kept, Rejected};
 use crate::report::Ui;
 use crate::stage::tokenize::{Clusters, Unique};
 use crate::{dataset, layout};

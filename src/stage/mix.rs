@@ -5,7 +5,7 @@ use std::path::Path;
 
 use corpora::Part;
 use serde_json::json;
-use shards::{HeldOut, Lost, Manifest, MixturePlan, Packed, ShardEntry, Split, Supply, Tokenizer};
+use shards::{HeldOut, Lost, Manifest, MixturePlan, Packed, ShardEntry, Supply, Tokenizer};
 
 use super::import;
 use super::tokenize::PartShards;

@@ -12,7 +12,8 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shards::{
-    ChatEncoder, Compression, Conversation, Judged, Lost, Rehydrate, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument, Tokenizer,
+    ChatEncoder, Compression, Conversation, Judged, Lost, Rehydrate, ShardEntry, ShardMeta, ShardWriter, Split, TokenizedDocument,
+    Tokenizer,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

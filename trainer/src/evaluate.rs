@@ -165,7 +165,9 @@ mod tests {
         for id in ["1", "2", "3"] {
             // Six tokens of question and markup, three of the answer, and a special one that ends it.
             let tokens = [&[7; 6][..], &[8; 3], &[256]].concat();
-            writer.push_with_loss(TokenizedDocument { id, source: "s", text_bytes: 5, content_hash: None, tokens: &tokens }, &[6..9, 9..10]).unwrap();
+            writer
+                .push_with_loss(TokenizedDocument { id, source: "s", text_bytes: 5, content_hash: None, tokens: &tokens }, &[6..9, 9..10])
+                .unwrap();
         }
         let manifest = Manifest::new(&tokenizer, vec![ShardEntry::new("a", Split::HeldOut, &writer.finish().unwrap())]);
         let held_out = HeldOut::new(folder.path(), &manifest, "a", 24).unwrap().packed().unwrap();

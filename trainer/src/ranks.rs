@@ -159,21 +159,22 @@ impl Ranks {
         })?;
         // From here on cards wait for each other. What can go wrong in a batch has not, on any of them.
         let buckets = buckets(&shares);
-        let made = on_each(shares, |_, Share { replica: Replica { model, optimizer, .. }, sums: Sums { mut gradients, mut tally }, last }| {
-            at_home(home(model), || {
-                let work = || {
-                    if count > 1 {
-                        gradients.add_up(model, last, units, buckets.clone(), &mut tally)?;
-                    }
-                    let grad_norm = gradients.clip(update.clip_norm);
-                    if units > 0 && objective.permits()? {
-                        optimizer.step(model, &gradients, update.learning_rate)?;
-                    }
-                    Ok(Made { loss: gradients.loss(), units, grad_norm, metrics: tally })
-                };
-                if count > 1 { together(work) } else { work() }
-            })
-        })?;
+        let made =
+            on_each(shares, |_, Share { replica: Replica { model, optimizer, .. }, sums: Sums { mut gradients, mut tally }, last }| {
+                at_home(home(model), || {
+                    let work = || {
+                        if count > 1 {
+                            gradients.add_up(model, last, units, buckets.clone(), &mut tally)?;
+                        }
+                        let grad_norm = gradients.clip(update.clip_norm);
+                        if units > 0 && objective.permits()? {
+                            optimizer.step(model, &gradients, update.learning_rate)?;
+                        }
+                        Ok(Made { loss: gradients.loss(), units, grad_norm, metrics: tally })
+                    };
+                    if count > 1 { together(work) } else { work() }
+                })
+            })?;
         let mut made = made.into_iter();
         let mut first = made.next().ok_or_else(lost)?;
         made.for_each(|other| first.metrics.count(&other.metrics));
