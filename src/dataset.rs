@@ -63,7 +63,7 @@ fn kept(metrics: &[String]) -> Vec<Field> {
     fields.extend(plain(&["id", "text"], "string"));
     fields.push(("turns".to_owned(), Kind::List(plain(&["role", "text"], "string"))));
     fields.extend(plain(&["judged", "source", "bucket", "lang", "url", "meta"], "string"));
-    fields.extend(measured(metrics));
+    fields.push(measured(metrics));
     fields.push(findings());
     fields
 }
@@ -78,7 +78,7 @@ fn rejected(metrics: &[String]) -> Vec<Field> {
     reason.extend(plain(&["detail"], "string"));
     fields.push(("reason".to_owned(), Kind::Struct(reason)));
     fields.extend(plain(&["why", "id", "text", "source", "bucket", "lang", "url"], "string"));
-    fields.extend(measured(metrics));
+    fields.push(measured(metrics));
     fields.push(findings());
     fields.extend(plain(&["unreadable"], "string"));
     fields
@@ -95,14 +95,14 @@ fn exported(metrics: &[String]) -> Vec<Field> {
     fields.extend(plain(&["of"], "string"));
     fields.extend(plain(&["cluster"], "int64"));
     fields.extend(plain(&["meta"], "string"));
-    fields.extend(measured(metrics));
+    fields.push(measured(metrics));
     fields
 }
 
-/// None where no filter measures anything: Arrow has no structure without fields in files.
-fn measured(metrics: &[String]) -> Option<Field> {
-    let all = metrics.iter().map(|name| (name.clone(), Kind::Plain("float64"))).collect();
-    (!metrics.is_empty()).then(|| ("metrics".to_owned(), Kind::Struct(all)))
+/// Text where no filter measures anything: a structure without fields is none for files of Arrow.
+fn measured(metrics: &[String]) -> Field {
+    let all: Vec<Field> = metrics.iter().map(|name| (name.clone(), Kind::Plain("float64"))).collect();
+    ("metrics".to_owned(), if all.is_empty() { Kind::Plain("string") } else { Kind::Struct(all) })
 }
 
 fn findings() -> Field {
@@ -162,6 +162,6 @@ mod tests {
             - config_name: documents\n  features:\n  - name: \"id\"\n    dtype: string\n  - name: \"turns\"\n    list:\n    - name: \"role\"\n      \
             dtype: string\n  - name: \"metrics\"\n    struct:\n    - name: \"a/\\\"b\\\"\"\n      dtype: float64\n---\n\n";
         assert_eq!(front_matter(&[("documents", "documents/*.jsonl.zst", fields)]), expected);
-        assert!(measured(&[]).is_none());
+        assert!(matches!(measured(&[]).1, Kind::Plain("string")));
     }
 }

@@ -1,7 +1,7 @@
 """Whether other programs read the files of a run: RUN, the exported folder of `data documents --format jsonl`, its Parquet sibling.
 
-Prints one line of JSON: for each reader, documents and rejected rows and the sum of one metric. Checked with datasets 5.2, polars 1.x and
-duckdb 1.x; a reader that is not installed is left out.
+Prints one line of JSON: for each reader, documents and rejected rows and the sum of one metric. Checked with datasets 5.2, polars 2.1 and
+duckdb 2.0; a reader that is not installed is left out.
 """
 
 import glob
@@ -24,24 +24,18 @@ with tempfile.TemporaryDirectory() as cache:
         rows = datasets.load_dataset(*place, split="train", cache_dir=cache)
         measured = [row[metric] for row in rows["metrics"] if row is not None]
         answers[f"datasets {name}"] = [len(rows), sum(value or 0.0 for value in measured)]
-    # Without the card it is the first file that decides, and the others do not fit.
-    try:
-        datasets.load_dataset("json", data_files=f"{run}/documents/*.jsonl.zst", split="train", cache_dir=cache)
-        answers["inferred"] = [1, 0.0]
-    except Exception:
-        answers["inferred"] = [0, 0.0]
 
 try:
     import duckdb
 
     def ask(pattern, column):
         query = f"select count(*), sum({column}) from read_json('{pattern}', union_by_name = true, sample_size = -1)"
-        return list(duckdb.sql(query).fetchone())
+        return list(duckdb.sql(query).fetchall()[0])
 
     answers["duckdb documents"] = ask(f"{run}/documents/*.jsonl.zst", f"metrics['{metric}']")
     answers["duckdb exported"] = ask(f"{lines}/*.jsonl.zst", f"metrics['{metric}']")
     query = f"""select count(*), sum("metrics.{metric}") from read_parquet('{tables}/*.parquet', union_by_name = true)"""
-    answers["duckdb parquet"] = list(duckdb.sql(query).fetchone())
+    answers["duckdb parquet"] = list(duckdb.sql(query).fetchall()[0])
 except ImportError:
     pass
 
