@@ -13,7 +13,7 @@ mod preset;
 
 use std::path::{Path, PathBuf};
 
-use corpora::Source;
+use corpora::{Part, Source};
 use filters::FilterSpec;
 use filters::dedup::DedupConfig;
 use serde::{Deserialize, Serialize};
@@ -206,6 +206,12 @@ impl Recipe {
         buckets.sort_unstable();
         buckets.dedup();
         buckets
+    }
+
+    /// The bucket that a part's documents are of; an error where the part is of another recipe.
+    pub(crate) fn bucket_of(&self, part: &Part) -> Result<&str> {
+        let nobody = || Error::new(format!("part {} is of a source that the recipe does not have", part.name));
+        self.sources.get(part.source).map(|source| source.bucket.as_str()).ok_or_else(nobody)
     }
 
     /// Whether a bucket holds conversations.

@@ -176,10 +176,11 @@ fn a_language_model_is_trained_and_used() {
         let named = |line: &&Value| line["reason"]["rule"] == "perplexity/perplexity" && line["id"].as_str().unwrap().starts_with(language);
         rejects.iter().filter(named).count()
     };
-    assert_eq!((of("en-"), of("ko-")), (122, 0));
+    // The Korean ones are a text of two syllables and one in Chinese.
+    assert_eq!((of("en-"), of("ko-")), (122, 2));
     // Other limits are asked of the stored metric.
     let asked = done(corpus.path(), &["whatif", "out/run", "perplexity.max=1e9"]).stdout;
-    assert!(asked.contains("122"), "{asked}");
+    assert!(asked.contains("124"), "{asked}");
     let outcome = call(corpus.path(), &["build", "recipe.toml", "--set", "filters.0.perplexity.model=\"recipe.toml\""]);
     assert!(outcome.code == 2 && outcome.stderr.contains("no model"), "{}", outcome.stderr);
     let outcome = call(corpus.path(), &["filters", "train-lm", "good.jsonl", "--order", "6", "--out", "x.lm"]);

@@ -25,7 +25,7 @@ pub(crate) fn manifest(folder: &Path, recipe: &Recipe, parts: &[Part], tokenizer
 pub(crate) fn listed(folder: &Path, recipe: &Recipe, parts: &[Part]) -> Result<Vec<ShardEntry>> {
     let mut all = Vec::new();
     for part in parts {
-        let bucket = &recipe.sources[part.source].bucket;
+        let bucket = recipe.bucket_of(part)?;
         let left: PartShards = layout::read_json(folder, &layout::shard_info(bucket, &part.name))?;
         for (documents, shard) in left.classes() {
             all.push((documents, ShardEntry { repeats: recipe.mixture.repeats_of(bucket, documents), ..shard.clone() }));
@@ -99,10 +99,8 @@ fn is_packed(folder: &Path, recipe: &Recipe, manifest: &Manifest, bucket: &str) 
 
 /// Says what the tokenizer could not write of the texts: nothing is trained on that.
 pub(crate) fn tell_lost(folder: &Path, recipe: &Recipe, parts: &[Part], ui: &Ui) -> Result<()> {
-    let of_parts = parts.iter().map(|part| {
-        let bucket = &recipe.sources[part.source].bucket;
-        layout::read_json::<PartShards>(folder, &layout::shard_info(bucket, &part.name))
-    });
+    let of_parts =
+        parts.iter().map(|part| layout::read_json::<PartShards>(folder, &layout::shard_info(recipe.bucket_of(part)?, &part.name)));
     let mut buckets = BTreeMap::<String, (Lost, u64)>::new();
     for left in of_parts.chain(import::Unit::all(recipe).into_iter().map(|unit| unit.left(folder))) {
         let left = left?;
