@@ -19,11 +19,10 @@ use super::shingle_sets::ShingleSets;
 use super::shuffle::Texts;
 use super::summary::Summary;
 
-/// Finds the duplicates of all parts and writes `NAME.jsonl.zst` and `clusters/NAME.jsonl.zst` for each to `out_dir`, as
-/// [`components`] does.
+/// Finds the duplicates of all parts and writes `NAME.jsonl.zst` and `clusters/NAME.jsonl.zst` for each to `out_dir`.
 ///
-/// Parts are taken in the order of their names, those of other runs last; about these nothing is written. Scratch files go to `work_dir`: about 20 bytes for
-/// each band and document. Those that an earlier, interrupted call left there and that still fit are
+/// Parts are taken in the order of their names, those of other runs last; about these nothing is written. Scratch files go to
+/// `work_dir`: about 20 bytes for each band and document. Those that an earlier, interrupted call left there and that still fit are
 /// used again; the caller removes the folder afterwards. `progress` hears (done, total) after every
 /// stage call, from any thread.
 ///
