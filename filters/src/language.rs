@@ -1,5 +1,7 @@
 //! `language`: script first, letter statistics only where the script leaves several languages.
 
+mod config;
+mod function_words;
 mod lines;
 mod trigrams;
 
@@ -7,121 +9,12 @@ use std::sync::LazyLock;
 
 use corpora::Document;
 use lingua::{Language as Model, LanguageDetector, LanguageDetectorBuilder};
-use serde::{Deserialize, Serialize};
 
-use crate::rules::{Effect, Rule};
-use crate::spec::{Options, SpecError, in_range, listed};
-use crate::{Filter, Metrics, Reason, Sign, Verdict};
-
-/// Options of `language`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct LanguageConfig {
-    /// Languages that stay, as ISO 639-1 codes. Required.
-    pub keep: Vec<String>,
-    /// Smallest confidence, 0 to 1. Default: 0.65.
-    pub min_confidence: f64,
-    /// Whether lines are judged one by one. Default: the text as a whole.
-    #[serde(skip_serializing_if = "is_off")]
-    pub lines: LineMode,
-    /// With `lines`: smallest share of the languages of `keep`, 0 to 1. Default: 0.5.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_kept: Option<f64>,
-    /// Apply to these buckets alone. Default: all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub only_buckets: Vec<String>,
-    /// Do not apply to these buckets. Default: none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub except_buckets: Vec<String>,
-}
-
-/// What `language` does with lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LineMode {
-    /// Judge the text as a whole.
-    #[default]
-    Off,
-    /// Judge every line, and the text by its lines.
-    Measure,
-    /// Take the lines of other languages out as well.
-    Drop,
-}
-
-fn is_off(mode: &LineMode) -> bool {
-    *mode == LineMode::Off
-}
-
-impl LanguageConfig {
-    fn min_kept(&self) -> f64 {
-        self.min_kept.unwrap_or(0.5)
-    }
-}
-
-impl Default for LanguageConfig {
-    fn default() -> Self {
-        Self {
-            keep: Vec::new(),
-            min_confidence: 0.65,
-            lines: LineMode::Off,
-            min_kept: None,
-            only_buckets: Vec::new(),
-            except_buckets: Vec::new(),
-        }
-    }
-}
-
-impl Options for LanguageConfig {
-    const NAME: &'static str = "language";
-
-    fn only_buckets(&self) -> &[String] {
-        &self.only_buckets
-    }
-
-    fn except_buckets(&self) -> &[String] {
-        &self.except_buckets
-    }
-
-    fn check(&self) -> Result<(), SpecError> {
-        if self.keep.is_empty() {
-            return Err(SpecError::NothingToDo { filter: Self::NAME, key: "keep", keys: "the languages of `keep`" });
-        }
-        let known = detectable();
-        if let Some(unknown) = self.keep.iter().find(|code| !known.contains(&code.as_str())) {
-            return Err(SpecError::Unknown { filter: Self::NAME, key: "keep", value: unknown.clone(), known: listed(&known) });
-        }
-        if is_off(&self.lines) && self.min_kept.is_some() {
-            return Err(SpecError::NothingToDo {
-                filter: Self::NAME,
-                key: "min-kept",
-                keys: "`lines`, without which `min-kept` has nothing to count",
-            });
-        }
-        in_range::<Self>("min-kept", self.min_kept, 0.0, 1.0)?;
-        in_range::<Self>("min-confidence", Some(self.min_confidence), 0.0, 1.0)
-    }
-
-    fn build(&self) -> Box<dyn Filter> {
-        Box::new(Language { keep: self.keep.clone(), min_confidence: self.min_confidence, lines: self.lines, min_kept: self.min_kept() })
-    }
-
-    fn rules(&self) -> Vec<Rule> {
-        // Rounded to four decimals before it is compared, and so stored as it is compared.
-        if !is_off(&self.lines) {
-            // Where no line can be judged, the confidence of the whole decides, for which no share is stored.
-            return vec![Rule {
-                zero_passes: true,
-                ..Rule::exact("min-kept", lines::KEPT, lines::RULE, Sign::Below, Some(self.min_kept()))
-            }];
-        }
-        let rule = "language/language-confidence";
-        vec![Rule::exact("min-confidence", "language-confidence", rule, Sign::Below, Some(self.min_confidence))]
-    }
-
-    fn effect(&self) -> Effect {
-        Effect { drops: true, rewrites: self.lines == LineMode::Drop }
-    }
-}
+use self::config::is_off;
+pub use self::config::{LanguageConfig, LineMode};
+use self::function_words::FunctionWords;
+use crate::spec::Options;
+use crate::{Filter, Metrics, Reason, Verdict};
 
 /// Languages told apart by their script alone.
 const BY_SCRIPT: [&str; 3] = ["ko", "ja", "zh"];
@@ -357,102 +250,6 @@ fn latin_sample(text: &str) -> String {
         sample.extend(whole.chars().map(|c| if is_eastern(c) { ' ' } else { c }));
     }
     sample
-}
-
-/// Words of a sample in Latin script, and how many of them are function words that tell languages apart.
-#[derive(Default)]
-struct FunctionWords {
-    all: usize,
-    english: usize,
-    /// Different ones among the English.
-    different: u32,
-    foreign: usize,
-}
-
-impl FunctionWords {
-    fn of<'a>(slices: impl Iterator<Item = &'a str>) -> Self {
-        let mut counts = Self::default();
-        let mut met = 0_u32;
-        let words = slices.flat_map(|slice| slice.split(|c: char| !(matches!(c, '\u{AC00}'..='\u{D7A3}') || c.is_alphabetic())));
-        for word in words.filter(|word| word.starts_with(|c| c < '\u{250}')) {
-            counts.all += 1;
-            if word.len() > LONGEST {
-                continue;
-            }
-            let number = number(word.as_bytes());
-            if let Ok(at) = ENGLISH_NUMBERS.binary_search(&number) {
-                counts.english += 1;
-                met |= 1 << at;
-            } else if FOREIGN_NUMBERS.binary_search(&number).is_ok() {
-                counts.foreign += 1;
-            }
-        }
-        counts.different = met.count_ones();
-        counts
-    }
-
-    /// English beyond doubt: at least every eighth word is one of English alone, six different ones
-    /// occur, and fewer than every fortieth is foreign. What is not goes to the models, which take
-    /// a hundred times as long.
-    fn are_english(&self) -> bool {
-        self.different >= 6 && self.english * 8 >= self.all && self.foreign * 40 < self.all
-    }
-
-    /// How many of some letters are prose, of which at least every eighth word is a function word.
-    fn prose_among(&self, letters: usize) -> usize {
-        let found = ((self.english + self.foreign) * 8).min(self.all);
-        letters * found / self.all.max(1)
-    }
-
-    /// Too few for English, or more of another language. The models know five languages, and what
-    /// is written in a sixth is often given to English.
-    fn contradict_english(&self) -> bool {
-        self.foreign > self.english || (self.all >= 12 && self.english * 25 < self.all)
-    }
-}
-
-/// Longest function word in bytes.
-const LONGEST: usize = 7;
-
-/// Function words of English that are no common words of other languages in Latin script. Sorted.
-#[rustfmt::skip]
-const ENGLISH: [&[u8]; 28] = [
-    b"and", b"are", b"been", b"but", b"could", b"for", b"from", b"had", b"has", b"have", b"if",
-    b"is", b"not", b"of", b"should", b"that", b"the", b"their", b"these", b"they", b"this", b"to",
-    b"were", b"which", b"with", b"would", b"you", b"your",
-];
-
-/// Function words of other languages in Latin script that English does not use. Sorted.
-#[rustfmt::skip]
-const FOREIGN: [&[u8]; 61] = [
-    b"af", b"ang", b"att", b"auf", b"av", b"avec", b"che", b"con", b"dan", b"dans", b"das", b"de",
-    b"del", b"della", b"dem", b"den", b"der", b"det", b"di", b"dos", b"du", b"ein", b"eine", b"el",
-    b"en", b"est", b"et", b"het", b"ikke", b"ist", b"la", b"las", b"le", b"les", b"los", b"med",
-    b"mga", b"mit", b"nao", b"ng", b"nicht", b"och", b"og", b"por", b"pour", b"que", b"qui", b"som",
-    b"sono", b"su", b"til", b"um", b"un", b"una", b"und", b"une", b"van", b"von", b"voor", b"vor",
-    b"yang",
-];
-
-const ENGLISH_NUMBERS: [u64; ENGLISH.len()] = numbers(&ENGLISH);
-const FOREIGN_NUMBERS: [u64; FOREIGN.len()] = numbers(&FOREIGN);
-
-/// The bytes of a word of at most eight in lower case, as a number in the order of the words.
-const fn number(word: &[u8]) -> u64 {
-    let (mut number, mut at) = (0, 0);
-    while at < word.len() {
-        number |= (word[at].to_ascii_lowercase() as u64) << (56 - 8 * at);
-        at += 1;
-    }
-    number
-}
-
-const fn numbers<const N: usize>(words: &[&[u8]; N]) -> [u64; N] {
-    let (mut numbers, mut at) = ([0; N], 0);
-    while at < N {
-        numbers[at] = number(words[at]);
-        at += 1;
-    }
-    numbers
 }
 
 fn is_eastern(c: char) -> bool {

@@ -62,6 +62,7 @@ mod polynomial;
 mod profanity;
 mod punycode;
 mod rules;
+mod sealed;
 mod secrets;
 mod segmentation;
 mod spam;

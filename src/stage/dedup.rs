@@ -43,7 +43,7 @@ pub(crate) fn dedup(
         let documents = JsonlReader::<KeptText>::open(&folder.join(layout::documents(&part.name))).map_err(|error| error.to_string())?;
         Ok(Box::new(documents.map(|document| document.map(|document| (document.row, document.text)).map_err(|error| error.to_string()))))
     };
-    let mut summary = dedup::run_verified(&signatures, &texts, &shuffle, out, config, cancel, &heard).map_err(told)?;
+    let mut summary = dedup::run(&signatures, Some(&texts), &shuffle, out, config, cancel, &heard).map_err(told)?;
     let mut files: Vec<String> = parts.iter().flat_map(|part| [layout::duplicates(&part.name), layout::clusters(&part.name)]).collect();
     let (lines, substrings) = (to.join(layout::LINES), to.join(layout::SUBSTRINGS));
     // Of an earlier recipe: documents would still lose these.

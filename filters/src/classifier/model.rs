@@ -8,20 +8,17 @@
 //! ```
 //! Little endian.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use corpora::AtomicFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::features::{self, Sample};
+use crate::sealed::{self, SEAL};
 use crate::words::Words;
 
 const MAGIC: &[u8; 8] = b"MALMOICL";
 const VERSION: u32 = 1;
 const HEADER: usize = 56;
-const SEAL: usize = 8;
 /// How many weights a model may have, as powers of two.
 pub(super) const BITS: std::ops::RangeInclusive<u32> = 8..=26;
 
@@ -114,11 +111,7 @@ impl Model {
         bytes.extend(self.bias.to_le_bytes());
         bytes.extend([0; 4]);
         bytes.extend(self.weights.iter().flat_map(|weight| weight.to_le_bytes()));
-        let seal = xxh3_64(&bytes);
-        bytes.extend(seal.to_le_bytes());
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(&bytes).map_err(|source| ModelError::Io { operation: "write", path: path.to_path_buf(), source })?;
-        Ok(file.finish()?)
+        sealed::write(path, bytes)
     }
 
     /// Reads a file; nothing in it is believed before its checksum is right.
@@ -126,12 +119,8 @@ impl Model {
     /// # Errors
     /// If it cannot be read, is no model, is damaged, or is of another version.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let io = |operation| move |source| ModelError::Io { operation, path: path.to_path_buf(), source };
         let wrong = |detail: String| ModelError::Format { path: path.to_path_buf(), detail };
-        let file = File::open(path).map_err(io("open"))?;
-        let most = (HEADER + SEAL + (4 << BITS.end())) as u64;
-        let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes).map_err(io("read"))?;
+        let bytes = sealed::read(path, (HEADER + SEAL + (4 << BITS.end())) as u64)?;
         if bytes.get(..8) != Some(MAGIC) {
             return Err(wrong("no model of `malmoi filters train`: the magic number is wrong".to_owned()));
         }

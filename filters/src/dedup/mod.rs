@@ -10,7 +10,7 @@
 //! 6. [`components`]: edges → clusters → for each part the rows to remove, as [`Duplicate`]s, and those that stay
 //!    for them, as [`Stands`];
 //! 7. [`run`]: 4 to 6 over all parts in one process;
-//!    ([`run_verified`] also reads the texts of documents that met, for `minhash.verify`);
+//!    (with the texts of documents that met, for `minhash.verify`);
 //! 8. [`run_lines`]: lines that stand in many of the documents that are left, as [`Trimmed`]s;
 //! 9. [`run_substrings`]: passages that stand twice in what is left of them, as [`Passages`].
 //!
@@ -66,7 +66,7 @@ pub use edge::Kind;
 pub use error::{Error, Result};
 pub use lines::{Trimmed, run_lines};
 pub use reduce::reduce;
-pub use run::{run, run_verified};
+pub use run::run;
 pub use scatter::{partitions, scatter};
 pub use set::{PartSignatures, SignatureSet};
 pub use shuffle::{TextIter, Texts};

@@ -21,6 +21,9 @@ use super::summary::Summary;
 
 /// Finds the duplicates of all parts and writes `NAME.jsonl.zst` and `clusters/NAME.jsonl.zst` for each to `out_dir`.
 ///
+/// `texts` gives those of all documents of a part, which `minhash.verify` counts similarities over. Read are the parts that
+/// hold a document which met another one, and what is kept of those takes eight bytes for each different shingle in `work_dir`.
+///
 /// Parts are taken in the order of their names, those of other runs last; about these nothing is written. Scratch files go to
 /// `work_dir`: about 20 bytes for each band and document. Those that an earlier, interrupted call left there and that still fit are
 /// used again; the caller removes the folder afterwards. `progress` hears (done, total) after every
@@ -28,37 +31,8 @@ use super::summary::Summary;
 ///
 /// # Errors
 /// [`Error::Cancelled`] on `cancel`; otherwise as the stages: damaged or mismatched files, more
-/// memory needed than allowed, writing failed.
+/// memory needed than allowed, writing failed, a text that cannot be read or is none of its part's signatures.
 pub fn run(
-    parts: &[PartSignatures],
-    work_dir: &Path,
-    out_dir: &Path,
-    config: &DedupConfig,
-    cancel: &AtomicBool,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Summary> {
-    run_with(parts, None, work_dir, out_dir, config, cancel, progress)
-}
-
-/// [`run`] with the texts of all documents of a part, which `minhash.verify` counts similarities over. Read are the
-/// parts that hold a document which met another one, and what is kept of those takes eight bytes for each different
-/// shingle in `work_dir`.
-///
-/// # Errors
-/// As [`run`], and if a text cannot be read or is none of its part's signatures.
-pub fn run_verified(
-    parts: &[PartSignatures],
-    texts: &Texts<'_>,
-    work_dir: &Path,
-    out_dir: &Path,
-    config: &DedupConfig,
-    cancel: &AtomicBool,
-    progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<Summary> {
-    run_with(parts, Some(texts), work_dir, out_dir, config, cancel, progress)
-}
-
-fn run_with(
     parts: &[PartSignatures],
     texts: Option<&Texts<'_>>,
     work_dir: &Path,

@@ -6,7 +6,8 @@
 
 use corpora::Document;
 
-use super::{FunctionWords, Language, Scripts, UNDETERMINED, rank, rounded};
+use super::function_words::FunctionWords;
+use super::{Language, Scripts, UNDETERMINED, rank, rounded};
 use crate::words::Lines;
 use crate::{Metrics, Reason, Verdict};
 

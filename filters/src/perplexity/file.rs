@@ -9,22 +9,19 @@
 //! ```
 //! Little endian.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::path::Path;
 
-use corpora::AtomicFile;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::alphabet::{Alphabet, MOST};
 use super::count::{LONGEST, mask};
 use super::model::{Entry, LanguageModel, Origin};
 use crate::ModelError;
+use crate::sealed::{self, SEAL};
 
 const MAGIC: &[u8; 8] = b"MALMOILM";
 const VERSION: u32 = 1;
 const HEADER: usize = 80;
-const SEAL: usize = 8;
 /// Largest file that is read.
 const MOST_BYTES: u64 = 4 << 30;
 
@@ -54,11 +51,7 @@ impl LanguageModel {
                 before = *key;
             }
         }
-        let seal = xxh3_64(&bytes);
-        bytes.extend(seal.to_le_bytes());
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(&bytes).map_err(|source| ModelError::Io { operation: "write", path: path.to_path_buf(), source })?;
-        Ok(file.finish()?)
+        sealed::write(path, bytes)
     }
 
     /// Reads a file; nothing in it is believed before its checksum is right.
@@ -66,11 +59,7 @@ impl LanguageModel {
     /// # Errors
     /// If it cannot be read, is no model, is damaged, or is of another version.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let io = |operation| move |source| ModelError::Io { operation, path: path.to_path_buf(), source };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(io("open"))?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io("read"))?;
-        Self::parse(&bytes).map_err(|detail| ModelError::Format { path: path.to_path_buf(), detail })
+        Self::parse(&sealed::read(path, MOST_BYTES)?).map_err(|detail| ModelError::Format { path: path.to_path_buf(), detail })
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, String> {

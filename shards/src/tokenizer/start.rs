@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Gguf, Tokenizer, is_gguf};
+use super::open::is_gguf;
+use super::{Gguf, Tokenizer};
 use crate::atomic;
 use crate::error::{Error, Result};
 

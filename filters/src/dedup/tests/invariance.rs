@@ -83,7 +83,7 @@ fn parts_in_any_order_give_the_same_files() {
         let out = folder.path().join(name);
         let progress = std::sync::Mutex::new(Vec::new());
         let heard = |done, total| progress.lock().unwrap().push((done, total));
-        let summary = run(signed, &folder.path().join(format!("{name}-work")), &out, &config, &cancel, &heard).unwrap();
+        let summary = run(signed, None, &folder.path().join(format!("{name}-work")), &out, &config, &cancel, &heard).unwrap();
         let total = 6 + u64::from(partitions(documents.len() as u64, &config)) + 1;
         let mut heard = progress.into_inner().unwrap();
         heard.sort_unstable();
@@ -124,7 +124,7 @@ fn a_stopped_run_continues_where_it_was() {
             }
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        pool.install(|| run(&signed, &work, &out, &config, &cancel, &heard))
+        pool.install(|| run(&signed, None, &work, &out, &config, &cancel, &heard))
     };
     for limit in [1, 3, 4] {
         assert!(matches!(stop_after(limit), Err(Error::Cancelled)), "{limit}");

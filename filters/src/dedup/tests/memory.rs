@@ -26,7 +26,7 @@ fn a_twelfth_of_the_corpus_is_memory_enough() {
     let files = |memory: &str| {
         let config = settings(memory);
         let (out, work) = (folder.path().join(memory), folder.path().join(format!("work-{memory}")));
-        let summary = run(&signed, &work, &out, &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+        let summary = run(&signed, None, &work, &out, &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
         let files: Vec<Vec<u8>> = signed.iter().map(|part| std::fs::read(out.join(format!("{}.jsonl.zst", part.name))).unwrap()).collect();
         (partitions(9000, &config), summary, files)
     };

@@ -196,14 +196,14 @@ fn a_huge_group_is_one_cluster() {
     let little = config("minhash = {}\nmemory = \"1MiB\"");
     let folder = tempfile::tempdir().unwrap();
     let signed = sign(folder.path(), &[documents], &little);
-    let error = run(&signed, &folder.path().join("work"), folder.path(), &little, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
+    let error = run(&signed, None, &folder.path().join("work"), folder.path(), &little, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
     // 160 bytes for each member, in a sixteenth of the memory. What the error asks for is enough, and
     // no less is.
     let Error::OverBudget { needed, raise_to, .. } = error else { panic!("{error}") };
     assert!(needed.is_multiple_of(160) && needed > 1000 * 160 && raise_to == 16 * needed, "{needed} {raise_to}");
     let with = |memory: u64| {
         let config = DedupConfig { memory: ByteSize(memory), ..little.clone() };
-        run(&signed, &folder.path().join("more"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ())
+        run(&signed, None, &folder.path().join("more"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ())
     };
     assert!(matches!(with(raise_to - 1), Err(Error::OverBudget { raise_to: again, .. }) if again == raise_to));
     assert_eq!(with(raise_to).unwrap().minhash, 1499);
@@ -223,7 +223,7 @@ fn a_threshold_that_is_met_exactly_links() {
     }
     writer.finish().unwrap();
     let parts = [PartSignatures { name: "part".into(), path, run: None }];
-    run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+    run(&parts, None, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
     assert_eq!(told(&removed(folder.path(), &parts)), ["b minhash a 2"]);
 }
 
@@ -242,7 +242,7 @@ fn where_a_signature_is_missing_the_lowest_link_is_told() {
     }
     writer.finish().unwrap();
     let parts = [PartSignatures { name: "part".into(), path, run: None }];
-    run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+    run(&parts, None, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap();
     let removed = removed(folder.path(), &parts);
     assert_eq!(told(&removed), ["middle simhash best 3", "short simhash best 3"]);
     // Three bits of 64 between middle and best; 84 values of 112 between short and middle.

@@ -10,7 +10,7 @@ fn against(old: &[Vec<Planted>], new: &[Vec<Planted>], config: &DedupConfig) -> 
     let own = sign(&folder.path().join("new"), new, config);
     parts.extend(own.clone());
     let out = folder.path().join("out");
-    let summary = run(&parts, &folder.path().join("work"), &out, config, &AtomicBool::new(false), &|_, _| ()).unwrap();
+    let summary = run(&parts, None, &folder.path().join("work"), &out, config, &AtomicBool::new(false), &|_, _| ()).unwrap();
     // One file for each part of the new run, though both runs name their parts alike.
     let files = |folder: &Path| std::fs::read_dir(folder).unwrap().filter(|file| file.as_ref().unwrap().path().is_file()).count();
     assert_eq!((files(&out), files(&out.join("clusters"))), (new.len(), new.len()));

@@ -48,7 +48,7 @@ fn without_texts_nothing_is_verified() {
     let folder = tempfile::tempdir().unwrap();
     let config = config("minhash = { verify = 0.8 }");
     let parts = sign(folder.path(), &[vec![Planted::new("a", "가 나 다 라 마 바")]], &config);
-    let error = run(&parts, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
+    let error = run(&parts, None, &folder.path().join("work"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
     assert!(error.to_string().contains("texts"), "{error}");
 }
 
