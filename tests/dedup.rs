@@ -302,7 +302,7 @@ fn verified_duplicates_have_their_true_similarity() {
     let lines: String = texts.iter().map(|(id, text)| format!("{}\n", json!({ "id": id, "text": text }))).collect();
     std::fs::write(corpus.path().join("old.jsonl"), lines).unwrap();
     std::fs::write(corpus.path().join("en.jsonl"), format!("{}\n", json!({ "id": "en", "text": english(1) }))).unwrap();
-    corpus.recipe("old.toml", &recipe("old", "old.jsonl", "minhash = { bands = 64, rows = 2, verify = 0.7 }"));
+    corpus.recipe("old.toml", &recipe("old", "old.jsonl", "minhash = { shingle = 'word', bands = 64, rows = 2, verify = 0.7 }"));
     done(corpus.path(), &["build", "old.toml", "--jobs", "1"]);
     let text = |id: &serde_json::Value| &texts.iter().find(|(known, _)| id == known.as_str()).unwrap().1;
     let duplicates = all_lines(&corpus.out("old").join("duplicates"));

@@ -10,7 +10,7 @@ import rensa
 from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
 from datatrove.utils.text import ngrams
 
-SEEDS = [1, 2, 3]
+SEEDS = [1, 2, 3, 4, 5]
 texts = [json.loads(line)["text"] for line in sys.stdin]
 settings = []
 

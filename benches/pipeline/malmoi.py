@@ -12,14 +12,14 @@ SAME_WORK = {
     "code": [],
 }
 # `threshold = 0` links all documents that share a band, as the peers do.
-MINHASH = "minhash = { ngram = 5, bands = 14, rows = 8, threshold = 0 }"
+MINHASH = 'minhash = { shingle = "word", threshold = 0 }'
 SAME_DEDUP = f"exact = false\n{MINHASH}"
 # What a corpus for pretraining is usually put through: the filters of the peers, language, personal data, copies.
 DATA_STAGE = {
     bucket: ["normalize = {}", *(['language = { keep = ["ko", "en"] }'] if filters else []), *filters, "pii = {}"]
     for bucket, filters in SAME_WORK.items()
 }
-DATA_DEDUP = "exact = true\nminhash = { ngram = 5, bands = 14, rows = 8 }"
+DATA_DEDUP = "exact = true\nminhash = {}"
 # Filters that are in neither of the recipes but have a row among the steps.
 MORE_FILTERS = ["pii = {}", "secrets = {}", "profanity = {}", "spam = {}"]
 STAGES = ("clean", "dedup", "tokenizer", "tokenize", "mix")

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use bytes::ByteSize;
 
 /// Raised when signatures or decisions of the same settings would differ from before.
-const CODE_VERSION: u32 = 5;
+const CODE_VERSION: u32 = 6;
 
 /// How duplicates are found and which of them stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,20 +54,20 @@ pub struct DedupConfig {
 pub struct MinHashConfig {
     /// Words (or characters) in a shingle, 1 to 256. Default 5.
     pub ngram: usize,
-    /// What a shingle is made of. Default `word`.
+    /// What a shingle is made of. Default `char`.
     pub shingle: Shingle,
     /// Bands of the signature, 1 to 256; documents meet that agree in one whole band. Default 14.
     pub bands: usize,
     /// Values in a band, 1 to 64. Default 8.
     pub rows: usize,
     /// Documents that met are linked if the share of equal values, an estimate of the Jaccard
-    /// similarity of their shingle sets, reaches this; 0 links all that met. Default 0.7.
+    /// similarity of their shingle sets, reaches this; 0 links all that met. Default 0.8.
     pub threshold: f64,
     /// Documents that met are linked if the Jaccard similarity itself reaches this, counted over their texts; `threshold`
     /// has no say then. Default: estimates decide.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify: Option<f64>,
-    /// Seed of the permutations. Default 1.
+    /// Seed of the hashes. Default 1.
     pub seed: u64,
 }
 
@@ -75,11 +75,11 @@ pub struct MinHashConfig {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shingle {
-    /// What stands between white space of the normalised text; in Korean an eojeol (어절).
-    #[default]
-    Word,
     /// A character of the normalised text, the single spaces included.
+    #[default]
     Char,
+    /// What stands between white space of the normalised text; in Korean an eojeol (어절).
+    Word,
 }
 
 /// SimHash: documents whose 64-bit fingerprints differ in few bits.
@@ -177,7 +177,7 @@ impl Default for DedupConfig {
 
 impl Default for MinHashConfig {
     fn default() -> Self {
-        Self { ngram: 5, shingle: Shingle::Word, bands: 14, rows: 8, threshold: 0.7, verify: None, seed: 1 }
+        Self { ngram: 5, shingle: Shingle::Char, bands: 14, rows: 8, threshold: 0.8, verify: None, seed: 1 }
     }
 }
 
@@ -374,7 +374,7 @@ mod tests {
     fn fingerprints_follow_what_they_are_of() {
         let base: DedupConfig = toml::from_str("minhash = {}").unwrap();
         let with = |text: &str| toml::from_str::<DedupConfig>(text).unwrap();
-        let threshold = with("minhash = { threshold = 0.8 }");
+        let threshold = with("minhash = { threshold = 0.9 }");
         assert_eq!(base.signature_fingerprint(), threshold.signature_fingerprint());
         assert_ne!(base.fingerprint(), threshold.fingerprint());
         let verify = with("minhash = { verify = 0.8 }");

@@ -1,85 +1,74 @@
-//! MinHash: the smallest value of a set of shingles under each of many permutations.
-
-use macerator::{AutoArch, Simd, WithSimd};
-use xxhash_rust::xxh3::xxh3_64;
+//! MinHash: a few numbers of which two texts share as many as their sets of shingles overlap.
 
 use super::MinHashConfig;
-use super::shingle::Shingles;
+use super::mix::mix;
+use super::shingle::hashes;
 
-/// The permutations of one configuration.
+/// Makes sketches of one configuration, by Dahlgaard, Knudsen and Thorup 2017, *Fast Similarity Sketching*.
 ///
-/// A shingle's 32-bit hash x (the low half of its xxh3) goes to a·x + b mod 2³², with a odd, which
-/// permutes the 32-bit numbers: two documents have the same smallest value exactly if the same
-/// shingle came out smallest.
+/// In the first round every shingle goes to one of the places by its hash, and the smallest stays. Places that
+/// are left empty are filled in further rounds, each with hashes of its own; from the round on that has the number of
+/// places, round by round, everything goes to the same place, so that at most twice as many rounds fill all.
+/// A share of equal values has the mean of classical MinHash, the Jaccard similarity, and spreads no more. It costs
+/// a hash for each shingle of a long text, where classical MinHash takes one for each shingle and place, and
+/// some five hashes for each place of a text of few shingles.
 #[derive(Clone, Debug)]
 pub(super) struct MinHasher {
     config: MinHashConfig,
-    /// Permutations in groups; what the last group has too many is the permutation 0.
-    groups: Vec<Permutations>,
 }
 
-/// Permutations whose smallest values are sought together, in registers.
-const GROUP: usize = 16;
-
-#[derive(Clone, Debug, Default)]
-struct Permutations {
-    factors: [u32; GROUP],
-    addends: [u32; GROUP],
-}
+/// What a place holds before anything came to it.
+const EMPTY: u32 = u32::MAX;
+/// From one round's hashes to those of the next.
+const ROUND: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl MinHasher {
     pub(super) fn new(config: &MinHashConfig) -> Self {
-        let mut state = config.seed;
-        let count = config.bands.saturating_mul(config.rows);
-        let mut groups = vec![Permutations::default(); count.div_ceil(GROUP)];
-        for at in 0..count {
-            let bits = split_mix(&mut state);
-            let group = &mut groups[at / GROUP];
-            group.factors[at % GROUP] = bits as u32 | 1;
-            group.addends[at % GROUP] = (bits >> 32) as u32;
-        }
-        Self { config: config.clone(), groups }
+        Self { config: config.clone() }
     }
 
     /// The signature of a normalised text, bands · rows values; none if it is shorter than a
     /// shingle: texts without a shingle have nothing in common.
     pub(super) fn sign(&self, normal: &str) -> Option<Vec<u32>> {
-        let shingles = Shingles::new(normal, self.config.shingle, self.config.ngram);
-        let hashes: Vec<u32> = shingles.map(|shingle| xxh3_64(shingle.as_bytes()) as u32).collect();
-        if hashes.is_empty() {
-            return None;
-        }
-        let mut smallest = vec![[u32::MAX; GROUP]; self.groups.len()];
-        AutoArch::new().dispatch(Smallest { hashes: &hashes, groups: &self.groups, values: &mut smallest });
-        let mut smallest = smallest.into_flattened();
-        smallest.truncate(self.config.bands.saturating_mul(self.config.rows));
-        Some(smallest)
+        let shingles = hashes(normal, self.config.shingle, self.config.ngram);
+        let values = self.config.bands.saturating_mul(self.config.rows);
+        (!shingles.is_empty()).then(|| sketch(&shingles, mix(self.config.seed), values))
     }
 }
 
-/// The smallest value of some hashes under each permutation; whole numbers, so that the machine's
-/// vectors make no difference. A type and no closure, so that all of it is surely compiled for them.
-struct Smallest<'a> {
-    hashes: &'a [u32],
-    groups: &'a [Permutations],
-    values: &'a mut [[u32; GROUP]],
-}
-
-impl WithSimd for Smallest<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self) {
-        for (group, values) in self.groups.iter().zip(self.values) {
-            let mut smallest = *values;
-            for x in self.hashes {
-                for (value, (a, b)) in smallest.iter_mut().zip(group.factors.iter().zip(&group.addends)) {
-                    *value = (*value).min(a.wrapping_mul(*x).wrapping_add(*b));
-                }
+/// The sketch of a set, one shingle at least.
+fn sketch(shingles: &[u64], seed: u64, places: usize) -> Vec<u32> {
+    let mut values = vec![EMPTY; places];
+    for shingle in shingles {
+        let hash = mix(shingle ^ seed);
+        let value = &mut values[place(hash, places)];
+        *value = (*value).min(hash as u32);
+    }
+    let mut left = values.iter().filter(|value| **value == EMPTY).count();
+    let mut rounds = vec![0; if left > 0 { places } else { 0 }];
+    for round in 1..2 * places {
+        if left == 0 {
+            break;
+        }
+        let step = seed.wrapping_add(ROUND.wrapping_mul(round as u64));
+        for shingle in shingles {
+            let hash = mix(shingle ^ step);
+            let at = round.checked_sub(places).unwrap_or_else(|| place(hash, places));
+            if values[at] == EMPTY {
+                left -= 1;
+                rounds[at] = round;
+                values[at] = hash as u32;
+            } else if rounds[at] == round {
+                values[at] = values[at].min(hash as u32);
             }
-            *values = smallest;
         }
     }
+    values
+}
+
+/// Place of a hash, by its upper half.
+fn place(hash: u64, places: usize) -> usize {
+    (((hash >> 32) * places as u64) >> 32) as usize
 }
 
 /// Share of equal values of two signatures of the same length, as stored (four bytes a value).
@@ -90,75 +79,67 @@ pub(super) fn estimate(a: &[u8], b: &[u8]) -> f64 {
     equal as f64 / a.len().max(1) as f64
 }
 
-/// Steele, Lea and Flood 2014, *Fast Splittable Pseudorandom Number Generators*.
-fn split_mix(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Shingle;
     use super::*;
 
-    #[test]
-    fn splitmix_is_the_published_one() {
-        let mut state = 1_234_567;
-        assert_eq!(split_mix(&mut state), 6_457_827_717_110_365_317);
-        assert_eq!(split_mix(&mut state), 3_203_168_211_198_807_973);
+    /// By the definition: of all rounds the least (round, value) of each place.
+    fn by_definition(shingles: &[u64], seed: u64, places: usize) -> Vec<u32> {
+        let least = |at: usize| {
+            let rounds = (0..2 * places).flat_map(|round| shingles.iter().map(move |shingle| (round, *shingle)));
+            let hashed = rounds.filter_map(|(round, shingle)| {
+                let hash = mix(shingle ^ seed.wrapping_add(ROUND.wrapping_mul(round as u64)));
+                let to = if round < places { ((u128::from(hash >> 32) * places as u128) >> 32) as usize } else { round - places };
+                (to == at).then_some((round, hash as u32))
+            });
+            hashed.min().unwrap().1
+        };
+        (0..places).map(least).collect()
     }
 
-    #[test]
-    fn smallest_value_by_hand() {
-        let hasher = MinHasher::new(&MinHashConfig { ngram: 1, bands: 1, rows: 3, ..MinHashConfig::default() });
-        let by_hand = |permutation: usize| {
-            let (a, b) = (hasher.groups[0].factors[permutation], hasher.groups[0].addends[permutation]);
-            ["a", "b", "c"].map(|word| a.wrapping_mul(xxh3_64(word.as_bytes()) as u32).wrapping_add(b)).into_iter().min().unwrap()
-        };
-        let signature = hasher.sign("a b c").unwrap();
-        assert_eq!(signature, [by_hand(0), by_hand(1), by_hand(2)]);
-        assert_eq!(hasher.sign("c b a b"), Some(signature)); // a set: neither order nor count
-        assert_eq!(hasher.sign(""), None);
-    }
-
-    /// Another number of permutations than fills the groups: those that both have are the same.
-    #[test]
-    fn groups_are_no_part_of_the_signature() {
-        let sign = |bands: usize, text: &str| {
-            let config = MinHashConfig { ngram: 2, bands, rows: 1, ..MinHashConfig::default() };
-            MinHasher::new(&config).sign(text).unwrap()
-        };
-        let text = "나는 오늘 아침에 학교에 갔다 돌아왔다";
-        for bands in [1, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP] {
-            assert_eq!(sign(bands, text), sign(4 * GROUP, text)[..bands]);
+    proptest! {
+        #[test]
+        fn sketches_are_those_of_the_definition(
+            shingles in prop::collection::vec(any::<u64>(), 1..60), seed: u64, places in 1_usize..40,
+        ) {
+            let sketched = sketch(&shingles, seed, places);
+            prop_assert_eq!(&sketched, &by_definition(&shingles, seed, places));
+            // A set: neither order nor count.
+            let twice: Vec<u64> = shingles.iter().rev().chain(&shingles).copied().collect();
+            prop_assert_eq!(sketched, sketch(&twice, seed, places));
         }
+    }
+
+    fn words(ngram: usize, seed: u64) -> MinHasher {
+        MinHasher::new(&MinHashConfig { ngram, shingle: Shingle::Word, seed, ..MinHashConfig::default() })
     }
 
     #[test]
     fn too_short_has_no_signature() {
-        let hasher = MinHasher::new(&MinHashConfig::default());
-        assert!(hasher.sign("one two three four").is_none());
-        assert!(hasher.sign("one two three four five").is_some());
+        assert!(words(5, 1).sign("one two three four").is_none());
+        assert!(words(5, 1).sign("one two three four five").is_some());
+        assert!(words(1, 1).sign("").is_none());
     }
 
-    /// Sets {0..1000} and {k..1000+k}: Jaccard (1000 − k) / (1000 + k).
+    /// Sets {0..n} and {k..n+k}: Jaccard (n − k) / (n + k). Few and many shingles for 112 places.
     #[test]
     fn estimates_jaccard_without_bias() {
-        let set = |from: usize| (from..from + 1000).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
-        for k in [0, 53, 111, 250, 600, 1000] {
-            let truth = (1000 - k) as f64 / (1000 + k) as f64;
+        let set = |from: usize, n: usize| (from..from + n).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+        for (n, k) in [(1000, 0), (1000, 53), (1000, 111), (1000, 250), (1000, 600), (1000, 1000), (20, 1), (20, 5), (200, 20), (3, 1)] {
+            let truth = (n - k) as f64 / (n + k) as f64;
             let mean = (0..20)
                 .map(|seed| {
-                    let hasher = MinHasher::new(&MinHashConfig { ngram: 1, seed, ..MinHashConfig::default() });
-                    let bytes = |text: &str| hasher.sign(text).unwrap().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
-                    estimate(&bytes(&set(0)), &bytes(&set(k)))
+                    let bytes =
+                        |from| words(1, seed).sign(&set(from, n)).unwrap().iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>();
+                    estimate(&bytes(0), &bytes(k))
                 })
                 .sum::<f64>()
                 / 20.0;
             // 20 · 112 draws: a standard deviation is at most 0.0106.
-            assert!((mean - truth).abs() < 0.04, "k {k}: estimated {mean}, true {truth}");
+            assert!((mean - truth).abs() < 0.04, "{n} shingles, {k} apart: estimated {mean}, true {truth}");
         }
     }
 }

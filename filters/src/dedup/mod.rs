@@ -37,6 +37,7 @@ mod group;
 mod key;
 mod lines;
 mod minhash;
+mod mix;
 mod nodes;
 mod normal;
 mod reduce;

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::{DedupConfig, MinHashConfig};
 use super::error::{Error, Result};
@@ -20,7 +19,7 @@ use super::scatter::stop_if;
 use super::scatter_file::ScatterFile;
 use super::sealed::{Label, SealedFile, SealedWriter};
 use super::set::{Address, SignatureSet};
-use super::shingle::Shingles;
+use super::shingle::hashes;
 use super::shuffle::{Texts, each_text};
 
 const MAGIC: &[u8; 8] = b"MALMOISH";
@@ -90,8 +89,7 @@ fn write(
         each_text(set, cancel, part, texts, |index, _, text| {
             if met.has(Address::new(part, index)) {
                 let normal = normal(text);
-                let mut hashes: Vec<u64> =
-                    Shingles::new(&normal, minhash.shingle, minhash.ngram).map(|shingle| xxh3_64(shingle.as_bytes())).collect();
+                let mut hashes = hashes(&normal, minhash.shingle, minhash.ngram);
                 hashes.sort_unstable();
                 hashes.dedup();
                 hashes.iter().try_for_each(|hash| writer.write(&hash.to_le_bytes()))?;

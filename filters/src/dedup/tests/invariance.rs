@@ -35,7 +35,7 @@ fn cut(documents: &[Planted], parts: usize) -> Vec<Vec<Planted>> {
 #[test]
 fn cuts_orders_partitions_and_threads_decide_nothing() {
     let documents = corpus();
-    let config = config("minhash = { threshold = 0.5 }\nsimhash = { max-distance = 6 }");
+    let config = config("minhash = { shingle = 'word', threshold = 0.5 }\nsimhash = { max-distance = 6 }");
     let (summary, expected) = dedup(&cut(&documents, 1), &config, 1);
     assert!(summary.exact > 20 && summary.minhash > 20 && summary.simhash > 0 && summary.clusters > 20, "{summary:?}");
     let lines = |removed: &BTreeMap<String, Duplicate>| {

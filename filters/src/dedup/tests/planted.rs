@@ -62,8 +62,8 @@ fn without_exact_only_what_a_method_compares_is_removed() {
     let documents = vec![
         Planted::new("a", "one two three four five six"),
         Planted::new("b", "one two three four five six"),
-        Planted::new("c", "too short"),
-        Planted::new("d", "too short"),
+        Planted::new("c", "few"),
+        Planted::new("d", "few"),
     ];
     let (_, removed) = dedup(std::slice::from_ref(&documents), &config("exact = false\nminhash = {}"), 1);
     assert_eq!(told(&removed), ["b minhash a 2"]);
@@ -105,7 +105,7 @@ fn a_threshold_decides_among_those_that_meet() {
     (0..15).for_each(|n| other[n * 20 + 5] = format!("다른{n}"));
     let documents =
         [vec![Planted::new("a", &base.join(" ")), Planted::new("b", &other.join(" ")), Planted::new("c", &numbers.words(300).join(" "))]];
-    let with = |threshold: f64| dedup(&documents, &config(&format!("minhash = {{ bands = 64, rows = 2, threshold = {threshold} }}")), 2).1;
+    let with = |threshold: f64| dedup(&documents, &config(&format!("minhash = {{ shingle = 'word', bands = 64, rows = 2, threshold = {threshold} }}")), 2).1;
     assert_eq!(with(0.7).len(), 0);
     assert_eq!(with(0.45).len(), 1);
     let all = with(0.0);
@@ -170,7 +170,7 @@ fn korean_that_shares_only_its_particles_stays() {
         Planted::new(&format!("{number}"), &text.join(" "))
     };
     let documents: Vec<Planted> = (0..60).map(&mut document).collect();
-    for text in ["minhash = {}\nsimhash = {}", "minhash = { shingle = \"char\" }", "minhash = { shingle = \"char\", ngram = 3 }"] {
+    for text in ["minhash = { shingle = \"word\" }\nsimhash = {}", "minhash = {}", "minhash = { ngram = 3 }"] {
         let (_, removed) = dedup(std::slice::from_ref(&documents), &config(text), 2);
         assert_eq!(told(&removed), Vec::<String>::new(), "{text}");
     }
@@ -230,7 +230,7 @@ fn a_threshold_that_is_met_exactly_links() {
 /// `short` has runs of three characters and none of forty: only `middle` links it to `best`.
 #[test]
 fn where_a_signature_is_missing_the_lowest_link_is_told() {
-    let config = config("minhash = {}\nsimhash = {}");
+    let config = config("minhash = { threshold = 0.7 }\nsimhash = {}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("part");
     let mut writer = SignatureWriter::create(&path, &config).unwrap();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::shingle::Shingles;
+use super::shingle::shingles;
 use super::*;
 
 fn jaccard(a: &str, b: &str, unit: Shingle) -> f64 {
     let [a, b] = [a, b].map(normal::normal);
-    let [a, b] = [&a, &b].map(|text| Shingles::new(text, unit, 5).collect::<BTreeSet<_>>());
+    let [a, b] = [&a, &b].map(|text| shingles(text, unit, 5).into_iter().collect::<BTreeSet<_>>());
     let common = a.intersection(&b).count();
     common as f64 / (a.len() + b.len() - common).max(1) as f64
 }
@@ -28,7 +28,7 @@ fn similarities_by_hand() {
         Planted::new("near again", &changed(&[100]).replace(' ', "\n")),
         Planted::new("far", &changed(&[10, 30, 50, 70, 90, 110, 130, 150])),
     ];
-    let bands = "minhash = { bands = 128, rows = 2, verify =";
+    let bands = "minhash = { shingle = 'word', bands = 128, rows = 2, verify =";
     for (verify, expected) in [(0.94, vec!["near", "near again"]), (0.96, vec!["near again"]), (0.66, vec!["far", "near", "near again"])] {
         let (_, removed) = dedup(&[documents[..2].to_vec(), documents[2..].to_vec()], &config(&format!("{bands} {verify} }}")), 3);
         assert_eq!(removed.keys().collect::<Vec<_>>(), expected, "{verify}");
@@ -68,10 +68,8 @@ fn clusters_are_those_of_all_pairs() {
         return;
     }
     let pages: Vec<Page> = JsonlReader::open(&path).unwrap().map(|page| page.unwrap()).collect();
-    let sets: Vec<(String, BTreeSet<String>)> = pages
-        .iter()
-        .map(|page| (page.id.clone(), Shingles::new(&normal::normal(&page.text), Shingle::Char, 5).map(str::to_owned).collect()))
-        .collect();
+    let sets: Vec<(String, BTreeSet<String>)> =
+        pages.iter().map(|page| (page.id.clone(), shingles(&normal::normal(&page.text), Shingle::Char, 5).into_iter().collect())).collect();
     let documents: Vec<Planted> = pages.iter().map(|page| Planted::new(&page.id, &page.text)).collect();
     for verify in [0.7, 0.8, 0.9] {
         // Nearly every pair of that similarity meets.
