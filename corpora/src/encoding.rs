@@ -4,9 +4,9 @@
 //! 1. a byte order mark (UTF-8, UTF-16LE, UTF-16BE);
 //! 2. UTF-16 without a mark, by the zero bytes of its spaces and line ends;
 //! 3. strict UTF-8, whatever the page declares;
-//! 4. UTF-8 with a few damaged places;
+//! 4. UTF-8 with fewer damaged places than characters of several bytes;
 //! 5. what the page declares (HTTP header, `<meta charset>`, XML declaration), where the bytes
-//!    agree; a declared single-byte encoding is not believed over bytes that are Korean;
+//!    agree; another encoding is not believed over bytes that are Korean;
 //! 6. Korean by its syllables, which one bad byte does not hide;
 //! 7. the statistics of chardetng, on the whole text and then on pieces of it.
 //!
@@ -138,6 +138,21 @@ fn replaced(bytes: &[u8], mark: usize, encoding: &'static Encoding) -> Decoded<'
     }
     decoded.text = text.into();
     decoded
+}
+
+/// Whether the beginning of a file says that its lines switch to Korean (ISO-2022-KR).
+pub(crate) fn is_shifted(head: &[u8]) -> bool {
+    iso2022kr::is_shifted(head)
+}
+
+/// A line of such a file, if it does; the file said so only once.
+pub(crate) fn decode_shifted(line: &[u8]) -> Option<Decoded<'static>> {
+    let bytes = [iso2022kr::DESIGNATOR, line].concat();
+    iso2022kr::is_shifted(&bytes).then(|| {
+        let Decoded { text, encoding, bad_bytes, first_bad } = decode(&bytes, EUC_KR);
+        let first_bad = first_bad.map(|at| at.saturating_sub(iso2022kr::DESIGNATOR.len() as u64));
+        Decoded { text: text.into_owned().into(), encoding, bad_bytes, first_bad }
+    })
 }
 
 /// Whether a text is what decoding made of something else: archives, images, programs. One

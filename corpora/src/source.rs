@@ -71,8 +71,9 @@ pub struct Source {
     /// What the files are encoded in: `auto`, or a label such as `utf-8`, `cp949` or `utf-16le`.
     /// Default `auto` for `html` and `warc`, whose pages declare it, and strict `utf-8` for the
     /// rest: other bytes there are an error that is counted, never a guess that nobody sees.
-    /// A document that was not UTF-8 has `meta.encoding`. With `auto` a file of lines, of
-    /// paragraphs, `jsonl`, `csv` or `tsv` is in the encoding of its first MiB.
+    /// A document that was not UTF-8 has `meta.encoding`. With `auto` each record of a file of lines, of
+    /// paragraphs, `jsonl`, `csv` or `tsv` is UTF-8 where it can be, or else in the encoding of the file's first MiB where
+    /// it can be, or else in one of its own. A byte order mark says more than a named encoding other than UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Charset>,
     /// Whether a field that begins with `"` is quoted, and runs to the next quote over delimiters and line ends. Default

@@ -10,6 +10,8 @@ use super::korean::is_korean;
 const SAMPLE: usize = 1 << 18;
 /// Length of the pieces that vote where the whole has no clear answer.
 const PIECE: usize = 1 << 10;
+/// Bytes of Korean, half as many syllables, that speak against any other declaration.
+const ENOUGH: usize = 40;
 
 /// The encoding that bytes are in; `declared` is what came with them says.
 ///
@@ -32,17 +34,23 @@ pub fn detect(bytes: &[u8], declared: Option<&'static Encoding>) -> &'static Enc
             _ => UTF_8,
         };
     }
-    // Each character of another encoding is a bad place in UTF-8, and hardly ever a good one.
+    // Each character of another encoding is a bad place in UTF-8, and hardly ever a good one: in CP949 one in seven.
     if utf8.bad * 4 <= utf8.long + utf8.short / 2 || (utf8.is_cut_off && utf8.bad == 1 && utf8.long + utf8.short > 0) {
         return UTF_8;
     }
     let start = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0);
     let sample = &bytes[start..bytes.len().min(start + SAMPLE)];
     let korean = is_korean(sample);
+    let is_likely = utf8.bad <= if declared == Some(UTF_8) { utf8.long + utf8.short } else { utf8.long + utf8.short / 2 };
+    if is_likely && !korean && declared.is_none_or(|declared| declared == UTF_8 || declared.is_single_byte()) {
+        return UTF_8;
+    }
+    // A few bytes of Chinese may look Korean; not so many.
+    let is_against = korean && sample.iter().filter(|byte| !byte.is_ascii()).take(ENOUGH).count() == ENOUGH;
     if let Some(declared) = declared
         && declared != UTF_8
         && fits(sample, declared)
-        && !(declared.is_single_byte() && korean)
+        && !(korean && declared.is_single_byte() || is_against)
     {
         return declared;
     }

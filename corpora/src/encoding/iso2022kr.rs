@@ -7,7 +7,7 @@
 use memchr::memmem;
 
 /// Says that shifted bytes are KS X 1001.
-const DESIGNATOR: &[u8] = b"\x1b$)C";
+pub(super) const DESIGNATOR: &[u8] = b"\x1b$)C";
 const SHIFT_OUT: u8 = 0x0e;
 const SHIFT_IN: u8 = 0x0f;
 

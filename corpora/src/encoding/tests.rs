@@ -162,11 +162,24 @@ fn real_text() {
         let records = std::io::BufRead::lines(reader).map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
         records.filter_map(|record| record["text"].as_str().map(str::to_owned)).collect()
     };
-    for (file, least) in [("korean_docs.jsonl.zst", 0.999), ("korean_law.jsonl.zst", 0.999), ("korean_reviews_nsmc.jsonl.zst", 0.95)] {
+    for (file, least) in [
+        ("korean_docs.jsonl.zst", 0.999),
+        ("korean_law.jsonl.zst", 0.999),
+        ("korean_reviews_nsmc.jsonl.zst", 0.95),
+        ("english_docs.jsonl.zst", 0.0),
+        ("english_proposals.jsonl.zst", 0.0),
+    ] {
         let (mut all, mut found, mut damaged, mut hurt) = (0, 0, 0, 0);
         let mut wides = (0_u32, 0_u32);
+        let (mut whole, mut whole_of) = (0, 0);
         for text in texts(file) {
             assert_eq!(detect(text.as_bytes(), None), UTF_8);
+            if text.chars().filter(|c| c.len_utf8() > 1).nth(1).is_some() {
+                let at = text.floor_char_boundary(text.len() / 2);
+                let stray = [&text.as_bytes()[..at], b" \xa0 ", &text.as_bytes()[at..]].concat();
+                whole_of += 1;
+                whole += u32::from(detect(&stray, Some(UTF_8)) == UTF_8);
+            }
             if text.contains(' ') {
                 let wide: String = text.chars().take(2000).collect();
                 for (encoding, big) in [(UTF_16LE, false), (UTF_16BE, true)] {
@@ -186,11 +199,45 @@ fn real_text() {
                 damaged += u32::from(detect(&bytes, None) == EUC_KR);
             }
         }
+        println!("{file}: {whole} of {whole_of} texts stay UTF-8 with a stray byte");
+        assert_eq!(whole, whole_of);
         println!("{file}: {found} of {all} texts, {damaged} of {hurt} with a damaged byte, {} of {} in UTF-16", wides.1, wides.0);
         assert!(f64::from(wides.1) >= 0.99 * f64::from(wides.0), "{file}: {wides:?} in UTF-16");
         assert!(f64::from(found) >= least * f64::from(all), "{file}: {found} of {all}");
         assert!(f64::from(damaged) >= least * f64::from(hurt), "{file}: {damaged} of {hurt}");
     }
+}
+
+/// One stray byte of another encoding leaves a page that says it is in UTF-8, or is so for the most part, as it is.
+#[test]
+fn a_stray_byte_makes_no_mojibake() {
+    for (bytes, declared, text) in [
+        (
+            b"The company\xe2\x80\x99s report says that it\xe2\x80\x99s late. Price \xa3 5".as_slice(),
+            Some(UTF_8),
+            "The company’s report says that it’s late. Price \u{fffd} 5",
+        ),
+        (b"Le caf\xc3\xa9 \xc3\xa9tait tr\xc3\xa8s anim\xc3\xa9. \xff", Some(UTF_8), "Le café était très animé. \u{fffd}"),
+        (b"Le caf\xc3\xa9 \xc3\xa9tait tr\xc3\xa8s anim\xc3\xa9. \xff", None, "Le café était très animé. \u{fffd}"),
+        (b"it\xe2\x80\x99s \xa0late", Some(WINDOWS_1252), "it’s \u{fffd}late"),
+    ] {
+        let decoded = decode_any(bytes, declared);
+        assert_eq!((&*decoded.text, decoded.encoding, decoded.bad_bytes), (text, UTF_8, 1));
+    }
+    // A real page in another encoding is not UTF-8 for saying so.
+    for (text, encoding) in CASES.into_iter().filter(|(_, encoding)| ![UTF_8, ISO_2022_JP].contains(encoding)) {
+        let decoded = decode_any(&encode(text, encoding), Some(UTF_8)).text.into_owned();
+        assert_eq!(decoded, text, "{}", encoding.name());
+    }
+}
+
+#[test]
+fn korean_is_not_chinese_for_saying_so() {
+    let korean = encode(KOREAN, EUC_KR);
+    for declared in [encoding("gb2312"), encoding("big5"), encoding("shift_jis")] {
+        assert_eq!(detect(&korean, declared), EUC_KR);
+    }
+    assert_ne!(detect(&encode(CHINESE, GB18030), encoding("gb2312")), EUC_KR);
 }
 
 proptest! {

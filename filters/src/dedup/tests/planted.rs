@@ -105,7 +105,9 @@ fn a_threshold_decides_among_those_that_meet() {
     (0..15).for_each(|n| other[n * 20 + 5] = format!("다른{n}"));
     let documents =
         [vec![Planted::new("a", &base.join(" ")), Planted::new("b", &other.join(" ")), Planted::new("c", &numbers.words(300).join(" "))]];
-    let with = |threshold: f64| dedup(&documents, &config(&format!("minhash = {{ shingle = 'word', bands = 64, rows = 2, threshold = {threshold} }}")), 2).1;
+    let with = |threshold: f64| {
+        dedup(&documents, &config(&format!("minhash = {{ shingle = 'word', bands = 64, rows = 2, threshold = {threshold} }}")), 2).1
+    };
     assert_eq!(with(0.7).len(), 0);
     assert_eq!(with(0.45).len(), 1);
     let all = with(0.0);
