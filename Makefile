@@ -3,7 +3,7 @@
 CARGO ?= cargo
 MALMOI := target/release/malmoi
 
-.PHONY: help setup build demo test check bench verify verify-encode verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench cpu-bench clean
+.PHONY: help setup build demo test check bench fuzz verify verify-encode verify-export verify-deploy verify-resume verify-hostile verify-fuzz gpu-test gpu-bench cpu-bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,9 @@ verify-hostile: setup ## Ten million tiny documents in a gigabyte of memory (min
 
 verify-fuzz: setup ## Tens of thousands of mutated inputs for every reader and parser (minutes)
 	$(CARGO) test --release --locked --workspace --test end-to-end -- --ignored many_mutations
+
+fuzz: setup ## Every reader and parser under libFuzzer, a minute each: a build of its own, and most of an hour
+	fuzz/run
 
 gpu-test: setup ## Hold the kernels for NVIDIA cards against the plain computation (needs a card)
 	$(CARGO) test --release --locked -p malmoi-trainer --features cuda --lib -- gpu --test-threads 1

@@ -29,7 +29,12 @@ pub(crate) fn card(folder: &Path, lang: Language, ui: &Ui) -> Result<()> {
 
 /// The card with its title.
 pub(crate) fn text(folder: &Path, recipe: &Recipe, lang: Language) -> Result<String> {
-    Ok(format!("# {}\n{}", cell(&name_of(folder)), sections(folder, recipe, lang)?))
+    Ok(title(folder) + &sections(folder, recipe, lang)?)
+}
+
+/// The title of a run's card.
+pub(crate) fn title(folder: &Path) -> String {
+    format!("# {}\n", cell(&name_of(folder)))
 }
 
 /// Name of a folder or file.

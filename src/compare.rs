@@ -1,7 +1,7 @@
 //! `report RUN --against OTHER`: what differs between two runs, in recipe, funnel, documents and tokens.
 
 pub(crate) mod facts;
-mod sides;
+pub(crate) mod sides;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -59,16 +59,36 @@ pub(crate) fn compare(run: &Path, against: &Path, lang: Language, ui: &Ui) -> Re
 
 fn recipes(before: &Facts, after: &Facts, lang: Language, ui: &Ui) {
     let places: BTreeSet<&String> = before.settings.keys().chain(after.settings.keys()).collect();
+    let unset = lang.pick("not set", "없음");
     let mut same = true;
+    // A source or filter that one run has and the other has not is one line.
+    let mut tables: Vec<(String, bool, Vec<String>)> = Vec::new();
     ui.data(lang.pick("Recipe", "레시피"));
     for place in places {
         let [old, new] = [before, after].map(|facts| facts.settings.get(place));
-        if old != new {
-            same = false;
-            let word = |value: Option<&String>| value.map_or_else(|| lang.pick("not set", "없음").to_owned(), |value| excerpt(value, 120));
-            ui.data(format!("  {place}: {} → {}", word(old), word(new)));
-            ui.event("recipe-difference", &json!({ "place": place, "before": old, "after": new }));
+        if old == new {
+            continue;
         }
+        same = false;
+        ui.event("recipe-difference", &json!({ "place": place, "before": old, "after": new }));
+        let of_one = match (old, new) {
+            (None, Some(value)) => alone(place, before).map(|(table, key)| (table, format!("{key} = {value}"))),
+            (Some(value), None) => alone(place, after).map(|(table, key)| (table, format!("{key} = {value}"))),
+            _ => None,
+        };
+        let Some((table, pair)) = of_one else {
+            let word = |value: Option<&String>| value.map_or_else(|| unset.to_owned(), |value| excerpt(value, VALUE));
+            ui.data(format!("  {place}: {} → {}", word(old), word(new)));
+            continue;
+        };
+        match tables.last_mut().filter(|(last, ..)| *last == table) {
+            Some((.., pairs)) => pairs.push(pair),
+            None => tables.push((table, old.is_none(), vec![pair])),
+        }
+    }
+    for (table, is_new, pairs) in tables {
+        let pairs = excerpt(&pairs.join(", "), VALUE);
+        ui.data(if is_new { format!("  {table}: {unset} → {pairs}") } else { format!("  {table}: {pairs} → {unset}") });
     }
     if same {
         ui.data(lang.pick("  no difference", "  차이 없음"));
@@ -76,15 +96,36 @@ fn recipes(before: &Facts, after: &Facts, lang: Language, ui: &Ui) {
     ui.data("");
 }
 
+/// Characters shown of a value of the recipe.
+const VALUE: usize = 120;
+
+/// The table that a place lies in, by the first two keys of it, and the rest; none where the other run has something of the table.
+fn alone(place: &str, other: &Facts) -> Option<(String, String)> {
+    let mut keys = place.splitn(3, '.');
+    let table = format!("{}.{}", keys.next()?, keys.next()?);
+    let key = keys.next()?.to_owned();
+    let inside = format!("{table}.");
+    (!other.settings.keys().any(|known| *known == table || known.starts_with(&inside))).then_some((table, key))
+}
+
 fn funnel(before: &Facts, after: &Facts, lang: Language, ui: &Ui) {
     let mut table = counts(lang.pick("documents", "문서"), lang);
     let mut line = |name: &str, old: u64, new: u64| table.row([name.to_owned(), grouped(old), grouped(new), change(old, new)]);
     line(lang.pick("input", "입력"), before.input, after.input);
+    let (mut unchanged, mut documents) = (0, 0);
     line(lang.pick("- unreadable", "- 읽기 실패"), before.unreadable, after.unreadable);
     let rules: BTreeSet<&String> = before.rejected.keys().chain(after.rejected.keys()).collect();
     for rule in rules {
         let [old, new] = [before, after].map(|facts| facts.rejected.get(rule).copied().unwrap_or_default());
-        line(&format!("- {rule}"), old, new);
+        if old == new {
+            unchanged += 1;
+            documents += old;
+        } else {
+            line(&format!("- {rule}"), old, new);
+        }
+    }
+    if unchanged > 0 {
+        line(lang.pick(&format!("- rules as before ({unchanged})"), &format!("- 그대로인 규칙 ({unchanged})")), documents, documents);
     }
     let kinds: BTreeSet<&String> = [before, after].into_iter().flat_map(|facts| facts.duplicates.iter().flat_map(BTreeMap::keys)).collect();
     for kind in kinds {
@@ -125,6 +166,8 @@ fn documents(moves: &BTreeMap<(String, String), Moved>, lang: Language, ui: &Ui)
     if moves.is_empty() {
         ui.data(lang.pick("No document met another fate.", "처리 결과가 달라진 문서가 없습니다."));
     }
+    let mut moves: Vec<_> = moves.iter().collect();
+    moves.sort_by_key(|(_, moved)| std::cmp::Reverse(moved.documents));
     for ((from, to), moved) in moves {
         ui.data(format!("{from} → {to}: {}", grouped(moved.documents)));
         ui.event("move", &json!({ "before": from, "after": to, "documents": moved.documents }));

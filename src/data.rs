@@ -7,17 +7,17 @@ use std::path::Path;
 use serde_json::json;
 use shards::{DrawnDocument, Judged, Manifest, MixturePlan, OrderRow, StreamConfig, TokenStream};
 
-use crate::cli::DataCommand;
+use crate::cli::{DataCommand, Language};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::recipe::Recipe;
 use crate::report::Ui;
 
 /// `malmoi data ...`.
-pub(crate) fn run(command: &DataCommand, ui: &Ui) -> Result<()> {
+pub(crate) fn run(command: &DataCommand, lang: Language, ui: &Ui) -> Result<()> {
     match command {
         DataCommand::Order { run, step } => order(run, *step, ui),
-        DataCommand::Documents { run, out, format, dropped } => documents::documents(run, out, *format, *dropped, ui),
+        DataCommand::Documents { run, out, format, dropped } => documents::documents(run, out, *format, *dropped, lang, ui),
     }
 }
 

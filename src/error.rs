@@ -28,7 +28,12 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn new(message: impl fmt::Display) -> Self {
-        Self { kind: Kind::CouldNotRun, message: message.to_string(), excerpt: None, hint: None }
+        let error = Self { kind: Kind::CouldNotRun, message: message.to_string(), excerpt: None, hint: None };
+        // ENOSPC and EDQUOT, from wherever something is written.
+        match ["(os error 28)", "(os error 122)"].iter().any(|full| error.message.ends_with(full)) {
+            true => error.hint("free some space, then run the same command again: what is finished stays"),
+            false => error,
+        }
     }
 
     pub(crate) fn bad_result(message: impl fmt::Display) -> Self {
@@ -42,6 +47,14 @@ impl Error {
     pub(crate) fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());
         self
+    }
+
+    /// Puts the name that was probably meant before the hint, where one is near enough.
+    pub(crate) fn did_you_mean(self, given: &str, names: impl IntoIterator<Item = String>) -> Self {
+        let close = names.into_iter().map(|name| (strsim::jaro_winkler(given, &name), name)).filter(|(likeness, _)| *likeness > 0.85);
+        let Some((_, name)) = close.max_by(|(left, _), (right, _)| left.total_cmp(right)) else { return self };
+        let hint = self.hint.as_ref().map(|hint| format!(" {hint}")).unwrap_or_default();
+        self.hint(format!("did you mean `{name}`?{hint}"))
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

@@ -1,5 +1,7 @@
 //! `explain`: what a filter does, and why one document was kept or dropped.
 
+mod cluster;
+
 use std::path::Path;
 
 use corpora::{JsonlReader, Part};
@@ -9,8 +11,10 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::fate::Fates;
 use crate::layout;
+use crate::recipe::Recipe;
 use crate::record::{Kept, Passages, Rejected, Trimmed, stands_in};
-use crate::report::Ui;
+use crate::report::{Ui, grouped};
+use cluster::Cluster;
 
 /// `malmoi explain [FILTER]`.
 pub(crate) fn filter(name: Option<&str>, ui: &Ui) -> Result<()> {
@@ -26,6 +30,7 @@ pub(crate) fn filter(name: Option<&str>, ui: &Ui) -> Result<()> {
     let page = page(name).ok_or_else(|| {
         Error::new(format!("there is no filter `{name}`"))
             .hint(format!("the filters are: {}, and there is `{DEDUP}`", filters::NAMES.join(", ")))
+            .did_you_mean(name, filters::NAMES.iter().map(|known| (*known).to_owned()))
     })?;
     ui.data(page.trim_end());
     ui.event("filter", &json!({ "name": name, "page": page }));
@@ -49,6 +54,7 @@ fn cuts(text: &str, cut: &[(u32, u32)], ui: &Ui) {
 
 /// `malmoi explain --doc ID --run RUN`: every place of the run that knows the document.
 pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
+    let recipe = Recipe::of_run(folder)?;
     let parts: Vec<Part> = layout::read_json(folder, layout::PLAN)?;
     let mut found = false;
     for part in &parts {
@@ -57,17 +63,32 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
         for kept in all {
             found = true;
             let (duplicate, rule) = (fates.duplicate(kept.row), fates.dropped(kept.row));
+            let cluster = Cluster::of(folder, &parts, part, kept.row)?;
+            let mut why = None;
             match (duplicate, &rule) {
                 (Some(duplicate), _) => {
-                    let place = duplicate.of_run.as_ref().map(|run| format!(" in {run}")).unwrap_or_default();
+                    why = cluster::why(folder, &recipe, duplicate, &kept)?;
+                    let place = duplicate.of_run.as_ref().map(|run| format!(" of {run}")).unwrap_or_default();
                     ui.data(format!(
-                        "{id}: duplicate ({}, similarity {:.3}) of {}{place}, which stays",
-                        duplicate.kind, duplicate.similarity, duplicate.of
+                        "{id}: duplicate ({}, similarity {:.3}) of {} (part {}, row {}{place}), which stays",
+                        duplicate.kind, duplicate.similarity, duplicate.of, duplicate.of_part, duplicate.of_row
                     ));
+                    if let Some(why) = &why {
+                        ui.data(format!("  stays      {} of {} documents: {why}", duplicate.of, grouped(duplicate.cluster)));
+                    }
                 }
                 (None, Some(rule)) => ui.data(format!("{id}: dropped by {rule}: nothing is left of it")),
                 (None, None) if folder.join(layout::duplicates(&part.name)).exists() => ui.data(format!("{id}: kept")),
                 (None, None) => ui.data(format!("{id}: passed the filters; duplicates were not looked for yet")),
+            }
+            if cluster.documents > 0 {
+                ui.data(format!("  stays      for {} documents, itself included", grouped(cluster.documents)));
+            }
+            for other in &cluster.others {
+                ui.data(format!(
+                    "  duplicate  {} {:.3} {} (part {}, row {})",
+                    other.kind, other.similarity, other.id, other.part, other.row
+                ));
             }
             let trimmed = find::<Trimmed>(folder, &layout::trimmed(&part.name), |trimmed| trimmed.row == kept.row)?.pop();
             let passages = find::<Passages>(folder, &layout::passages(&part.name), |passages| passages.row == kept.row)?.pop();
@@ -88,15 +109,11 @@ pub(crate) fn document(folder: &Path, id: &str, ui: &Ui) -> Result<()> {
             place(part, kept.row, &kept.source, &kept.bucket, ui);
             metrics(&kept.metrics, ui);
             findings(&kept.findings, ui);
-            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if rule.is_some() { "duplicate" } else { "kept" }, "rule": rule, "duplicate": duplicate, "trimmed": trimmed, "passages": passages, "document": kept }));
+            ui.event("document", &json!({ "id": id, "part": part.name, "outcome": if rule.is_some() { "duplicate" } else { "kept" }, "rule": rule, "duplicate": duplicate, "stays-because": why, "stays-for": cluster.others, "trimmed": trimmed, "passages": passages, "document": kept }));
         }
-        let rejected = find::<Rejected>(
-            folder,
-            &layout::rejects(&part.name),
-            |line| matches!(line, Rejected::Dropped { id: other, .. } if other == id),
-        )?;
+        let rejected = find::<Rejected>(folder, &layout::rejects(&part.name), |line| line.id == id && !line.is_unreadable())?;
         for rejected in &rejected {
-            let Rejected::Dropped { row, why, source, bucket, metrics: values, text, findings: items, .. } = rejected else { continue };
+            let Rejected { row, why, source, bucket, metrics: values, text, findings: items, .. } = rejected;
             found = true;
             ui.data(format!("{id}: dropped by {why}"));
             place(part, *row, source, bucket, ui);
@@ -118,8 +135,13 @@ fn place(part: &Part, row: u64, source: &str, bucket: &str, ui: &Ui) {
 }
 
 fn metrics(values: &std::collections::BTreeMap<String, f64>, ui: &Ui) {
-    for (name, value) in values {
-        ui.data(format!("  {name:<34} {value:.4}"));
+    for (name, value) in values.iter().filter(|(_, value)| **value != 0.0) {
+        let value = if *value >= 0.0 && value.fract() == 0.0 { grouped(*value as u64) } else { format!("{value:.4}") };
+        ui.data(format!("  {name:<34} {value}"));
+    }
+    let zero: Vec<&str> = values.iter().filter(|(_, value)| **value == 0.0).map(|(name, _)| name.as_str()).collect();
+    if !zero.is_empty() {
+        ui.data(format!("  0 of each  {}", zero.join(", ")));
     }
 }
 

@@ -42,6 +42,13 @@ impl Fates {
         self.duplicates.get(&row)
     }
 
+    /// The same for people, with similarity and the document that stayed.
+    pub(crate) fn why(&self, row: u64) -> Option<String> {
+        let told = |duplicate: &Duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of);
+        let emptied = |kind: &&str| format!("nothing is left of it after {kind}");
+        self.duplicates.get(&row).map(told).or_else(|| self.emptied.get(&row).map(emptied))
+    }
+
     /// What dropped the document in this row, as rules are named: `dedup/` and the kind under which the
     /// report counts it. None for one that is encoded.
     pub(crate) fn dropped(&self, row: u64) -> Option<String> {

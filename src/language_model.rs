@@ -2,7 +2,7 @@
 //!
 //! Texts are read three times: to count their characters, their runs of characters, and to measure those held out. A
 //! text is learnt from when its hash says so, and counts add up in any order: the model depends on neither the order of
-//! the texts nor the number of threads.
+//! the texts, nor the number of threads, nor how much of the runs fits the memory.
 
 use std::path::Path;
 
@@ -35,6 +35,7 @@ pub(crate) fn train(args: &LanguageModelTraining, ui: &Ui) -> Result<()> {
     let mut chars = CharCounts::default();
     each_chunk(texts.iter(&bad).map(|(_, text)| text).filter(|text| !held_out(text)), |chunk| {
         chunk.iter().for_each(|text| chars.add(text));
+        Ok(())
     })?;
     bad.tell(ui);
     // What is held out are the lowest hashes; of the rest the lowest again, as many as are wanted.
@@ -43,12 +44,12 @@ pub(crate) fn train(args: &LanguageModelTraining, ui: &Ui) -> Result<()> {
     let alphabet = Alphabet::new(&chars);
 
     let bad = Bad::default();
-    let (mut counts, mut count) = (NgramCounts::default(), 0_u64);
+    let folder = args.out.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(folder).context(|| format!("cannot create {}", folder.display()))?;
+    let (mut counts, mut count) = (NgramCounts::new(&config, args.memory.0, &args.out), 0_u64);
     each_chunk(texts.iter(&bad).map(|(_, text)| text).filter(|text| learnt(text)), |chunk| {
         count += chunk.len() as u64;
-        let of = |text: &String| NgramCounts::of(text, &alphabet, args.order);
-        let more = chunk.par_iter().map(of).reduce(NgramCounts::default, NgramCounts::merge);
-        counts = std::mem::take(&mut counts).merge(more);
+        chunk.iter().try_for_each(|text| counts.add(text, &alphabet)).map_err(Error::new)
     })?;
     let model = config.estimate(counts, alphabet, count).map_err(Error::new)?;
 
@@ -56,29 +57,27 @@ pub(crate) fn train(args: &LanguageModelTraining, ui: &Ui) -> Result<()> {
     let mut found: Vec<f64> = Vec::new();
     each_chunk(texts.iter(&bad).map(|(_, text)| text).filter(|text| held_out(text)), |chunk| {
         found.par_extend(chunk.par_iter().filter_map(|text| model.perplexity(text)));
+        Ok(())
     })?;
-    let folder = args.out.parent().unwrap_or(Path::new(""));
-    std::fs::create_dir_all(folder).context(|| format!("cannot create {}", folder.display()))?;
     model.save(&args.out).map_err(Error::new)?;
     tell(&model, found, &args.out, ui);
     Ok(())
 }
 
 /// Calls `take` with the texts, some at a time.
-fn each_chunk(texts: impl Iterator<Item = String>, mut take: impl FnMut(&[String])) -> Result<()> {
+fn each_chunk(texts: impl Iterator<Item = String>, mut take: impl FnMut(&[String]) -> Result<()>) -> Result<()> {
     let (mut chunk, mut bytes) = (Vec::new(), 0);
     for text in texts {
         bytes += text.len();
         chunk.push(text);
         if chunk.len() >= CHUNK || bytes >= CHUNK_BYTES {
             crate::stage::check(&crate::CANCEL)?;
-            take(&chunk);
+            take(&chunk)?;
             chunk.clear();
             bytes = 0;
         }
     }
-    take(&chunk);
-    Ok(())
+    take(&chunk)
 }
 
 fn tell(model: &LanguageModel, mut found: Vec<f64>, out: &Path, ui: &Ui) {

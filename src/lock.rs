@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Error, Result};
 
 /// Version of what the stages write; raised when the same input would give other bytes.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 /// A 256-bit fingerprint in hexadecimal.
 pub(crate) type Fingerprint = String;

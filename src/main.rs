@@ -144,7 +144,7 @@ fn dispatch(cli: &Cli, ui: &Ui) -> Result<()> {
         Command::Whatif { run, settings, examples } => whatif::whatif(run, settings, *examples, common.lang, ui),
         Command::Filters(cli::FiltersCommand::Train(training)) => classify::train(training, ui),
         Command::Filters(cli::FiltersCommand::TrainLm(training)) => language_model::train(training, ui),
-        Command::Data(command) => data::run(command, ui),
+        Command::Data(command) => data::run(command, common.lang, ui),
         Command::Shards(command) => interchange::run(command, common, ui),
         Command::Tokenizer(command) => tokenizer::run(command, common, ui),
         Command::Doctor => doctor::doctor(ui),

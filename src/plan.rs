@@ -134,10 +134,13 @@ fn clean_fingerprint(recipe: &Recipe, lists: &[Vec<String>], part: &Part, files:
     if let Value::Object(settings) = &mut settings {
         settings.remove("files");
         settings.remove("licence");
+        if source.format.revision() > 0 {
+            settings.insert("reader".to_owned(), json!(source.format.revision()));
+        }
     }
     fingerprint(
         "clean",
-        &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "lists": lists, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
+        &json!({ "part": part.name, "source": settings, "slices": slices, "filters": filters, "revision": filters::REVISION, "lists": lists, "signatures": recipe.dedup.signature_settings(), "buckets": recipe.buckets(), "prefer": recipe.dedup.prefer }),
     )
 }
 
@@ -196,7 +199,9 @@ pub(crate) fn show(recipe: &Recipe, ui: &Ui) -> Result<()> {
             &json!({ "stage": "import", "part": unit.import.part(unit.index), "bucket": unit.import.bucket, "bytes": unit.bytes(), "fingerprint": print, "current": state }),
         );
     }
-    let _ = writeln!(text, "├─ mix: {}", mixture_words(&recipe.mixture));
+    // Ratios are of the windows of a training: without one they are defaults, of buckets that may not be there.
+    let mixture = if recipe.train.is_some() { mixture_words(&recipe.mixture) } else { layout::MANIFEST.to_owned() };
+    let _ = writeln!(text, "├─ mix: {mixture}");
     if done == plan.parts.len() {
         preview(recipe, &mut text, ui)?;
     }

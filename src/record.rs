@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use corpora::columns::{as_text, or_empty};
 use corpora::{Judged, Turn};
 use filters::{Finding, Reason};
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Context, Result};
 
-/// A line of `documents/`: a document that passed every filter.
+/// A line of `documents/`: a document that passed every filter. Its columns are those of every line: see [`corpora::columns`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Kept {
     /// Number of the record inside its part, counted over all records, readable or not.
@@ -17,22 +18,23 @@ pub(crate) struct Kept {
     pub(crate) id: String,
     pub(crate) text: String,
     /// The messages of a conversation.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(with = "as_text")]
     pub(crate) turns: Vec<Turn>,
     /// What was said of the answers that it ends with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "as_text")]
     pub(crate) judged: Option<Judged>,
     pub(crate) source: String,
     pub(crate) bucket: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "or_empty")]
     pub(crate) lang: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "or_empty")]
     pub(crate) url: Option<String>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(with = "as_text")]
     pub(crate) meta: Map<String, Value>,
+    #[serde(with = "as_text")]
     pub(crate) metrics: BTreeMap<String, f64>,
     /// Items of evaluation sets that stand or stood in it, the surest [`FINDINGS`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(with = "as_text")]
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -41,29 +43,62 @@ pub(crate) const FINDINGS: usize = 20;
 
 /// A line of `rejects/`: a document that a filter dropped, or a record that could not be read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-#[allow(clippy::large_enum_variant, reason = "one is alive at a time, and nearly all are the large one")]
-pub(crate) enum Rejected {
-    /// Dropped by a filter.
-    Dropped {
-        row: u64,
-        reason: Reason,
-        /// The reason as people read it: `repetition/top-2-gram 0.31 > 0.282`.
-        why: String,
-        id: String,
-        text: String,
-        source: String,
-        bucket: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        lang: Option<String>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        url: Option<String>,
-        metrics: BTreeMap<String, f64>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        findings: Vec<Finding>,
-    },
-    /// Quarantined: not a document at all.
-    Unreadable { row: u64, unreadable: String },
+pub(crate) struct Rejected {
+    pub(crate) row: u64,
+    /// The rule, or [`UNREADABLE`].
+    pub(crate) reason: Reason,
+    /// The reason as people read it: `repetition/top-2-gram 0.31 > 0.282`, or why the record could not be read.
+    pub(crate) why: String,
+    /// As the filter left it; empty like all that follows, but for source and bucket, of a record that could not be read.
+    pub(crate) id: String,
+    pub(crate) text: String,
+    #[serde(with = "as_text")]
+    pub(crate) turns: Vec<Turn>,
+    #[serde(with = "as_text")]
+    pub(crate) judged: Option<Judged>,
+    pub(crate) source: String,
+    pub(crate) bucket: String,
+    #[serde(with = "or_empty")]
+    pub(crate) lang: Option<String>,
+    #[serde(with = "or_empty")]
+    pub(crate) url: Option<String>,
+    #[serde(with = "as_text")]
+    pub(crate) meta: Map<String, Value>,
+    #[serde(with = "as_text")]
+    pub(crate) metrics: BTreeMap<String, f64>,
+    #[serde(with = "as_text")]
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What stands in the place of a rule where a record is quarantined: it is no document at all.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
+impl Rejected {
+    /// A record that could not be read, for this cause.
+    pub(crate) fn unreadable(row: u64, cause: String, source: String, bucket: String) -> Self {
+        Self {
+            row,
+            // As of other reasons that are no limit, so that the columns are numbers in every line.
+            reason: Reason::above(UNREADABLE, 1.0, 0.0),
+            why: cause,
+            id: String::new(),
+            text: String::new(),
+            turns: Vec::new(),
+            judged: None,
+            source,
+            bucket,
+            lang: None,
+            url: None,
+            meta: Map::new(),
+            metrics: BTreeMap::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whether it is a record that could not be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.reason.rule == UNREADABLE
+    }
 }
 
 /// The fields of [`Kept`] that later stages read; the rest is skipped without a copy.
@@ -72,9 +107,10 @@ pub(crate) struct KeptText {
     pub(crate) row: u64,
     pub(crate) id: String,
     pub(crate) text: String,
-    #[serde(default)]
+    // Plain texts of earlier formats, which `dedup.against` may name, have neither.
+    #[serde(default, with = "as_text")]
     pub(crate) turns: Vec<Turn>,
-    #[serde(default)]
+    #[serde(default, with = "as_text")]
     pub(crate) judged: Option<Judged>,
 }
 

@@ -166,7 +166,9 @@ impl<'a> Run<'a> {
             let progress = self.ui.progress("clean", report::Unit::Bytes, total);
             for_each(&todo, threads, &CANCEL, |at| {
                 let part = &self.plan.parts[*at];
-                let (stats, files) = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress)?;
+                let cleaned = cleaners[part.source].clean(&self.folder, part, &CANCEL, &progress);
+                self.plan.inputs.check_unchanged(part)?;
+                let (stats, files) = cleaned?;
                 self.lock.replace(&self.unit("clean", *at), &self.plan.clean[*at], &files)?;
                 text.fetch_add(stats.input.bytes, Ordering::Relaxed);
                 self.ui.event("clean", &stats);

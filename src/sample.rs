@@ -102,8 +102,10 @@ pub(crate) fn sample(args: &SampleArgs, ui: &Ui) -> Result<()> {
             .keys()
             .filter_map(|group| if let Group::Dropped(rule) | Group::Shortened(rule) = group { Some(rule.as_str()) } else { None })
             .collect();
+        let families = reasons.iter().map(|rule| rule.split('/').next().unwrap_or(rule).to_owned());
         return Err(Error::new(format!("nothing was dropped by `{reason}`"))
-            .hint(format!("what dropped or shortened documents: {}", reasons.join(", "))));
+            .hint(format!("what dropped or shortened documents: {}", reasons.join(", ")))
+            .did_you_mean(reason, families.chain(reasons.iter().map(|rule| (*rule).to_owned()))));
     }
     groups.retain(|group, _| group.wanted(args));
     if !folder.join(layout::DEDUP).exists() && !args.dropped && args.reason.is_none() {
@@ -193,10 +195,7 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
         let is_wanted = |row: u64| here.contains_key(&row);
         read::<Kept>(folder, &layout::documents(&part.name), &mut |kept| {
             if is_wanted(kept.row) {
-                let why = fates
-                    .duplicate(kept.row)
-                    .map(|duplicate| format!("{} {:.3} of {}", duplicate.kind, duplicate.similarity, duplicate.of))
-                    .or_else(|| shortened.get(&kept.row).map(|lost| lost.told(&kept)));
+                let why = fates.why(kept.row).or_else(|| shortened.get(&kept.row).map(|lost| lost.told(&kept)));
                 found(
                     kept.row,
                     why,
@@ -206,14 +205,14 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
                 );
             }
         })?;
-        read::<Rejected>(folder, &layout::rejects(&part.name), &mut |rejected| match &rejected {
-            Rejected::Dropped { row, why, id, text, source, lang, .. } if is_wanted(*row) => {
+        read::<Rejected>(folder, &layout::rejects(&part.name), &mut |rejected| {
+            let Rejected { row, why, id, text, source, lang, .. } = &rejected;
+            if !is_wanted(*row) {
+            } else if rejected.is_unreadable() {
+                found(*row, None, format!("{}, row {row}", part.name), why, serde_json::to_value(&rejected));
+            } else {
                 found(*row, Some(why.clone()), head(id, source, lang.as_deref(), text), text, serde_json::to_value(&rejected));
             }
-            Rejected::Unreadable { row, unreadable } if is_wanted(*row) => {
-                found(*row, None, format!("{}, row {row}", part.name), unreadable, serde_json::to_value(&rejected));
-            }
-            _ => {}
         })?;
     }
     for (group, chosen) in groups {

@@ -153,15 +153,20 @@ fn a_language_model_is_trained_and_used() {
     let corpus = Corpus::new();
     let lines: String = (0..400).map(|at| jsonl(&format!("good-{at}"), &korean(at))).collect();
     std::fs::write(corpus.path().join("good.jsonl"), lines).unwrap();
-    let train = |out: &str, jobs: &str, chars: &str| {
+    let train_in = |memory: &str, out: &str, jobs: &str, chars: &str| {
         let arguments = ["filters", "train-lm", "good.jsonl", "--order", "4", "--chars", chars, "--jobs", jobs, "--out", out];
-        done(corpus.path(), &arguments).stdout
+        done(corpus.path(), &[&arguments[..], &["--memory", memory]].concat()).stdout
     };
+    let train = |out: &str, jobs: &str, chars: &str| train_in("1GiB", out, jobs, chars);
     let told = train("one.lm", "1", "1000000");
     assert!(told.contains("runs of 1 to 4 characters: ") && told.contains("share of texts below  perplexity"), "{told}");
     assert_eq!(train("four.lm", "4", "1000000").replace("four", "one"), told);
     let file = |name: &str| std::fs::read(corpus.path().join(name)).unwrap();
     assert!(file("one.lm") == file("four.lm"));
+    assert_eq!(train_in("64 kB", "little.lm", "1", "1000000").replace("little", "one"), told);
+    assert!(file("one.lm") == file("little.lm"));
+    let files = std::fs::read_dir(corpus.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!files.into_iter().any(|name| name.contains("keys-") || name.contains("counts-")));
     // Fewer characters: fewer texts, chosen by their hash.
     train("less.lm", "2", "5000");
     assert!(file("less.lm").len() < file("one.lm").len());

@@ -189,7 +189,7 @@ fn documents_go_out_as_they_are_trained_on() {
         gone.iter().find(|line| line["id"] == id).map(|line| (line["outcome"].clone(), line["rule"].clone(), line["of"].clone()))
     };
     assert_eq!(told("old-again"), Some((json!("duplicate"), json!("dedup/url"), json!("old-7"))));
-    assert_eq!(told("old-frame"), Some((json!("duplicate"), json!("dedup/lines"), json!(null))));
+    assert_eq!(told("old-frame"), Some((json!("duplicate"), json!("dedup/lines"), json!(""))));
     assert_eq!(kept.len() + gone.len(), 42 + 12);
 
     // The same in Parquet, and again the same bytes.
@@ -202,6 +202,9 @@ fn documents_go_out_as_they_are_trained_on() {
     for name in &names {
         let [one, other] = ["a", "b"].map(|folder| corpus.path().join(folder).join(name));
         assert!(std::fs::read(&one).unwrap() == std::fs::read(other).unwrap());
+        if one.ends_with("README.md") {
+            continue;
+        }
         let frame = corpora::table::read(&one).unwrap();
         assert_eq!(frame.column("metrics.chars").unwrap().null_count(), 0);
         let (ids, bodies) = (frame.column("id").unwrap().str().unwrap(), frame.column("text").unwrap().str().unwrap());
@@ -271,7 +274,8 @@ fn a_new_run_is_compared_with_an_old_one() {
     let audit = done(corpus.path(), &["audit", "out/new", "--deep"]).stdout;
     assert!(audit.contains(" 0 faults"), "{audit}");
     let why = done(corpus.path(), &["explain", "--doc", "new-33", "--run", "out/new"]).stdout;
-    assert!(why.contains("of old-33 in ") && why.contains("out/old"), "{why}");
+    assert!(why.contains("of old-33 (part ") && why.contains("out/old), which stays"), "{why}");
+    assert!(why.contains("  stays      old-33 of ") && why.contains(" documents: it was there before this run\n"), "{why}");
     assert!(done(corpus.path(), &["build", "new.toml"]).stderr.contains("dedup: current"));
 
     let outcome = call(corpus.path(), &["build", "new.toml", "--set", "dedup.minhash.seed=9"]);

@@ -102,7 +102,8 @@ fn bad_input_is_quarantined_and_counted_until_it_is_too_much() {
     let outcome = done(corpus.path(), &[["build", "recipe.toml"].as_slice(), &set].concat());
     assert!(outcome.stderr.contains("warning: 6 unreadable rows"), "{}", outcome.stderr);
     let rejects = all_lines(&corpus.out("run").join("rejects"));
-    let unreadable: Vec<&str> = rejects.iter().filter_map(|line| line["unreadable"].as_str()).collect();
+    let unreadable: Vec<&str> =
+        rejects.iter().filter(|line| line["reason"]["rule"] == "unreadable").filter_map(|line| line["why"].as_str()).collect();
     assert_eq!(unreadable.len(), 6);
     assert!(unreadable.iter().all(|message| message.contains("data/") && message.contains("byte")), "{unreadable:?}");
     let too_many = call(corpus.path(), &[["build", "recipe.toml", "--set", "max-bad-rows=5"].as_slice(), &set].concat());

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::corpus::{Corpus, RECIPE};
 use crate::fuzz_models::MODELS;
-use crate::malmoi::call;
-use crate::targets::{Seed, TARGETS, Target};
+use crate::malmoi::{call, done, files};
+use crate::targets::targets;
 
 /// Bytes that are boundaries of something: of numbers, lengths, texts.
 const EDGES: [&[u8]; 12] = [
@@ -64,26 +64,6 @@ impl Random {
     }
 }
 
-/// The seeds of a target; of texts that are compressed the three forms.
-fn seeds(target: &Target) -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let plain = target.seeds.iter().map(|seed| match seed {
-        Seed::Text(text) => text.as_bytes().to_vec(),
-        Seed::File(path) => std::fs::read(root.join(path)).unwrap(),
-    });
-    if target.name != "compressed" {
-        return plain.collect();
-    }
-    let forms = |bytes: Vec<u8>| {
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        std::io::Write::write_all(&mut gzip, &bytes).unwrap();
-        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-        std::io::Write::write_all(&mut bzip2, &bytes).unwrap();
-        [gzip.finish().unwrap(), zstd::encode_all(bytes.as_slice(), 1).unwrap(), bzip2.finish().unwrap()]
-    };
-    plain.flat_map(forms).collect()
-}
-
 fn fuzz(times: usize) {
     // As the program does: what decoders of others say of damaged bytes is in the errors.
     let told = std::panic::take_hook();
@@ -92,9 +72,9 @@ fn fuzz(times: usize) {
             told(panic);
         }
     }));
-    for target in TARGETS.into_iter().chain(MODELS) {
+    for target in targets().chain(MODELS) {
         let folder = tempfile::tempdir().unwrap();
-        let seeds = seeds(&target);
+        let seeds = target.seeds(Path::new(env!("CARGO_MANIFEST_DIR")));
         let mut random = Random(11);
         for seed in &seeds {
             (target.run)(folder.path(), seed);
@@ -118,7 +98,7 @@ fn readers_and_parsers_stand_some_mutations() {
 #[test]
 #[ignore = "minutes: `make verify-fuzz`"]
 fn readers_and_parsers_stand_many_mutations() {
-    fuzz(20_000);
+    fuzz(5_000);
 }
 
 /// A recipe is parsed by the program alone, so it is called.
@@ -148,4 +128,34 @@ fn recipes_stand_some_mutations() {
 #[ignore = "minutes: `make verify-fuzz`"]
 fn recipes_stand_many_mutations() {
     recipes(3_000);
+}
+
+/// What commands make of a run folder in which one file is damaged.
+fn run_folders(times: usize) {
+    let corpus = Corpus::new();
+    done(corpus.path(), &["build", "recipe.toml"]);
+    let good: Vec<(String, Vec<u8>)> = files(&corpus.out("run"), &|_| true).into_iter().collect();
+    let mut random = Random(17);
+    for time in 0..times {
+        let (name, bytes) = &good[random.below(good.len())];
+        let path = corpus.out("run").join(name);
+        std::fs::write(&path, random.mutated(std::slice::from_ref(bytes))).unwrap();
+        for command in [&["audit", "out/run"][..], &["report", "out/run"], &["sample", "out/run"], &["inspect", path.to_str().unwrap()]] {
+            let outcome = call(corpus.path(), command);
+            assert!((0..=2).contains(&outcome.code), "{time}: {command:?} of a damaged {name}: {}", outcome.stderr);
+            assert!(!outcome.stderr.contains("panicked"), "{time}: {command:?} of a damaged {name}: {}", outcome.stderr);
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn run_folders_stand_some_mutations() {
+    run_folders(15);
+}
+
+#[test]
+#[ignore = "minutes: `make verify-fuzz`"]
+fn run_folders_stand_many_mutations() {
+    run_folders(1_000);
 }

@@ -31,7 +31,7 @@ mod rl;
 mod run;
 mod sft;
 mod stages;
-#[path = "../fuzz/src/targets.rs"]
+#[path = "../fuzz/src/targets/mod.rs"]
 #[allow(clippy::expect_used, unreachable_pub, reason = "of another crate")]
 mod targets;
 mod tokenizer;

@@ -98,7 +98,10 @@ pub(crate) fn lines(path: &Path) -> Vec<Value> {
     corpora::JsonlReader::<Value>::open(path).unwrap().map(Result::unwrap).collect()
 }
 
-/// All lines of all files of a folder, in the order of the file names.
+/// Fields that are a text of JSON in a line.
+const TEXTS: [&str; 7] = ["turns", "judged", "messages", "reason", "meta", "metrics", "findings"];
+
+/// All lines of all files of a folder, in the order of the file names, their texts of JSON read.
 pub(crate) fn all_lines(folder: &Path) -> Vec<Value> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
@@ -106,5 +109,13 @@ pub(crate) fn all_lines(folder: &Path) -> Vec<Value> {
         .filter(|path| path.to_str().unwrap().ends_with(".jsonl.zst"))
         .collect();
     paths.sort();
-    paths.iter().flat_map(|path| lines(path)).collect()
+    let mut lines: Vec<Value> = paths.iter().flat_map(|path| lines(path)).collect();
+    for line in &mut lines {
+        for field in TEXTS {
+            if let Some(Value::String(text)) = line.get(field) {
+                line[field] = serde_json::from_str(text).unwrap();
+            }
+        }
+    }
+    lines
 }

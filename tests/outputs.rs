@@ -79,7 +79,7 @@ fn whatif_does_not_guess_what_was_never_measured() {
     let answer = events(corpus.path(), &["whatif", "out/run", "language.min-confidence=0.4"], "whatif").remove(0);
     assert_eq!((&answer["total"]["dropped-earlier"], &answer["rules"]["language/not-kept"]["then"]), (&1.into(), &1.into()), "{answer}");
     let refused = call(corpus.path(), &["whatif", "out/run", "normalize.form=nfkc"]);
-    assert!(refused.code == 2 && refused.stderr.contains("hint: what can be asked: length.min-chars"), "{}", refused.stderr);
+    assert!(refused.code == 2 && refused.stderr.contains("hint: what can be asked:\n  length: min-chars"), "{}", refused.stderr);
     let korean = done(corpus.path(), &["whatif", "out/run", "length.min-chars=1", "--lang", "ko"]).stdout;
     assert!(korean.contains("바꾸면 통과") && korean.contains("258건에서 259건 사이"), "{korean}");
 }
@@ -173,6 +173,11 @@ fn two_runs_are_compared_document_by_document() {
     assert!(text.contains("length/chars → kept: 1\n  ko-short  [ko]  length/chars 2 < 40 → kept\n"), "{text}");
     let input: Vec<&str> = text.lines().find(|line| line.starts_with("input")).unwrap().split_whitespace().collect();
     assert_eq!(input, ["input", "287", "288", "+1"]);
+    assert!(text.contains("- rules as before ("), "{text}");
+    // What one run alone has of a table is a line.
+    done(corpus.path(), &["build", "recipe.toml", "--set", "output=out/url", "--set", "dedup.lines={max-documents=9}"]);
+    let text = done(corpus.path(), &["report", "out/url", "--against", "out/run"]).stdout;
+    assert!(text.contains("  dedup.lines: not set → max-documents = 9, min-chars = 10, unit = \"line\"\n"), "{text}");
     let same = done(corpus.path(), &["report", "out/run", "--against", "out/run", "--lang", "ko"]).stdout;
     assert!(same.contains("차이 없음") && same.contains("달라진 문서가 없습니다"), "{same}");
 }
@@ -227,6 +232,22 @@ fn other_programs_read_the_documents() {
     done(corpus.path(), &["build", "mixed.toml"]);
     done(corpus.path(), &["data", "documents", "out/run", "lines", "--format", "jsonl"]);
     done(corpus.path(), &["data", "documents", "out/run", "tables"]);
+    done(corpus.path(), &["data", "documents", "out/run", "dropped", "--dropped", "--format", "jsonl"]);
+    // Every record is once among the kept or the others, with the columns of all lines.
+    let (kept, dropped) = (all_lines(&corpus.path().join("lines")), all_lines(&corpus.path().join("dropped")));
+    let mut places: Vec<(String, u64)> =
+        kept.iter().chain(&dropped).map(|line| (line["part"].to_string(), line["row"].as_u64().unwrap())).collect();
+    places.sort();
+    places.dedup();
+    assert_eq!((places.len(), kept.len() + dropped.len()), (287 + 30, 287 + 30));
+    assert_eq!(dropped.iter().filter(|line| line["outcome"] == "unreadable" && line["why"] != "" && line["rule"] == "").count(), 1);
+    for folder in ["lines", "dropped", "out/run/documents", "out/run/rejects", "out/run/duplicates"] {
+        let all = all_lines(&corpus.path().join(folder));
+        let lines: Vec<_> = all.iter().map(|line| line.as_object().unwrap()).collect();
+        assert!(lines.iter().all(|line| line.keys().eq(lines[0].keys())), "{folder}");
+        // `judged` is a text of JSON that has been read here.
+        assert!(lines.iter().all(|line| line.iter().all(|(name, value)| !value.is_null() || name == "judged")), "{folder}");
+    }
     let card = std::fs::read_to_string(corpus.out("run").join("README.md")).unwrap();
     assert!(card.starts_with("---\nconfigs:\n- config_name: documents\n") && card.contains("\n---\n\n# run\n"), "{card}");
 
@@ -253,7 +274,7 @@ fn other_programs_read_the_documents() {
         let expected = match reader.split_once(' ') {
             Some((_, "documents")) => documents,
             Some((_, "rejects")) => rejects,
-            _ => exported,
+            _ => exported, // as lines and as a table
         };
         assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-3, "{reader}: {found:?}, not {expected:?}");
     }

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::corpus::Corpus;
-use crate::malmoi::{call, command, curve, done, outputs};
+use crate::malmoi::{call, command, curve, done, outcome, outputs};
 
 /// Starts a run and sends `signal` as soon as `reached` holds; gives the exit code, or None when
 /// the signal ended the process.
@@ -51,6 +51,39 @@ fn killed_in_every_stage_and_continued_gives_the_same_bytes_and_curve() {
     done(corpus.path(), &arguments);
     assert_same_run(&corpus.out("unbroken"), &broken);
     assert!(call(corpus.path(), &["audit", "out/broken"]).code == 0);
+}
+
+#[test]
+fn an_input_that_changes_during_a_run_stops_it() {
+    let corpus = Corpus::new();
+    let input = corpus.path().join("data/ko.jsonl");
+    let lines: Vec<String> =
+        (0..2000).map(|n| format!("{}\n", serde_json::json!({ "text": crate::corpus::korean(n).repeat(8) }))).collect();
+    // A stage that was over before its input changed says nothing of it; another one is tried.
+    let was_stopped = (0..20).any(|attempt| {
+        std::fs::write(&input, lines.concat()).unwrap();
+        let out = corpus.out(&format!("changed-{attempt}"));
+        let output = format!("output=out/changed-{attempt}");
+        let arguments = ["stage", "clean", "recipe.toml", "--set", &output];
+        let mut child = command(corpus.path(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // It is written when the identities of all files are known.
+        while !out.join("plan.json").exists() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let mut file = std::fs::File::options().append(true).open(&input).unwrap();
+        std::io::Write::write_all(&mut file, lines[0].as_bytes()).unwrap();
+        let stopped = outcome(child.wait_with_output().unwrap());
+        if stopped.code == 0 {
+            return false;
+        }
+        assert!(stopped.code == 2 && stopped.stderr.contains("ko.jsonl changed during the run ("), "{}", stopped.stderr);
+        assert!(stopped.stderr.contains("run the same command again"), "{}", stopped.stderr);
+        done(corpus.path(), &arguments);
+        let stats: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("stats/ko-00000.json")).unwrap()).unwrap();
+        assert_eq!(stats["input"]["documents"], 2001);
+        true
+    });
+    assert!(was_stopped, "every stage was over before its input changed");
 }
 
 #[test]

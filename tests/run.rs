@@ -48,10 +48,14 @@ fn planted_documents_meet_their_fate_and_explain_says_why() {
     assert!(rule("ko-short").unwrap().starts_with("length"), "{rejects:?}");
     assert!(rule("ko-chinese").unwrap().starts_with("language"));
     assert!(rule("en-repeats").unwrap().starts_with("repetition"));
-    assert_eq!(rejects.iter().filter(|line| line.get("unreadable").is_some()).count(), 1);
+    assert_eq!(rejects.iter().filter(|line| line["reason"]["rule"] == "unreadable").count(), 1);
 
     let why = done(corpus.path(), &["explain", "--doc", "ko-exact", "--run", "out/run"]).stdout;
-    assert!(why.contains("duplicate (exact") && why.contains("ko-5"), "{why}");
+    assert!(why.contains("duplicate (exact, similarity 1.000) of ko-5 (part ko-00000, row 5), which stays\n"), "{why}");
+    assert!(why.contains("  stays      ko-5 of 2 documents: "), "{why}");
+    let why = done(corpus.path(), &["explain", "--doc", "ko-5", "--run", "out/run"]).stdout;
+    assert!(why.contains("  stays      for 2 documents, itself included\n  duplicate  exact 1.000 ko-exact (part ko-00000, row "), "{why}");
+    assert!(why.contains("  chars                              571\n"), "{why}");
     let why = done(corpus.path(), &["explain", "--doc", "ko-short", "--run", "out/run"]).stdout;
     assert!(why.contains("dropped by length"), "{why}");
     assert_eq!(call(corpus.path(), &["explain", "--doc", "nobody", "--run", "out/run"]).code, 2);

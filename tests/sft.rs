@@ -107,7 +107,7 @@ fn conversations_become_a_model_and_the_ledger_holds() {
     assert!(ran.stderr.contains("2 unreadable rows are quarantined"), "{}", ran.stderr);
     assert!(ran.stderr.contains("bucket `chat`: 1 of its conversations") && ran.stderr.contains("left out, not cut"), "{}", ran.stderr);
     assert!(ran.stderr.contains("held-out loss chat "), "{}", ran.stderr);
-    let causes: Vec<String> = all_lines(&run.join("rejects")).iter().map(|line| line["unreadable"].to_string()).collect();
+    let causes: Vec<String> = all_lines(&run.join("rejects")).iter().map(|line| line["why"].to_string()).collect();
     assert!(causes[0].contains("messages[0].role") && causes[0].contains("robot"), "{causes:?}");
     assert!(causes[1].contains("messages[1].content") && causes[1].contains("nothing is said"), "{causes:?}");
 

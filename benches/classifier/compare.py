@@ -87,7 +87,7 @@ def with_malmoi(args, train, test):
     plain = min(clean(args.malmoi, args.work, "", "plain") for _ in range(3))
     scored = min(clean(args.malmoi, args.work, f'[[filters]]\nclassifier = {{ model = "{model}", min-score = 0 }}', "scored") for _ in range(3))
     lines = read(f"{args.work}/scored/documents/t-00000.jsonl.zst")
-    scores = [(line["metrics"]["classifier-score"], test[int(line["id"])][1]) for line in lines]
+    scores = [(json.loads(line["metrics"])["classifier-score"], test[int(line["id"])][1]) for line in lines]
     assert len(scores) == len(test)
     return scores, learnt, scored - plain
 

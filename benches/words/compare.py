@@ -7,9 +7,10 @@
 
 Texts are taken in the order of the SHA-1 of their ids up to so many bytes (1,000,000) of texts of at most
 60,000. The rules of the splitter were written against every other text, beginning with the first; boundaries are
-compared on those between. Texts shorter than a filter looks at are joined to about 60 eojeol for decisions.
+compared on those between. Decisions are taken on long documents, of 60 eojeol and more (shorter texts are joined line
+by line), and on short ones, of 12 to 40 eojeol made of the same lines: around the limit of 50 words a few words decide.
 """
-import collections, hashlib, io, json, re, subprocess, sys
+import collections, hashlib, io, json, random, re, subprocess, sys
 
 import datatrove.utils.word_tokenizers as tokenizers
 from datatrove.data import Document
@@ -117,6 +118,22 @@ def joined(texts, tokens):
             text, found = "", []
 
 
+def short(texts, tokens, chance):
+    """Documents of 12 to 40 eojeol and what the last line has more."""
+    text, found, least = "", [], chance.randrange(12, 41)
+    for whole, kiwi in zip(texts, tokens):
+        start = 0
+        for more in whole.split("\n"):
+            end = start + len(more)
+            if more.strip():
+                found += [(at - start + len(text), behind - start + len(text)) for at, behind, _ in kiwi if start <= at and behind <= end]
+                text += more + "\n"
+            start = end + 1
+            if len(text.split()) >= least:
+                yield text, [text[at:behind].strip() for at, behind in found if text[at:behind].strip()]
+                text, found, least = "", [], chance.randrange(12, 41)
+
+
 def decide(filter, text):
     try:
         return filter.filter(Document(text=text, id="0")) is True
@@ -128,35 +145,48 @@ def share(part, whole):
     return part / whole if whole else 0.0
 
 
+def decisions(count, kind):
+    """Share of equal decisions, then what is lost of those that FineWeb-2 keeps and gained of those that it drops."""
+    documents = count[f"{kind} documents"]
+    same = 100 * share(documents - count[f"{kind} lost korean"] - count[f"{kind} gained korean"], documents)
+    kept = count[f"{kind} kept"]
+    return f"{same:.1f} % of {documents}; {count[f'{kind} lost korean']} of {kept}, {count[f'{kind} gained korean']} of {documents - kept}"
+
+
 def line(name, count):
     c = count
-    documents = c["documents"]
+    whitespace = share(c["long documents"] - c["long lost whitespace"] - c["long gained whitespace"], c["long documents"])
     print(
         f"| {name} | {share(c['particles ours right'], c['particles ours']):.3f}, {share(c['particles found'], c['particles']):.3f}"
         f" | {share(c['inside both'], c['inside ours']):.3f}, {share(c['inside both'], c['inside']):.3f}"
-        f" | {share(c['words ours'], c['words']):.2f} | {100 * share(c['same korean'], documents):.1f} % of {documents}"
-        f" | {100 * share(c['same whitespace'], documents):.1f} % |", flush=True)
+        f" | {share(c['words ours'], c['words']):.2f} | {decisions(c, 'long')} | {decisions(c, 'short')}"
+        f" | {100 * whitespace:.1f} % |", flush=True)
 
 
 def main():
     global words
     kiwi = Kiwi(model_type="sbg", num_workers=1)
     total = collections.Counter()
-    print("| text | particles: precision, recall | boundaries inside Hangul: precision, recall | words, of Kiwi's | same decision | with white space |")
-    print("|---|---|---|---|---|---|")
+    print("| text | particles: precision, recall | boundaries inside Hangul: precision, recall | words, of Kiwi's"
+          " | long: same decision; lost, gained | short: same decision; lost, gained | long, with white space |")
+    print("|---|---|---|---|---|---|---|")
     for name, texts, numbers in map(read, sys.argv[1:]):
         tokens = [[(token.start, token.end, token.tag) for token in kiwi.tokenize(text)] for text in texts]
         count = collections.Counter()
         for index, (text, ours) in enumerate(zip(texts, ask(texts))):
             if numbers[index] % 2:
                 count += boundaries(text, tokens[index], ours)
-        documents = list(joined(texts, tokens))
-        answers = ask([text for text, _ in documents], "--presets")
-        for (text, words), answer in zip(documents, answers):
-            kept = all(decide(filter, text) for filter in FILTERS.values())
-            count["documents"] += 1
-            for split in ("korean", "whitespace"):
-                count[f"same {split}"] += kept == all(answer[f"{filter} {split}"] == "ok" for filter in FILTERS)
+        for kind, documents in ("long", joined(texts, tokens)), ("short", short(texts, tokens, random.Random(1))):
+            documents = list(documents)
+            answers = ask([text for text, _ in documents], "--korean")
+            for (text, words), answer in zip(documents, answers):
+                kept = all(decide(filter, text) for filter in FILTERS.values())
+                count[f"{kind} documents"] += 1
+                count[f"{kind} kept"] += kept
+                for split in ("korean", "whitespace"):
+                    ours = all(answer[f"{filter} {split}"] == "ok" for filter in FILTERS)
+                    count[f"{kind} lost {split}"] += kept and not ours
+                    count[f"{kind} gained {split}"] += ours and not kept
         line(name, count)
         total += count
     line("all", total)

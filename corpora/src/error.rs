@@ -117,6 +117,10 @@ pub enum Cause {
     /// from this slice (or, in a table, from this row group).
     #[error("damaged: {0}")]
     Damaged(String),
+    /// A compressed stream that may be whole, and takes more memory or time than any text is worth. Nothing more is
+    /// read from this slice.
+    #[error("refused: {0}")]
+    Refused(String),
     /// A record that contradicts its format. Reading goes on with the next one.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -136,7 +140,7 @@ impl Error {
     /// Whether more than one record may be lost by this error: the file could not be opened, or
     /// broke off. A reader goes on after it with the next row group or file.
     pub fn loses_more_than_a_record(&self) -> bool {
-        !matches!(self, Self::Record { cause, .. } if !matches!(cause, Cause::Damaged(_)))
+        !matches!(self, Self::Record { cause, .. } if !matches!(cause, Cause::Damaged(_) | Cause::Refused(_)))
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error + use<> {

@@ -1,5 +1,7 @@
 //! JSON lines of this project's own: written compressed and atomically, read back strictly.
 
+pub mod columns;
+
 use std::io::{self, BufRead, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};

@@ -73,7 +73,7 @@ pub use document::Document;
 pub use encoding::{Charset, Decoded, decode, decode_any, detect, encoding};
 pub use error::{Cause, Error, Position, Result};
 pub use html::{Extraction, Page, html_text};
-pub use jsonl::{JsonlReader, JsonlWriter, Written};
+pub use jsonl::{JsonlReader, JsonlWriter, Written, columns};
 pub use mojibake::repair_mojibake;
 pub use part::{Identity, Part, Range, Slice};
 pub use plan::plan;

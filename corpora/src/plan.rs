@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::fields::Fields;
 use crate::part::{Part, Range, Slice};
 use crate::pattern::{self, Found};
-use crate::read::{ArrowTable, Table, is_utf_16};
+use crate::read::{ArrowTable, Table, check_header, is_utf_16};
 use crate::source::{Format, Source, Split};
 use crate::stream::{self, Compression};
 
@@ -78,6 +78,11 @@ fn cut(source: &Source, file: Found, part_bytes: u64, slices: &mut Vec<Slice>) -
         }
     } else {
         push(Range::Whole, bytes);
+        if let (Format::Csv | Format::Tsv, Some(slice)) = (source.format, slices.last())
+            && let Err(error @ (Error::Source { .. } | Error::Io { .. })) = check_header(source, slice)
+        {
+            return Err(error);
+        }
     }
     Ok(())
 }

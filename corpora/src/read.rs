@@ -30,7 +30,7 @@ use self::decode::Decoding;
 pub(crate) use self::decode::is_utf_16;
 pub use self::guard::panic_is_caught;
 pub(crate) use arrow::Table as ArrowTable;
-pub(crate) use parquet::Table;
+pub(crate) use parquet::{Frames, Table};
 
 /// The documents of a part, in file order, streaming.
 ///
@@ -66,14 +66,16 @@ fn read_slice(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Records 
     read_records(source, slice, count).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
 }
 
+/// Looks whether a table of CSV or TSV has the columns that its source names.
+///
+/// # Errors
+/// [`Error::Source`] for a column that is not there; whatever else is wrong with the file.
+pub(crate) fn check_header(source: &Source, slice: &Slice) -> Result<()> {
+    csv::open(&Reader::new(source, slice, &Arc::default())?, slice).map(drop)
+}
+
 fn read_records(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Result<Records> {
-    let by_lines = match source.format {
-        Format::Jsonl | Format::Csv | Format::Tsv => true,
-        Format::Text => source.split() != Split::File,
-        _ => false,
-    };
-    let decoding = if by_lines { Decoding::of_lines(source, &slice)? } else { Decoding::new(source) };
-    let reader = Arc::new(Reader { fields: Fields::new(source), source: source.clone(), count: Arc::clone(count), decoding });
+    let reader = Arc::new(Reader::new(source, &slice, count)?);
     let records = match (source.format, source.split()) {
         (Format::Jsonl, _) => jsonl::read(reader.clone(), slice),
         (Format::Arrow, _) => arrow::read(reader.clone(), slice),
@@ -96,6 +98,16 @@ fn read_records(source: &Source, slice: Slice, count: &Arc<AtomicU64>) -> Result
 }
 
 impl Reader {
+    fn new(source: &Source, slice: &Slice, count: &Arc<AtomicU64>) -> Result<Self> {
+        let by_lines = match source.format {
+            Format::Jsonl | Format::Csv | Format::Tsv => true,
+            Format::Text => source.split() != Split::File,
+            _ => false,
+        };
+        let decoding = if by_lines { Decoding::of_lines(source, slice)? } else { Decoding::new(source) };
+        Ok(Self { fields: Fields::new(source), source: source.clone(), count: Arc::clone(count), decoding })
+    }
+
     /// The lines of a slice; its range, if any, is of a file that is not compressed.
     fn lines(&self, slice: &Slice) -> Result<Lines> {
         let limit = self.source.record_limit();
@@ -151,7 +163,11 @@ impl Reader {
 fn broken(slice: &Slice, offset: u64, error: std::io::Error) -> Error {
     match error.raw_os_error() {
         Some(_) => Error::io("read", slice.path())(error),
-        None => Error::record(slice.path(), Position::Byte(offset), Cause::Damaged(error.to_string())),
+        None => {
+            let is_refused = error.get_ref().is_some_and(|error| error.is::<stream::Refused>());
+            let cause = if is_refused { Cause::Refused } else { Cause::Damaged };
+            Error::record(slice.path(), Position::Byte(offset), cause(error.to_string()))
+        }
     }
 }
 

@@ -19,8 +19,10 @@ pub struct Source {
     /// else reads it. Default none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// One path or a list: a file, a directory (its files of this format) or a glob. Required.
-    /// A link that is named or matched is followed; links found inside a directory are not.
+    /// One path or a list: a file, a directory (its files of this format, at any depth) or a glob. Required. In a glob `*`, `?` and `[ab]`
+    /// stand for letters of one name, `**` for any folders or none; `data/**` is the same as `data`. A link that is named, or that a name of
+    /// a glob matches, is followed; `**` and directories follow none. A file counts once, whatever links lead to it. With `code`, what a
+    /// `.gitignore` in the directory, or below the folder where a glob begins, leaves out is left out.
     #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
     pub files: Vec<String>,
     /// What the files hold: `jsonl`, `parquet`, `arrow`, `csv`, `tsv`, `text`, `html`, `warc`, `wiki` or `code`. Required.
@@ -146,6 +148,16 @@ impl Format {
             Self::Csv => "csv",
             Self::Tsv => "tsv",
             Self::Wiki => "wiki",
+        }
+    }
+}
+
+impl Format {
+    /// Raised when the reader of a format makes other documents of the same files, so that what was made of them is made again.
+    pub fn revision(self) -> u32 {
+        match self {
+            Self::Wiki | Self::Warc => 1,
+            _ => 0,
         }
     }
 }

@@ -21,7 +21,20 @@ const MAX_BLANK: usize = 64 << 20;
 /// From so many bytes on, a stream may not decompress to more than [`MAX_RATIO`] times what was read of it.
 /// Text reaches 100 where it repeats itself, what gzip makes of one byte 1,032, zstd and bzip2 far more.
 const RATIO_FROM: u64 = 256 << 20;
-const MAX_RATIO: u64 = 300;
+pub(crate) const MAX_RATIO: u64 = 300;
+
+/// What libzstd says of a frame whose window is larger than 128 MiB, its default limit.
+const WINDOW_TOO_LARGE: &str = "Frame requires too much memory for decoding";
+
+/// Why a stream that may be whole is not read on.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(String);
+
+/// Whether so many bytes out of `read` compressed ones are more than any text would give.
+pub(crate) fn is_bomb(given: u64, read: u64) -> bool {
+    given > RATIO_FROM && given / MAX_RATIO > read
+}
 
 /// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +82,14 @@ impl Compression {
             Self::Zstd => "zstd",
             Self::Bzip2 => "bzip2",
         }
+    }
+}
+
+/// A file's name without the ending that says how it is compressed, in any case.
+pub(crate) fn uncompressed(name: &str) -> &str {
+    match (Compression::of_name(Path::new(name)), name.rsplit_once('.')) {
+        (Compression::None, _) | (_, None) => name,
+        (_, Some((stem, _))) => stem,
     }
 }
 
@@ -138,17 +159,27 @@ impl<R> Decompressed<R> {
 
 impl<R: Read> Read for Decompressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.decoder.read(buffer)?;
+        let refused = |detail: String| Err(io::Error::other(Refused(detail)));
+        let length = match self.decoder.read(buffer) {
+            Err(error) if error.to_string() == WINDOW_TOO_LARGE => {
+                return refused(
+                    "its zstd window is larger than 128 MiB (`--long=28` or more), memory that every file in work would take; \
+                     decompress it first (`zstd -d --long=31`), or compress it again without --long"
+                        .to_owned(),
+                );
+            }
+            length => length?,
+        };
         let is_blank = buffer[..length].iter().all(u8::is_ascii_whitespace);
         self.blank = if is_blank { self.blank.saturating_add(length) } else { 0 };
         if self.blank > MAX_BLANK {
-            return Err(io::Error::other(format!("more than {} MiB of nothing but white space", MAX_BLANK >> 20)));
+            return refused(format!("more than {} MiB of nothing but white space", MAX_BLANK >> 20));
         }
         self.given = self.given.saturating_add(length as u64);
-        if self.given > RATIO_FROM && self.given / MAX_RATIO > self.read.load(Ordering::Relaxed) {
-            return Err(io::Error::other(format!(
+        if is_bomb(self.given, self.read.load(Ordering::Relaxed)) {
+            return refused(format!(
                 "it decompresses to more than {MAX_RATIO} times its size, as no text does; if it is honest, decompress it first"
-            )));
+            ));
         }
         Ok(length)
     }
@@ -184,5 +215,22 @@ mod tests {
         let mut text = String::new();
         open(&write("d", &zst), &Arc::default()).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "abc");
+    }
+
+    #[test]
+    fn a_window_beyond_the_limit_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |window_log: u32| {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(window_log).unwrap();
+            std::io::Write::write_all(&mut encoder, &b"abc\n".repeat(100)).unwrap();
+            let path = folder.path().join("a.zst");
+            std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+            let mut text = String::new();
+            open(&path, &Arc::default()).unwrap().read_to_string(&mut text).map(|_| text.len())
+        };
+        assert_eq!(read(27).unwrap(), 400);
+        let error = read(28).unwrap_err();
+        assert!(error.to_string().contains("--long") && error.get_ref().unwrap().is::<Refused>(), "{error}");
     }
 }

@@ -2,18 +2,17 @@
 //! metric that was computed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use polars::io::parquet::write::BatchedWriter;
-use polars::prelude::{
-    Column, DataFrame, DataType, ParquetCompression, ParquetReader, ParquetWriter, PlSmallStr, PolarsError, Schema, SerReader,
-};
+use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
+use polars::prelude::{Column, CompatLevel, DataFrame, DataType, ParquetCompression, ParquetWriter, PlSmallStr, PolarsResult, Schema};
+use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field};
 
 use crate::atomic::AtomicFile;
 use crate::error::{Error, Result};
+use crate::read::Frames;
 
 /// Rows of a row group, and so the rows held before they are written.
 const GROUP_ROWS: usize = 1 << 16;
@@ -84,7 +83,11 @@ impl TableWriter {
     /// If the file cannot be created.
     pub fn create(path: &Path, schema: &Schema) -> Result<Self> {
         let file = Shared(Arc::new(Mutex::new(Some(AtomicFile::create(path)?))));
-        let writer = ParquetWriter::new(file.clone()).with_compression(ParquetCompression::Zstd(None)).set_parallel(false).batched(schema);
+        let writer = ParquetWriter::new(file.clone())
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_key_value_metadata(plain_strings(schema))
+            .set_parallel(false)
+            .batched(schema);
         let writer = writer.map_err(|error| Error::write(path, error.to_string()))?;
         Ok(Self { path: path.to_path_buf(), file, writer })
     }
@@ -106,6 +109,21 @@ impl TableWriter {
         let file = self.file.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         file.map_or(Ok(()), AtomicFile::finish)
     }
+}
+
+/// What the file says of its columns in Arrow's words. By itself polars has texts as `string_view` there, and readers that
+/// go by it do not take them for the strings of other data sets.
+fn plain_strings(schema: &Schema) -> Option<KeyValueMetadata> {
+    let field = |(name, kind): (&PlSmallStr, &DataType)| {
+        let kind = match kind {
+            DataType::String => ArrowDataType::Utf8,
+            other => other.to_arrow(CompatLevel::oldest()),
+        };
+        (name.clone(), Field::new(name.clone(), kind, true))
+    };
+    let schema: ArrowSchema = schema.iter().map(field).collect();
+    let entry = polars_parquet::write::schema_to_metadata_key(&schema);
+    entry.value.map(|value| KeyValueMetadata::from_static(vec![(entry.key, value)]))
 }
 
 /// Writes a part's table, one row group at a time.
@@ -218,7 +236,7 @@ impl Rows {
     }
 
     /// Empties the rows into a frame of the schema.
-    fn take(&mut self) -> polars::prelude::PolarsResult<DataFrame> {
+    fn take(&mut self) -> PolarsResult<DataFrame> {
         let empty = Self::new(self.metrics.keys().cloned().collect());
         let rows = std::mem::replace(self, empty);
         let height = rows.row.len();
@@ -263,24 +281,30 @@ impl Write for Shared {
 
 /// Reads a whole table of a part.
 pub fn read(path: &Path) -> Result<DataFrame> {
-    open(path)?.finish().map_err(|error| Error::format(path, error.to_string()))
+    Ok(head(path, usize::MAX)?.1)
 }
 
 /// The names of the columns of a table.
 pub fn columns(path: &Path) -> Result<Vec<String>> {
-    let schema = open(path)?.schema().map_err(|error| Error::format(path, error.to_string()))?;
-    Ok(schema.iter_names().map(|name| name.to_string()).collect())
+    Ok(Frames::open(path)?.names())
 }
 
 /// The number of rows of a table, and the first of them.
 pub fn head(path: &Path, rows: usize) -> Result<(usize, DataFrame)> {
-    let fail = |error: PolarsError| Error::format(path, error.to_string());
-    let mut reader = open(path)?;
-    let all = reader.num_rows().map_err(fail)?;
-    Ok((all, reader.with_slice(Some((0, rows))).finish().map_err(fail)?))
+    let mut frames = Frames::open(path)?;
+    let groups = frames.rows()?;
+    let mut frame = DataFrame::default();
+    for (index, group) in groups.iter().enumerate() {
+        if index > 0 && frame.height() >= rows {
+            break;
+        }
+        let group = frames.group(index, &|_| true)?.head(Some(rows.saturating_sub(frame.height()).min(*group)));
+        frame.vstack_mut(&group).map_err(|error| Error::format(path, error.to_string()))?;
+    }
+    Ok((groups.iter().sum(), frame))
 }
 
-/// Calls `each` with these columns of a table, or all where none is named, so many rows at a time as are written at
+/// Calls `each` with these columns of a table, or all where none is named, so many rows at a time as were written at
 /// a time: a part can have any number of rows. A column that the table lacks is left out.
 ///
 /// # Errors
@@ -290,23 +314,11 @@ pub fn each_group<E: From<Error>>(
     columns: &[&str],
     each: &mut dyn FnMut(DataFrame) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
-    let fail = |error: PolarsError| Error::format(path, error.to_string());
-    let mut reader = open(path)?;
-    let rows = reader.num_rows().map_err(fail)?;
-    let there = reader.schema().map_err(fail)?;
-    let wanted: Vec<String> = columns.iter().filter(|column| there.contains(column)).map(|column| (*column).to_owned()).collect();
-    let wanted = if columns.is_empty() { None } else { Some(wanted) };
-    let mut at = 0;
-    while at < rows {
-        let group = open(path)?.with_columns(wanted.clone()).with_slice(Some((at, GROUP_ROWS))).finish().map_err(fail)?;
-        at += GROUP_ROWS;
-        each(group)?;
+    let mut frames = Frames::open(path)?;
+    for group in 0..frames.rows()?.len() {
+        each(frames.group(group, &|name| columns.is_empty() || columns.contains(&name))?)?;
     }
     Ok(())
-}
-
-fn open(path: &Path) -> Result<ParquetReader<File>> {
-    Ok(ParquetReader::new(File::open(path).map_err(Error::io("open", path))?))
 }
 
 #[cfg(test)]

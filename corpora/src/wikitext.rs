@@ -3,13 +3,20 @@
 //! Links and formatting become their text, headings their line, list items begin with `- `. Left
 //! out are comments, references, files, categories, tables, galleries, formulas and templates:
 //! what a template writes is in another page, so units, dates and infoboxes written by one are
-//! lost, and so are brackets that only held one. Language links and magic words go, too. This is
+//! lost, and so are brackets that only held one. Language links and magic words go, too. Code and
+//! what else is not markup stays as it is, to the letter. This is
 //! one pass over the text in linear time; markup that does not end is taken for text.
+
+mod lines;
+mod marks;
+
+use std::ops::Range;
+
+use self::lines::lines;
+use self::marks::{Kind, Marks};
 
 /// Elements whose content is left out.
 const DROPPED: &[&str] = &["ref", "math", "gallery", "timeline", "score", "imagemap", "chem", "ce", "hiero", "templatestyles", "graph"];
-/// Elements whose content is kept as it is.
-const VERBATIM: &[&str] = &["nowiki", "pre", "syntaxhighlight", "source"];
 /// Links inside links, as in the caption of a file. Deeper ones are text.
 const DEEPEST: usize = 16;
 /// Bytes in which the end of a link to another site is looked for.
@@ -33,15 +40,19 @@ enum Open {
 /// );
 /// ```
 pub fn wiki_text(source: &str) -> String {
-    let mut writer = Writer { source, at: 0, out: String::with_capacity(source.len()), open: Vec::new(), missing: Vec::new() };
+    let out = String::with_capacity(source.len());
+    let mut writer = Writer { source, at: 0, out, marks: Marks::default(), open: Vec::new(), missing: Vec::new() };
     writer.run();
-    lines(&writer.out)
+    let Writer { out, mut marks, .. } = writer;
+    lines(&marks.without_empty_brackets(out), &marks.kept)
 }
 
 struct Writer<'a> {
     source: &'a str,
     at: usize,
     out: String,
+    /// Places in `out`.
+    marks: Marks,
     open: Vec<Open>,
     /// Ends that the rest of the source does not have: they are looked for once.
     missing: Vec<String>,
@@ -51,21 +62,26 @@ impl Writer<'_> {
     fn run(&mut self) {
         while self.at < self.source.len() {
             let rest = &self.source[self.at..];
-            let begins_line = self.at == 0 || self.source.as_bytes()[self.at - 1] == b'\n';
             if rest.starts_with("{{") {
                 self.open.push(Open::Template(self.out.len()));
                 self.at += 2;
-            } else if begins_line && rest.starts_with("{|") {
+            } else if rest.starts_with("{|") && self.begins_line(b" \t:") {
                 self.open.push(Open::Table(self.out.len()));
                 self.at += 2;
-            } else if self.ends(rest, begins_line) {
+            } else if self.ends(rest) {
                 self.at += 2;
             } else if rest.starts_with("[[") && self.links() < DEEPEST {
                 self.open.push(Open::Link(self.out.len()));
                 self.at += 2;
             } else if let (true, Some(Open::Link(start))) = (rest.starts_with("]]"), self.open.last()) {
-                let link = self.out.split_off(*start);
-                self.out.push_str(text_of_link(&link));
+                let start = *start;
+                let link = self.out.split_off(start);
+                let text = text_of_link(&link);
+                self.out.push_str(&link[text.clone()]);
+                self.marks.shorten(start, text.clone());
+                if text.is_empty() {
+                    self.marks.drop_at(start);
+                }
                 self.open.pop();
                 self.at += 2;
             } else if rest.starts_with('[') && (rest[1..].starts_with("http") || rest[1..].starts_with("//")) {
@@ -85,14 +101,20 @@ impl Writer<'_> {
     }
 
     /// Closes a template or a table whose end comes next.
-    fn ends(&mut self, rest: &str, begins_line: bool) -> bool {
+    fn ends(&mut self, rest: &str) -> bool {
         if rest.starts_with("}}") {
             self.close(|open| matches!(open, Open::Template(_)))
-        } else if begins_line && rest.starts_with("|}") && !rest.starts_with("|}}") {
+        } else if rest.starts_with("|}") && !rest.starts_with("|}}") && self.begins_line(b" \t") {
             self.close(|open| matches!(open, Open::Table(_)))
         } else {
             false
         }
+    }
+
+    /// Whether there is nothing but an indent before this place in its line.
+    fn begins_line(&self, indent: &[u8]) -> bool {
+        let before = self.source.as_bytes()[..self.at].iter().rev().find(|byte| !indent.contains(byte));
+        before.is_none_or(|byte| *byte == b'\n')
     }
 
     fn links(&self) -> usize {
@@ -106,6 +128,7 @@ impl Writer<'_> {
         self.open.truncate(self.open.len() - depth);
         if let Some(Open::Template(start) | Open::Table(start) | Open::Link(start)) = self.open.pop() {
             self.out.truncate(start);
+            self.marks.drop_at(start);
         }
         true
     }
@@ -147,14 +170,19 @@ impl Writer<'_> {
         if matches!(name.as_str(), "br" | "p" | "div" | "hr") {
             self.out.push('\n');
         }
-        let (dropped, verbatim) = (DROPPED.contains(&name.as_str()), VERBATIM.contains(&name.as_str()));
-        if is_end || is_empty || !(dropped || verbatim) {
+        let kind = kind_of(&name, &rest[..end]);
+        let dropped = DROPPED.contains(&name.as_str());
+        if dropped {
+            self.marks.drop_at(self.out.len());
+        }
+        if is_end || is_empty || !(dropped || kind.is_some()) {
             return;
         }
-        let close = format!("</{name}");
-        if let Some(end) = self.find(&close) {
-            if verbatim {
+        if let Some(end) = self.find_end(&name) {
+            if let Some(kind) = kind {
+                let start = self.out.len();
                 self.out.push_str(&self.source[self.at..end]);
+                self.marks.keep(start..self.out.len(), kind);
             }
             let rest = &self.source[end..];
             self.at = end + rest.find('>').map_or(rest.len(), |at| at + 1);
@@ -162,111 +190,58 @@ impl Writer<'_> {
     }
 
     fn find(&mut self, end: &str) -> Option<usize> {
-        if self.missing.iter().any(|missing| missing == end) {
+        self.once(end, |rest| rest.find(end))
+    }
+
+    /// Where the end tag of an element is, in whatever case it is written.
+    fn find_end(&mut self, name: &str) -> Option<usize> {
+        self.once(name, |rest| {
+            memchr::memmem::find_iter(rest.as_bytes(), b"</").find(|at| {
+                let (tag, after) = rest.as_bytes()[at + 2..].split_at_checked(name.len()).unwrap_or_default();
+                tag.eq_ignore_ascii_case(name.as_bytes()) && !after.first().is_some_and(u8::is_ascii_alphanumeric)
+            })
+        })
+    }
+
+    /// Looks for something in the rest of the source, unless it was not there before.
+    fn once(&mut self, name: &str, find: impl FnOnce(&str) -> Option<usize>) -> Option<usize> {
+        if self.missing.iter().any(|missing| missing == name) {
             return None;
         }
-        let found = self.source[self.at..].find(end).map(|at| self.at + at);
+        let found = find(&self.source[self.at..]).map(|at| self.at + at);
         if found.is_none() {
-            self.missing.push(end.to_owned());
+            self.missing.push(name.to_owned());
         }
         found
     }
 }
 
-/// `target|text`, `target`; nothing for files, categories and links to other languages.
-fn text_of_link(link: &str) -> &str {
+/// What an element is whose content is no markup.
+fn kind_of(name: &str, tag: &str) -> Option<Kind> {
+    match name {
+        "nowiki" => Some(Kind::Text),
+        "pre" => Some(Kind::Block { is_code: false }),
+        "syntaxhighlight" | "source" if tag.contains(" inline") || tag.contains("enclose=\"none\"") => Some(Kind::Code),
+        "syntaxhighlight" | "source" => Some(Kind::Block { is_code: true }),
+        _ => None,
+    }
+}
+
+/// Where the text is in `target|text` and `target`; nowhere for files, categories and links to other languages.
+fn text_of_link(link: &str) -> Range<usize> {
     let (target, text) = link.split_once('|').unwrap_or((link, link));
     let target = target.trim();
     if let Some((prefix, _)) = target.split_once(':')
         && (NO_TEXT.contains(&prefix.trim().to_lowercase().as_str()) || is_language(prefix))
     {
-        return "";
+        return 0..0;
     }
-    text.trim_start_matches(':')
+    link.len() - text.trim_start_matches(':').len()..link.len()
 }
 
 fn is_language(prefix: &str) -> bool {
     (2..=3).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// Headings, lists and blank lines of what is left.
-fn lines(text: &str) -> String {
-    let (mut out, mut blank) = (String::with_capacity(text.len()), false);
-    for line in text.lines() {
-        let mut line = line.trim().replace("()", "").replace("( )", "");
-        for (entity, character) in [("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&ndash;", "–"), ("&amp;", "&")] {
-            if line.contains('&') {
-                line = line.replace(entity, character);
-            }
-        }
-        let mut shown = line.as_str();
-        let mut prefix = "";
-        if shown.starts_with('=') && shown.ends_with('=') && shown.len() > 2 {
-            shown = shown.trim_matches('=').trim();
-            blank = true;
-        } else if shown.starts_with("__") && shown.ends_with("__") || shown.starts_with("----") {
-            shown = "";
-        } else if shown.starts_with(['*', '#']) {
-            shown = shown.trim_start_matches(['*', '#', ':', ';']).trim();
-            prefix = if shown.is_empty() { "" } else { "- " };
-        } else {
-            shown = shown.trim_start_matches([':', ';']).trim();
-        }
-        if shown.is_empty() {
-            blank = true;
-            continue;
-        }
-        if !out.is_empty() {
-            out.push_str(if blank { "\n\n" } else { "\n" });
-        }
-        blank = false;
-        out.push_str(prefix);
-        out.push_str(shown);
-    }
-    out
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn markup() {
-        for (source, text) in [
-            ("[[파일:a.jpg|섬네일|[[서울]]의 ''밤'']]글", "글"),
-            ("[[분류:한국]]\n[[en:Korea]]\n끝", "끝"),
-            ("{{정보상자\n|이름=[[가]]\n|{{a|{{b}}}}\n}}본문", "본문"),
-            ("전\n{| class=x\n|-\n| a || b\n|}\n후", "전\n\n후"),
-            ("[https://x.kr 누리집] [https://y.kr]", "누리집"),
-            ("<nowiki>[[그대로]]</nowiki> <b>굵게</b><br/>다음 <!-- 안 보임 -->줄", "[[그대로]] 굵게\n다음 줄"),
-            ("글<ref name=a/>과<ref>[[책]]</ref> 글", "글과 글"),
-            ("== 제목 ==\n글\n=== 작은 제목 ===\n* 하나\n** 둘\n# 셋", "제목\n글\n\n작은 제목\n- 하나\n- 둘\n- 셋"),
-            ("열린 {{틀 그리고 [[고리", "열린 틀 그리고 고리"),
-            ("a < b && c > d }} ]] |}", "a < b && c > d }} ]] |}"),
-        ] {
-            assert_eq!(wiki_text(source), text, "{source}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_end_takes_linear_time() {
-        for piece in ["[[", "{{", "[[a|{{", "<ref>", "<!--", "{|\n", "[http", "<", "'", "}}", "]]", "\n|}", "{{a", "<nowiki>"] {
-            // Of a size at which quadratic time would not go unnoticed; a clock would measure the load of the machine.
-            assert!(wiki_text(&piece.repeat(300_000)).len() <= piece.len() * 300_000);
-            let text = wiki_text(&(piece.repeat(100_000) + &"글".repeat(300_000) + &"]]".repeat(100_000)));
-            assert!(text.matches('글').count() <= 300_000, "{piece}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn anything_is_survived(pieces in proptest::collection::vec(prop_oneof![
-            Just("[["), Just("]]"), Just("{{"), Just("}}"), Just("{|"), Just("|}"), Just("|"), Just("\n"), Just("<ref>"), Just("</ref>"),
-            Just("<!--"), Just("-->"), Just("''"), Just("=="), Just("글"), Just("파일:"), Just("[http://a "), Just("]"), Just("<br>"), Just("&lt;"), Just("<")
-        ], 0..80)) {
-            wiki_text(&pieces.concat());
-        }
-    }
-}
+mod tests;

@@ -80,6 +80,11 @@ impl LineRules {
             && self.max_word_length == 0
     }
 
+    /// A line can condemn the whole text.
+    pub(crate) fn drop(&self) -> bool {
+        self.lorem_ipsum || self.curly_bracket
+    }
+
     /// What becomes of a line with these words, and its text when it stays. The order of the
     /// checks is the reference's; it decides which lines can still condemn the whole text.
     pub(crate) fn judge<'a>(&self, line: &'a str, words: &[Word]) -> (Fate, Cow<'a, str>) {

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::c4_lines::{Fate, LineRules, sentences};
 use crate::judge::Judge;
 use crate::metrics::ratio;
-use crate::rules::Effect;
+use crate::rules::{Effect, Rule};
 use crate::spec::{Options, SpecError};
 use crate::word_list::WordList;
-use crate::{Filter, Metrics, Reason, Verdict};
+use crate::{Filter, Metrics, Reason, Sign, Verdict};
 
 /// A set of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +81,7 @@ pub struct C4QualityConfig {
 }
 
 impl C4QualityConfig {
-    fn rules(&self, bad_words: Option<WordList>) -> C4Quality {
+    fn filter(&self, bad_words: Option<WordList>) -> C4Quality {
         let on = self.preset != C4Preset::Paragraphs;
         let count = |count: u64| if on { count } else { 0 };
         C4Quality {
@@ -125,19 +125,33 @@ impl Options for C4QualityConfig {
         Ok(())
     }
 
+    fn rules(&self) -> Vec<Rule> {
+        let C4Quality { lines, min_sentences, min_paragraphs, .. } = self.filter(None);
+        // Bad words are looked for after the sentences are counted, and placeholders after the paragraphs.
+        if self.bad_words.is_some() || min_paragraphs > 0 && lines.drop() {
+            return Vec::new();
+        }
+        let count = |option, metric, rule, limit: u64| Rule::exact(option, metric, rule, Sign::Below, (limit > 0).then_some(limit as f64));
+        vec![
+            count("min-paragraphs", "long-paragraphs", "c4/long-paragraphs", min_paragraphs),
+            count("min-sentences", "sentences", "c4/sentences", min_sentences),
+        ]
+    }
+
     fn effect(&self) -> Effect {
-        Effect { drops: true, rewrites: !self.rules(None).lines.do_nothing() }
+        let lines = self.filter(None).lines;
+        Effect { drops: self.bad_words.is_some() || lines.drop(), rewrites: !lines.do_nothing() }
     }
 
     fn build(&self) -> Box<dyn Filter> {
-        Box::new(self.rules(None))
+        Box::new(self.filter(None))
     }
 
     fn load(&self) -> Result<Box<dyn Filter>, SpecError> {
         let read = |path: &String| WordList::read(path, self.bad_word_boundaries.unwrap_or(true));
         let bad_words = self.bad_words.as_ref().map(read).transpose();
         let bad_words = bad_words.map_err(|cause| SpecError::List { filter: Self::NAME, key: "bad-words", cause })?;
-        Ok(Box::new(self.rules(bad_words)))
+        Ok(Box::new(self.filter(bad_words)))
     }
 }
 

@@ -161,6 +161,7 @@ mod tests {
             { korean-quality = {} },
             { gopher-quality = { min-words = 0, min-mean-word-length = 0, max-mean-word-length = 0, max-hash-ratio = 0, max-ellipsis-ratio = 0, min-alpha-words = 0, min-stop-words = 0, max-bullet-lines = 0, max-ellipsis-lines = 0 } },
             { c4-quality = { terminal-punctuation = false, min-sentences = 0, min-words-per-line = 0 } },
+            { madlad = { min-sentences = 0, max-questionable = 1 } },
             { fineweb-quality = { min-line-punctuation = 0, max-short-lines = 0, max-repeated-line-chars = 1, max-newline-ratio = 0 } },
             { code-quality = { min-alnum-chars = 0, min-alpha-per-piece = 0, max-line-length = 0, max-mean-line-length = 0 } },
             { gopher-repetition = { duplicate-lines = 1, top-2-gram = 1, top-3-gram = 1, top-4-gram = 1 } },

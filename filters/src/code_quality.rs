@@ -1,9 +1,14 @@
 //! `code-quality`: source code that people wrote, by the shape of its lines and characters.
 
+mod encoded;
+mod shape;
+mod visible;
+
 use corpora::Document;
 use serde::{Deserialize, Serialize};
 
-use crate::code_shape::{Shape, is_generated, visible_chars};
+use self::shape::{Shape, is_generated};
+use self::visible::visible_chars;
 use crate::judge::Judge;
 use crate::metrics::ratio;
 use crate::rules::{Effect, Rule};
@@ -21,11 +26,36 @@ pub enum CodePreset {
     Starcoder,
 }
 
+/// Languages whose lines may be long in StarCoder's or The Stack v2's preparation: a line is a paragraph, a table or a
+/// string there.
+const LONG_LINES: [&str; 19] = [
+    "assembly",
+    "bluespec",
+    "cmake",
+    "html",
+    "json",
+    "markdown",
+    "mathematica",
+    "matlab",
+    "r",
+    "restructuredtext",
+    "rmarkdown",
+    "roff",
+    "roff manpage",
+    "smt",
+    "sql",
+    "stata",
+    "tex",
+    "text",
+    "xml",
+];
+
 /// Limits of all rules; a limit of zero switches its rule off.
 #[derive(Clone, Debug, PartialEq)]
 struct Limits {
-    max_line: f64,
-    mean_line: f64,
+    /// Longest line and mean, in most languages and in [`LONG_LINES`].
+    lines: [f64; 2],
+    long_lines: [f64; 2],
     alnum: f64,
     alpha: f64,
     alpha_per_piece: f64,
@@ -34,6 +64,7 @@ struct Limits {
     visible: f64,
     visible_chars: f64,
     data_chars: [f64; 2],
+    data_alpha: f64,
     generated: bool,
     xml: bool,
 }
@@ -41,15 +72,16 @@ struct Limits {
 impl Limits {
     /// Whether something besides the limits that all languages have can drop a document.
     fn drops_otherwise(&self) -> bool {
-        self.generated || self.xml || self.visible != 0.0 || self.visible_chars != 0.0 || self.data_chars != [0.0, 0.0]
+        let of_languages = [self.visible, self.visible_chars, self.data_chars[0], self.data_chars[1], self.data_alpha];
+        self.generated || self.xml || self.lines != self.long_lines || of_languages != [0.0; 5]
     }
 }
 
 impl CodePreset {
     const fn limits(self) -> Limits {
         let off = Limits {
-            max_line: 1000.0,
-            mean_line: 100.0,
+            lines: [1000.0, 100.0],
+            long_lines: [1000.0, 100.0],
             alnum: 0.0,
             alpha: 0.0,
             alpha_per_piece: 0.0,
@@ -58,18 +90,22 @@ impl CodePreset {
             visible: 0.0,
             visible_chars: 0.0,
             data_chars: [0.0, 0.0],
+            data_alpha: 0.0,
             generated: false,
             xml: false,
         };
         match self {
             Self::Redpajama => Limits { alnum: 0.25, alpha_per_piece: 1.5, ..off },
             Self::Starcoder => Limits {
+                long_lines: [100_000.0, 0.0],
                 alpha: 0.25,
                 encoded: 0.5,
                 encoded_run: 1024.0,
-                visible: 0.2,
-                visible_chars: 100.0,
+                // More than a fifth and more than 100 characters.
+                visible: 0.2_f64.next_up(),
+                visible_chars: 101.0,
                 data_chars: [50.0, 5000.0],
+                data_alpha: 0.5,
                 generated: true,
                 xml: true,
                 ..off
@@ -118,6 +154,9 @@ pub struct CodeQualityConfig {
     /// JSON and YAML: most characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_data_chars: Option<f64>,
+    /// JSON and YAML: smallest share of letters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_data_alpha_chars: Option<f64>,
     /// Drop files that say in their first lines that a program wrote them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generated: Option<bool>,
@@ -135,9 +174,11 @@ pub struct CodeQualityConfig {
 impl CodeQualityConfig {
     fn limits(&self) -> Limits {
         let preset = self.preset.limits();
+        // A limit of one's own is for all languages.
+        let own_lines = |[longest, mean]: [f64; 2]| [self.max_line_length.unwrap_or(longest), self.max_mean_line_length.unwrap_or(mean)];
         Limits {
-            max_line: self.max_line_length.unwrap_or(preset.max_line),
-            mean_line: self.max_mean_line_length.unwrap_or(preset.mean_line),
+            lines: own_lines(preset.lines),
+            long_lines: own_lines(preset.long_lines),
             alnum: self.min_alnum_chars.unwrap_or(preset.alnum),
             alpha: self.min_alpha_chars.unwrap_or(preset.alpha),
             alpha_per_piece: self.min_alpha_per_piece.unwrap_or(preset.alpha_per_piece),
@@ -146,6 +187,7 @@ impl CodeQualityConfig {
             visible: self.min_visible_text.unwrap_or(preset.visible),
             visible_chars: self.min_visible_chars.unwrap_or(preset.visible_chars),
             data_chars: [self.min_data_chars.unwrap_or(preset.data_chars[0]), self.max_data_chars.unwrap_or(preset.data_chars[1])],
+            data_alpha: self.min_data_alpha_chars.unwrap_or(preset.data_alpha),
             generated: self.generated.unwrap_or(preset.generated),
             xml: self.xml.unwrap_or(preset.xml),
         }
@@ -169,6 +211,7 @@ impl Options for CodeQualityConfig {
             ("min-alpha-chars", self.min_alpha_chars),
             ("max-encoded-chars", self.max_encoded_chars),
             ("min-visible-text", self.min_visible_text),
+            ("min-data-alpha-chars", self.min_data_alpha_chars),
         ] {
             in_range::<Self>(key, value, 0.0, 1.0)?;
         }
@@ -188,12 +231,13 @@ impl Options for CodeQualityConfig {
     }
 
     fn rules(&self) -> Vec<Rule> {
+        // What depends on the language, or is no limit, comes after these and is not told by a metric; so is which limit
+        // a line has, where that depends on the language.
         let limits = self.limits();
-        // What depends on the language, or is no limit, comes after these and is not told by a metric.
-        if limits.drops_otherwise() {
+        if limits.lines != limits.long_lines {
             return Vec::new();
         }
-        let Limits { max_line, mean_line, alnum, alpha, alpha_per_piece, encoded, encoded_run, .. } = limits;
+        let Limits { lines: [max_line, mean_line], alnum, alpha, alpha_per_piece, encoded, encoded_run, .. } = limits;
         let on = |limit: f64| Some(limit).filter(|limit| *limit != 0.0);
         vec![
             Rule::exact("max-line-length", "max-line-length", "code/max-line-length", Sign::Above, on(max_line)),
@@ -208,6 +252,10 @@ impl Options for CodeQualityConfig {
 
     fn effect(&self) -> Effect {
         Effect { drops: self.limits().drops_otherwise(), rewrites: false }
+    }
+
+    fn limits_first(&self) -> bool {
+        true
     }
 
     fn build(&self) -> Box<dyn Filter> {
@@ -248,15 +296,17 @@ impl Filter for CodeQuality {
         let generated = is_generated(&lines, text);
         let limits = &self.limits;
 
+        let [longest, mean] = if is(&LONG_LINES) { limits.long_lines } else { limits.lines };
+
         let mut judge = Judge::new(metrics);
-        judge.at_most("code/max-line-length", shape.longest_line as f64, limits.max_line);
-        judge.measure("max-line-length", shape.longest_line as f64);
-        let mean = judge.measure("mean-line-length", ratio(shape.line_chars, lines.len()));
-        judge.at_most("code/mean-line-length", mean, limits.mean_line);
+        let length = judge.measure("max-line-length", shape.longest_line as f64);
+        judge.at_most("code/max-line-length", length, longest);
+        let length = judge.measure("mean-line-length", ratio(shape.line_chars, lines.len()));
+        judge.at_most("code/mean-line-length", length, mean);
         let share = judge.measure("alnum-chars", ratio(shape.alnum, shape.chars));
         judge.at_least("code/alnum-chars", share, limits.alnum);
-        let share = judge.measure("alpha-chars", ratio(shape.alpha, shape.chars));
-        judge.at_least("code/alpha-chars", share, limits.alpha);
+        let alpha = judge.measure("alpha-chars", ratio(shape.alpha, shape.chars));
+        judge.at_least("code/alpha-chars", alpha, limits.alpha);
         let per_piece = judge.measure("alpha-per-piece", ratio(shape.alpha, shape.pieces));
         judge.at_least("code/alpha-per-piece", per_piece, limits.alpha_per_piece);
         let share = judge.measure("encoded-chars", ratio(shape.encoded, shape.chars));
@@ -271,6 +321,7 @@ impl Filter for CodeQuality {
         if is(&["json", "yaml"]) {
             judge.at_least("code/data-chars", shape.chars as f64, limits.data_chars[0]);
             judge.at_most("code/data-chars", shape.chars as f64, limits.data_chars[1]);
+            judge.at_least("code/data-alpha-chars", alpha, limits.data_alpha);
         }
         judge.measure("generated", f64::from(u8::from(generated.is_some())));
         if let (true, Some(sign)) = (limits.generated, generated) {
@@ -283,3 +334,6 @@ impl Filter for CodeQuality {
         judge.verdict
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,7 +80,7 @@ pub struct Reason {
     /// The limit of the settings.
     pub threshold: f64,
     /// What else helps to read it, for example the detected language.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "corpora::columns::or_empty")]
     pub detail: Option<String>,
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn reasons_survive_json() {
         let reason = Reason::above("encoding/mojibake", 0.2, 0.01);
         let json = serde_json::to_string(&reason).unwrap();
-        assert_eq!(json, r#"{"rule":"encoding/mojibake","value":0.2,"sign":">","threshold":0.01}"#);
+        assert_eq!(json, r#"{"rule":"encoding/mojibake","value":0.2,"sign":">","threshold":0.01,"detail":""}"#);
         assert_eq!(serde_json::from_str::<Reason>(&json).unwrap(), reason);
     }
 }

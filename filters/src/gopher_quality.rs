@@ -23,7 +23,8 @@ pub enum QualityPreset {
     /// The Gopher paper as in DCLM; for English.
     #[serde(rename = "gopher@dclm")]
     GopherDclm,
-    /// FineWeb-2's Korean values. They belong to morphemes, and words are split so.
+    /// FineWeb-2's Korean values. They belong to morphemes, and words are split so; two limits are then a little lower,
+    /// since our pieces are fewer than a morphological analyser's.
     #[serde(rename = "fineweb2-korean")]
     Fineweb2Korean,
     /// Our values for Korean split at white space; the page of the filter gives the reasons.
@@ -45,7 +46,7 @@ struct Limits {
 }
 
 impl QualityPreset {
-    fn limits(self) -> Limits {
+    fn limits(self, words: Segmentation) -> Limits {
         let gopher = Limits {
             words: [50, 100_000],
             mean_word_length: [3.0, 10.0],
@@ -58,6 +59,11 @@ impl QualityPreset {
         };
         match self {
             Self::Gopher | Self::GopherDclm => gopher,
+            // Our pieces are 0.91 of Kiwi's morphemes, and the missing ones have letters: limits are lower by what it takes
+            // to decide alike.
+            Self::Fineweb2Korean if words == Segmentation::Korean => {
+                Limits { words: [47, 100_000], mean_word_length: [1.0, 6.0], alpha_words: 0.785, ..gopher }
+            }
             Self::Fineweb2Korean => Limits { mean_word_length: [1.0, 6.0], alpha_words: 0.791, ..gopher },
             Self::KoreanEojeol => Limits {
                 words: [23, 45_000],
@@ -147,7 +153,7 @@ pub struct GopherQualityConfig {
 
 impl GopherQualityConfig {
     fn limits(&self) -> Limits {
-        let preset = self.preset.limits();
+        let preset = self.preset.limits(self.words());
         let [min_words, max_words] = preset.words;
         let [min_mean, max_mean] = preset.mean_word_length;
         Limits {
@@ -160,6 +166,10 @@ impl GopherQualityConfig {
             alpha_words: self.min_alpha_words.unwrap_or(preset.alpha_words),
             stop_words: self.min_stop_words.unwrap_or(preset.stop_words),
         }
+    }
+
+    fn words(&self) -> Segmentation {
+        self.words.unwrap_or(self.preset.words())
     }
 
     fn stop_words(&self) -> Vec<&str> {
@@ -207,7 +217,7 @@ impl Options for GopherQualityConfig {
         Box::new(GopherQuality {
             limits: self.limits(),
             stop_words: StopWords::new(&self.stop_words()),
-            words: self.words.unwrap_or(self.preset.words()),
+            words: self.words(),
             dclm: self.preset == QualityPreset::GopherDclm,
         })
     }

@@ -104,6 +104,23 @@ impl Filter for Language {
     }
 }
 
+/// Whether the sentences of a document are in its language, for `madlad`.
+pub(crate) struct Consistency(Option<&'static str>);
+
+impl Consistency {
+    /// The language that the document has, if it is one of those that are told apart, or that its letters speak for.
+    pub(crate) fn of(document: &Document) -> Self {
+        let given = document.lang.as_deref().and_then(|lang| detectable().into_iter().find(|code| *code == lang));
+        let found = || rank(&document.text).first().map(|(code, _)| *code).filter(|code| *code != UNDETERMINED);
+        Self(given.or_else(found))
+    }
+
+    /// Whether a sentence surely is in another language.
+    pub(crate) fn is_broken_by(&self, sentence: &str) -> bool {
+        self.0.is_some_and(|whole| lines::of_sentence(sentence, LEAST).is_some_and(|code| code != whole))
+    }
+}
+
 /// Letters of a text by script, each weighted with about the bytes it takes: a syllable block or
 /// an ideograph says as much as three Latin letters.
 #[derive(Default)]

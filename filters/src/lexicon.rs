@@ -7,14 +7,14 @@ mod counter;
 mod parse;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 pub(crate) use counter::{Counter, Names, Words};
 use parse::Entry;
-use stream::Gap;
 pub(crate) use stream::Stream;
+use stream::{Gap, is_syllable};
 
 /// Words in sections, with the harmless words that hold them.
 pub(crate) struct Lexicon {
@@ -81,7 +81,7 @@ impl Lexicon {
             let hit = Hit { start: stream.char_at(found.start()), end: stream.char_at(found.end()), entry };
             match &self.entries[entry].section {
                 None if is_written_together(stream, &hit, &self.entries[entry]) => harmless.push(hit),
-                Some(_) if is_seen_through(stream, &hit) => harmful.push(hit),
+                Some(_) if is_seen_through(stream, &hit, &self.entries[entry]) => harmful.push(hit),
                 _ => {}
             }
         }
@@ -94,6 +94,7 @@ impl Lexicon {
             let from = harmless.partition_point(|other| other.start + longest < hit.end);
             let excused = harmless[from..].iter().take_while(|other| other.start <= hit.start).any(|other| other.end >= hit.end);
             let behind_another = hits.last().is_some_and(|last| last.end == hit.start);
+            let excused = excused || is_glossed(stream, &hit) || is_mentioned(stream, &hit);
             if hit.start >= done && !excused && stands_right(stream, &hit, &self.entries[hit.entry], behind_another) {
                 done = hit.end;
                 hits.push(hit);
@@ -114,20 +115,20 @@ fn is_written_together(stream: &Stream, hit: &Hit, entry: &Entry) -> bool {
 
 /// A word whose parts are divided must begin a written word; and by spaces one can only divide it into
 /// single syllables, and it ends the written word or goes on as an insult does. `부산시 발전` holds no
-/// bad word.
-fn is_seen_through(stream: &Stream, hit: &Hit) -> bool {
-    let gaps = (hit.start + 1..hit.end).map(|at| stream.gap(at));
-    let (mut divided, mut spaced) = (false, false);
-    for gap in gaps {
-        match gap {
+/// bad word, nor does `세 개 놈`. Where the list has a place for a space one may be.
+fn is_seen_through(stream: &Stream, hit: &Hit, entry: &Entry) -> bool {
+    let (mut divided, mut spaced, mut allowed) = (false, false, false);
+    for at in hit.start + 1..hit.end {
+        match stream.gap(at) {
             Gap::None => {}
             Gap::Noise => divided = true,
+            Gap::Space if entry.spaces.contains(&(at - hit.start)) => allowed = true,
             Gap::Space => spaced = true,
             Gap::Hard => return false,
         }
     }
-    if !divided && !spaced {
-        return true;
+    if !divided && !spaced && !allowed {
+        return !entry.hidden;
     }
     if !stream.begins_word(hit.start) || stream.is_digit_before(hit.start) {
         return false;
@@ -136,7 +137,9 @@ fn is_seen_through(stream: &Stream, hit: &Hit) -> bool {
         return true;
     }
     let single = (hit.start + 1..hit.end).all(|at| stream.gap(at) != Gap::None);
-    single && (stream.gap(hit.end) != Gap::None || stream.char(hit.end).is_none_or(|c| "놈년새것아야ㅋㅎㅠㅜ".contains(c)))
+    let counted = stream.char(hit.start) == Some('개')
+        && hit.start.checked_sub(1).and_then(|at| stream.char(at)).is_some_and(|c| "한두세네섯곱덟홉열몇".contains(c));
+    single && !counted && (stream.gap(hit.end) != Gap::None || stream.char(hit.end).is_none_or(|c| "놈년새것아야ㅋㅎㅠㅜ".contains(c)))
 }
 
 /// Do the neighbours let the word be one?
@@ -157,8 +160,23 @@ fn stands_right(stream: &Stream, hit: &Hit, entry: &Entry, behind_another: bool)
     (!entry.begins || begins) && (!entry.ends || ends)
 }
 
-fn is_syllable(c: char) -> bool {
-    matches!(c, '가'..='힣')
+/// `병신년(丙申年)`: hanja behind the written word say that it is another one.
+fn is_glossed(stream: &Stream, hit: &Hit) -> bool {
+    let mut at = hit.end;
+    while stream.gap(at) == Gap::None && stream.char(at).is_some_and(is_syllable) {
+        at += 1;
+    }
+    stream.gap(at) == Gap::Hard && stream.char(at).is_some_and(|c| matches!(c, '\u{4E00}'..='\u{9FFF}'))
+}
+
+/// `찌질이라는 말의 어원`: the word is what is talked about.
+fn is_mentioned(stream: &Stream, hit: &Hit) -> bool {
+    const CALLED: [&str; 3] = ["라는", "라고하는", "란"];
+    const WORDS: [&str; 14] =
+        ["말", "단어", "표현", "낱말", "한자어", "사투리", "은어", "속어", "비속어", "욕설", "용어", "어휘", "접두사", "접미사"];
+    let rest = stream.rest(hit.end);
+    let rest = rest.strip_prefix('이').unwrap_or(rest);
+    CALLED.iter().filter_map(|called| rest.strip_prefix(called)).any(|rest| WORDS.iter().any(|word| rest.starts_with(word)))
 }
 
 #[cfg(test)]

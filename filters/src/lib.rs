@@ -25,6 +25,10 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+/// Raised whenever a filter decides, measures or rewrites otherwise with the same options: runs of before are filtered
+/// again.
+pub const REVISION: u32 = 1;
+
 mod bytes;
 mod c4_lines;
 mod c4_quality;
@@ -32,7 +36,6 @@ mod chain;
 mod chars;
 mod classifier;
 mod code_quality;
-mod code_shape;
 mod decontaminate;
 pub mod dedup;
 mod edit;
@@ -49,6 +52,7 @@ mod korean_quality;
 mod language;
 mod length;
 mod lexicon;
+mod madlad;
 mod mask;
 mod metrics;
 mod ngrams;
@@ -89,6 +93,7 @@ pub use korean::{Part, Piece, split_eojeol};
 pub use korean_quality::KoreanQualityConfig;
 pub use language::{LanguageConfig, LineMode};
 pub use length::LengthConfig;
+pub use madlad::MadladConfig;
 pub use mask::Action;
 pub use metrics::Metrics;
 pub use normalize::{Form, NormalizeConfig, NormalizePreset, Tags, Whitespace, Width};

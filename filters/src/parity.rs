@@ -1,8 +1,8 @@
 //! Someone else's answers: what the reference implementations decide about the same texts, filter by
 //! filter and reason by reason.
 //!
-//! `tests/golden/presets.jsonl.zst` was made by `tests/golden/make.py`, which names the versions; a
-//! larger corpus is compared where it stands beside the repository.
+//! `tests/golden/presets.jsonl.zst` was made by `tests/golden/make.py`, which names the versions, and `signs.jsonl.zst` by
+//! `signs.py` from the same texts; a larger corpus is compared where it stands beside the repository.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Chain, FilterSpec, Reason, Sign, Verdict, Words};
+use crate::{Chain, FilterSpec, Reason, Segmentation, Sign, Verdict, Words};
 
 /// Our rule in datatrove's words.
 fn datatrove_name(reason: &Reason) -> String {
@@ -75,12 +75,14 @@ struct Column {
 }
 
 impl Column {
-    /// `name` is filter and preset, for example `c4-quality c4@datatrove`.
+    /// `name` is filter, preset and words where they are not the preset's, for example `c4-quality c4@datatrove`.
     fn new(name: &str) -> Self {
         let (filter, preset) = name.split_once(' ').unwrap();
+        let (preset, words) = preset.split_once(' ').unwrap_or((preset, ""));
         let dclm = preset.ends_with("@dclm");
         // The references split words at white space; the presets for Korean do not.
-        let words = if preset == "fineweb2-korean" { ", words = 'whitespace'" } else { "" };
+        let words = if preset == "fineweb2-korean" { "whitespace" } else { words };
+        let words = if words.is_empty() { String::new() } else { format!(", words = '{words}'") };
         let spec: FilterSpec = toml::from_str(&format!("{filter} = {{ preset = '{preset}'{words} }}")).unwrap();
         Self { name: name.to_owned(), chain: Chain::new(&[spec]).unwrap(), dclm }
     }
@@ -136,6 +138,38 @@ fn decisions_equal_the_references() {
     assert_eq!(differences, Vec::<String>::new());
     // The file would show little if all texts got the same answer.
     assert!(answers.len() > 50, "{answers:?}");
+    assert_eq!(answers.values().sum::<usize>(), 721 * columns.len());
+}
+
+#[test]
+fn words_and_signs_are_those_of_the_reference() {
+    let rows = |golden: &'static [u8]| json_lines(zstd::Decoder::new(golden).unwrap());
+    let texts = rows(include_bytes!("../tests/golden/presets.jsonl.zst"));
+    let expected = rows(include_bytes!("../tests/golden/signs.jsonl.zst"));
+    let columns = ["gopher-repetition gopher@datatrove", "gopher-quality gopher@datatrove", "fineweb-quality fineweb@datatrove"]
+        .map(|name| Column::new(&format!("{name} unicode-signs")));
+    let mut answers = BTreeMap::new();
+    let mut differences = Vec::new();
+    for (line, (row, expected)) in texts.zip(expected).enumerate() {
+        let text = row["text"].as_str().unwrap();
+        let mut digest = sha1_smol::Sha1::new();
+        for word in Words::segmented(text, Segmentation::UnicodeSigns).iter() {
+            digest.update(word.of(text).as_bytes());
+            digest.update(b"\0");
+        }
+        if expected["words"] != digest.digest().to_string() {
+            differences.push(format!("{line} words of {text:?}"));
+        }
+        for column in &columns {
+            let (ours, theirs) = (column.decide(text).0, expected[&column.name].as_str().unwrap());
+            if ours != theirs {
+                differences.push(format!("{line} {}: {theirs} / {ours}", column.name));
+            }
+            *answers.entry(format!("{} {theirs}", column.name)).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(differences, Vec::<String>::new());
+    assert!(answers.len() > 20, "{answers:?}");
     assert_eq!(answers.values().sum::<usize>(), 721 * columns.len());
 }
 

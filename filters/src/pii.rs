@@ -6,13 +6,18 @@ mod business;
 mod card;
 mod context;
 mod email;
+mod email_spelled;
 mod groups;
+mod hidden;
+mod insurance;
 mod ip;
+mod licence;
 mod passport;
 mod phone;
 mod place;
 mod resident;
 mod scan;
+mod spelled;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +52,10 @@ pub struct PiiConfig {
     pub passport: Action,
     /// Korean street and lot addresses.
     pub address: Action,
+    /// Driving licences (운전면허), beside words that say so.
+    pub driving_licence: Action,
+    /// Health insurance certificates (건강보험증), beside words that say so.
+    pub insurance_number: Action,
     /// Apply to these buckets alone. Default: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_buckets: Vec<String>,
@@ -68,6 +77,8 @@ enum Kind {
     Ip,
     Passport,
     Address,
+    DrivingLicence,
+    InsuranceNumber,
 }
 
 /// In the order of [`Kind`].
@@ -84,11 +95,13 @@ const CLASSES: &[Class] = &[
     Class { option: "passport", metric: "pii-passport", rule: "pii/passport", placeholder: "<PASSPORT>" },
     // `<ADDRESS>` is an element of HTML, which `normalize` would strip.
     Class { option: "address", metric: "pii-address", rule: "pii/address", placeholder: "<STREET-ADDRESS>" },
+    Class { option: "driving-licence", metric: "pii-driving-licence", rule: "pii/driving-licence", placeholder: "<DRIVING-LICENCE>" },
+    Class { option: "insurance-number", metric: "pii-insurance-number", rule: "pii/insurance-number", placeholder: "<INSURANCE-NUMBER>" },
 ];
 
 impl PiiConfig {
     /// In the order of [`Kind`].
-    fn actions(&self) -> [Action; 10] {
+    fn actions(&self) -> [Action; 12] {
         [
             self.email,
             self.phone,
@@ -100,6 +113,8 @@ impl PiiConfig {
             self.ip,
             self.passport,
             self.address,
+            self.driving_licence,
+            self.insurance_number,
         ]
     }
 }

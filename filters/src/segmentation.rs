@@ -12,11 +12,14 @@ pub enum Segmentation {
     Whitespace,
     /// Words of Unicode's text segmentation (UAX #29) that begin with a letter or a digit.
     Unicode,
+    /// Every segment of the same that is not white space: those words, and each sign by itself. spaCy's English words
+    /// are nearly so, and datatrove's limits for English were applied to them.
+    UnicodeSigns,
     /// Stems, particles and endings of Korean, punctuation by itself: see [`crate::split_eojeol`].
     Korean,
 }
 
 impl Segmentation {
     /// How many there are.
-    pub(crate) const COUNT: usize = 3;
+    pub(crate) const COUNT: usize = 4;
 }

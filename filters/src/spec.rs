@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{Effect, Rule};
 use crate::{
     C4QualityConfig, ClassifierConfig, CodeQualityConfig, DecontaminateConfig, EncodingConfig, Filter, FinewebQualityConfig,
-    GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, KoreanQualityConfig, LanguageConfig, LengthConfig, NormalizeConfig,
-    PerplexityConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
+    GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, KoreanQualityConfig, LanguageConfig, LengthConfig, MadladConfig,
+    NormalizeConfig, PerplexityConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
 };
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
@@ -41,6 +41,8 @@ pub enum FilterSpec {
     C4Quality(C4QualityConfig),
     /// The FineWeb rules about lines.
     FinewebQuality(FinewebQualityConfig),
+    /// The MADLAD-400 rules about sentences.
+    Madlad(MadladConfig),
     /// Rules for source code.
     CodeQuality(CodeQualityConfig),
     /// Lists of domains and addresses.
@@ -85,6 +87,10 @@ pub(crate) trait Options {
     /// What it does besides. Default: everything it could.
     fn effect(&self) -> Effect {
         Effect { drops: true, rewrites: true }
+    }
+    /// Whether it looks at its limits before it drops for reasons that are no limit. Default: after.
+    fn limits_first(&self) -> bool {
+        false
     }
 }
 
@@ -214,6 +220,7 @@ macro_rules! each {
             FilterSpec::Spam($options) => $body,
             FilterSpec::C4Quality($options) => $body,
             FilterSpec::FinewebQuality($options) => $body,
+            FilterSpec::Madlad($options) => $body,
             FilterSpec::CodeQuality($options) => $body,
             FilterSpec::Url($options) => $body,
             FilterSpec::Decontaminate($options) => $body,
@@ -277,6 +284,12 @@ impl FilterSpec {
     #[must_use]
     pub fn effect(&self) -> Effect {
         each!(self, options => options.effect())
+    }
+
+    /// Whether the filter looks at its limits before it drops for reasons that are no limit.
+    #[must_use]
+    pub fn limits_first(&self) -> bool {
+        each!(self, options => options.limits_first())
     }
 
     fn check(&self) -> Result<(), SpecError> {
@@ -373,6 +386,9 @@ mod tests {
             ("fineweb-quality = { terminal-characters = '' }", "terminal-characters"),
             ("code-quality = { preset = 'starcoder', min-data-chars = 9000 }", "min-data-chars"),
             ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
+            ("madlad = { max-questionable = 20 }", "max-questionable"),
+            ("madlad = { min-sentence-chars = 600 }", "min-sentence-chars"),
+            ("madlad = { min-sentences = 0, max-questionable = 0 }", "min-sentences"),
             ("url = {}", "domains"),
             ("decontaminate = {}", "files"),
             ("decontaminate = { files = [{ path = 'a.txt', format = 'txt' }] }", "files"),

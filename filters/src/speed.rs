@@ -78,6 +78,8 @@ fn speed() {
         "profanity",
         "spam",
         "korean-quality",
+        "language keep = ['ko', 'en']",
+        "language keep = ['ko', 'en'], lines = 'measure'",
     ] {
         let filter = build(name).unwrap();
         for (set, texts) in [("korean docs", &korean), ("korean law", &law), ("english docs", &english), ("code", &code)] {

@@ -60,13 +60,8 @@ impl Words {
     pub fn segmented(text: &str, segmentation: Segmentation) -> Self {
         match segmentation {
             Segmentation::Whitespace => Self::new(text),
-            Segmentation::Unicode => {
-                let pieces = addressable(text).split_word_bound_indices();
-                let words = pieces.filter(|(_, piece)| piece.starts_with(is_alnum));
-                let mut found = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 6 + 1), text_bytes: text.len() };
-                words.for_each(|(at, piece)| found.push(text, at, at + piece.len()));
-                found
-            }
+            Segmentation::Unicode => Self::bounded(text, |piece| piece.starts_with(is_alnum)),
+            Segmentation::UnicodeSigns => Self::bounded(text, |piece| !piece.chars().all(is_space)),
             Segmentation::Korean => {
                 let mut words = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 5 + 1), text_bytes: text.len() };
                 crate::korean::split(text, 0, addressable(text).len(), &mut |piece| match piece.part {
@@ -77,6 +72,14 @@ impl Words {
                 words
             }
         }
+    }
+
+    /// The segments of Unicode's text segmentation that are words.
+    fn bounded(text: &str, is_word: impl Fn(&str) -> bool) -> Self {
+        let mut found = Self { words: Vec::with_capacity(text.len().min(1 << 26) / 6 + 1), text_bytes: text.len() };
+        let pieces = addressable(text).split_word_bound_indices();
+        pieces.filter(|(_, piece)| is_word(piece)).for_each(|(at, piece)| found.push(text, at, at + piece.len()));
+        found
     }
 
     /// Adds the word between two places of the text.

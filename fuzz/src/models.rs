@@ -1,15 +1,17 @@
 //! What is fuzzed of models: files of weights, and what tells of them.
 
+use std::path::Path;
+
 use super::targets::{Seed::File, Target, tokenizer, written};
 
 /// All of them.
-pub const MODELS: [Target; 4] = [
+pub const MODELS: [Target; 5] = [
     Target {
         name: "gguf",
         seeds: &[File("trainer/testdata/llama.gguf"), File("shards/testdata/vocabularies/gpt2.gguf")],
         run: |folder, bytes| {
             let path = written(folder, "a.gguf", bytes);
-            let _ = trainer::Pretrained::open(&path);
+            model(&path);
             tokenizer(&path);
         },
     },
@@ -19,7 +21,7 @@ pub const MODELS: [Target; 4] = [
         run: |folder, bytes| {
             written(folder, "config.json", include_bytes!("../../trainer/testdata/llama/config.json"));
             written(folder, "model.safetensors", bytes);
-            let _ = trainer::Pretrained::open(folder);
+            model(folder);
         },
     },
     Target {
@@ -28,7 +30,7 @@ pub const MODELS: [Target; 4] = [
         run: |folder, bytes| {
             written(folder, "config.json", bytes);
             written(folder, "model.safetensors", include_bytes!("../../trainer/testdata/llama/model.safetensors"));
-            let _ = trainer::Pretrained::open(folder);
+            model(folder);
         },
     },
     Target {
@@ -40,4 +42,21 @@ pub const MODELS: [Target; 4] = [
             let _ = trainer::AdapterFile::open(folder);
         },
     },
+    Target {
+        name: "adapters",
+        seeds: &[File("trainer/testdata/adapters/lora/adapter_model.safetensors")],
+        run: |folder, bytes| {
+            written(folder, "adapter_config.json", include_bytes!("../../trainer/testdata/adapters/lora/adapter_config.json"));
+            written(folder, "adapter_model.safetensors", bytes);
+            let _ = trainer::AdapterFile::open(folder);
+        },
+    },
 ];
+
+/// A model's files, every number of them: what was opened is as large as its files.
+fn model(path: &Path) {
+    let Ok(opened) = trainer::Pretrained::open(path) else { return };
+    if let (Ok(device), Ok(_)) = (trainer::DeviceSpec::Cpu.open(), opened.digest()) {
+        let _ = opened.model(&device);
+    }
+}

@@ -43,10 +43,10 @@ pub(super) fn cleaned_ledger(
     each_row(folder, part, &metrics, &mut |row| {
         // In row order, so that a line of an earlier row than the table's is one too many.
         let kept = documents.next_if(|line| line.as_ref().map_or(true, |kept| kept.row <= row.row)).transpose()?;
-        let rejected = rejects.next_if(|line| line.as_ref().map_or(true, |line| row_of(line) <= row.row)).transpose()?;
+        let rejected = rejects.next_if(|line| line.as_ref().map_or(true, |line| line.row <= row.row)).transpose()?;
         let same = match (&kept, &rejected) {
             (Some(kept), None) => is_kept(row, kept, stats, &metrics),
-            (None, Some(rejected)) => is_rejected(row, rejected, &metrics),
+            (None, Some(rejected)) => is_rejected(row, rejected, stats, &metrics),
             _ => false,
         };
         wrong.unless(same && row.row == listed, row.row);
@@ -67,7 +67,7 @@ pub(super) fn cleaned_ledger(
     }
     for rejected in rejects {
         let rejected = rejected?;
-        wrong.unless(false, row_of(&rejected));
+        wrong.unless(false, rejected.row);
         all.reject(&rejected);
     }
     wrong.check(ledger, |rows| format!("{table}: {rows} not as documents and rejects say"));
@@ -103,10 +103,11 @@ impl Sums {
     }
 
     fn reject(&mut self, rejected: &Rejected) {
-        self.rows.add(row_of(rejected));
-        match rejected {
-            Rejected::Dropped { reason, .. } => *self.rejected.entry(reason.rule.clone()).or_default() += 1,
-            Rejected::Unreadable { .. } => self.unreadable += 1,
+        self.rows.add(rejected.row);
+        if rejected.is_unreadable() {
+            self.unreadable += 1;
+        } else {
+            *self.rejected.entry(rejected.reason.rule.clone()).or_default() += 1;
         }
     }
 }
@@ -141,17 +142,19 @@ fn is_kept(row: &Row<'_>, kept: &Kept, stats: &PartStats, metrics: &[&str]) -> b
         && are_measured(row, metrics, &kept.metrics)
 }
 
-fn is_rejected(row: &Row<'_>, rejected: &Rejected, metrics: &[&str]) -> bool {
-    match rejected {
-        Rejected::Unreadable { row: number, .. } => (row.outcome, row.rule, row.row) == ("unreadable", None, *number),
-        Rejected::Dropped { row: number, reason, id, text, metrics: measured, .. } => {
-            (row.outcome, row.rule, row.row, row.id) == ("rejected", Some(reason.rule.as_str()), *number, id.as_str())
-                && row.value.is_some_and(|value| is_same(value, reason.value))
-                && row.threshold.is_some_and(|limit| is_same(limit, reason.threshold))
-                && row.chars == text.chars().count() as u64
-                && are_measured(row, metrics, measured)
-        }
+fn is_rejected(row: &Row<'_>, rejected: &Rejected, stats: &PartStats, metrics: &[&str]) -> bool {
+    let Rejected { row: number, reason, id, text, source, bucket, metrics: measured, .. } = rejected;
+    if (source, bucket) != (&stats.source, &stats.bucket) {
+        return false;
     }
+    if rejected.is_unreadable() {
+        return (row.outcome, row.rule, row.row) == ("unreadable", None, *number);
+    }
+    (row.outcome, row.rule, row.row, row.id) == ("rejected", Some(reason.rule.as_str()), *number, id.as_str())
+        && row.value.is_some_and(|value| is_same(value, reason.value))
+        && row.threshold.is_some_and(|limit| is_same(limit, reason.threshold))
+        && row.chars == text.chars().count() as u64
+        && are_measured(row, metrics, measured)
 }
 
 fn are_measured(row: &Row<'_>, names: &[&str], measured: &BTreeMap<String, f64>) -> bool {
@@ -164,12 +167,6 @@ fn are_measured(row: &Row<'_>, names: &[&str], measured: &BTreeMap<String, f64>)
 /// JSON's numbers can come back as the next float.
 fn is_same(left: f64, right: f64) -> bool {
     left == right || (left - right).abs() <= 1e-12 * left.abs()
-}
-
-fn row_of(rejected: &Rejected) -> u64 {
-    match rejected {
-        Rejected::Dropped { row, .. } | Rejected::Unreadable { row, .. } => *row,
-    }
 }
 
 fn lines<T: DeserializeOwned>(folder: &Path, file: &str) -> Result<Peekable<JsonlReader<T>>> {

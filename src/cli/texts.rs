@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use filters::dedup::ByteSize;
 
 /// What is previewed.
 #[derive(Args, Debug)]
@@ -72,6 +73,9 @@ pub(crate) struct LanguageModelTraining {
     /// Learn from about so many characters, of texts chosen by their hash.
     #[arg(long, value_name = "N", default_value_t = 50_000_000)]
     pub(crate) chars: u64,
+    /// What counting may hold at once, besides the model itself; more goes to disk beside it, with the same result.
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub(crate) memory: ByteSize,
     /// Share of the texts, by hash, to measure on and not to learn from.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub(crate) held_out: f64,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use corpora::Part;
+use filters::Reason;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -42,10 +43,16 @@ impl Fate {
 
     pub(super) fn why(&self) -> String {
         match (self.value, self.threshold) {
-            (Some(value), Some(limit)) => format!("{} {value} {} {limit}", self.outcome, if value < limit { "<" } else { ">" }),
+            (Some(value), Some(limit)) => reason(&self.outcome, value, limit),
             _ => self.outcome.clone(),
         }
     }
+}
+
+/// A rule with what it compared, as reasons are shown. A document fails on the side of the limit where its value is.
+pub(crate) fn reason(rule: &str, value: f64, limit: f64) -> String {
+    let of = if value < limit { Reason::below } else { Reason::above };
+    of(rule, value, limit).to_string()
 }
 
 /// A document that met another fate.

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use corpora::columns::{as_text, or_empty};
 use corpora::table::TableWriter;
-use corpora::{JsonlReader, JsonlWriter, Part};
+use corpora::{JsonlReader, JsonlWriter, Judged, Part, Turn};
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult, Schema};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::cli::DocumentFormat;
+use crate::cli::{DocumentFormat, Language};
 use crate::error::{Error, Result};
 use crate::fate::Fates;
 use crate::recipe::Recipe;
@@ -23,7 +24,7 @@ use crate::{dataset, layout};
 /// Bytes of text of a row group, and so about what a part holds in memory.
 const GROUP_BYTES: usize = 64 << 20;
 
-/// A document with what became of it.
+/// A document with what became of it; every line and every table has these columns.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Row {
@@ -31,38 +32,52 @@ struct Row {
     /// Of a kept document what is trained on: without the lines and passages that it lost.
     text: String,
     /// The messages of a conversation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<Value>,
+    #[serde(with = "as_text")]
+    messages: Vec<Turn>,
+    /// What was said of the answers that it ends with.
+    #[serde(with = "as_text")]
+    judged: Option<Judged>,
     source: String,
     bucket: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "or_empty")]
     lang: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "or_empty")]
     url: Option<String>,
     part: String,
     row: u64,
-    /// `kept`, `rejected` or `duplicate`.
+    /// `kept`, `rejected`, `duplicate`, or `unreadable` of a record that is no document.
     outcome: &'static str,
     /// What dropped it: the rule of a filter, or `dedup/` and a kind.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "or_empty")]
     rule: Option<String>,
+    /// The same for people, with the numbers, or why the record could not be read.
+    #[serde(with = "or_empty")]
+    why: Option<String>,
+    #[serde(with = "as_text")]
+    reason: Compared,
+    /// The document that stayed in its place.
+    #[serde(with = "or_empty")]
+    of: Option<String>,
+    /// Documents of its cluster, itself included: what an upsampling by copies goes by.
+    cluster: u64,
+    #[serde(with = "as_text")]
+    meta: Map<String, Value>,
+    #[serde(with = "as_text")]
+    metrics: BTreeMap<String, f64>,
+}
+
+/// The numbers of a reason; columns of their own in a table, where a type is known without a value.
+#[derive(Default, Serialize)]
+struct Compared {
     /// What the rule compared; of a duplicate the similarity.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f64>,
-    /// The document that stayed in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    of: Option<String>,
-    /// Documents of its cluster, itself included: what an upsampling by copies goes by.
-    cluster: u64,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    meta: Map<String, Value>,
-    metrics: BTreeMap<String, f64>,
 }
 
 /// `malmoi data documents RUN OUT`.
-pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped: bool, ui: &Ui) -> Result<()> {
+pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped: bool, lang: Language, ui: &Ui) -> Result<()> {
     Recipe::of_run(run)?; // or it is no run folder
     let parts: Vec<Part> = layout::read_json(run, layout::PLAN)?;
     if !run.join(layout::DEDUP).exists() {
@@ -83,9 +98,7 @@ pub(crate) fn documents(run: &Path, out: &Path, format: DocumentFormat, dropped:
         Ok((path, count))
     });
     let written = written.collect::<Result<Vec<(PathBuf, u64)>>>()?;
-    if matches!(format, DocumentFormat::Jsonl) {
-        dataset::write_exported(out, &metrics)?;
-    }
+    dataset::write_exported(run, out, &format!("*.{}", format.extension()), dropped, lang)?;
     for (path, documents) in written {
         ui.data(format!("{}: {documents} documents", path.display()));
         ui.event("documents", &json!({ "path": path, "documents": documents }));
@@ -109,8 +122,8 @@ fn each(run: &Path, part: &Part, dropped: bool, take: &mut dyn FnMut(Row) -> Res
     for kept in read::<Kept>(run, &layout::documents(&part.name))? {
         let kept = kept?;
         if dropped {
-            while let Some(rejected) = rejects.next_if(|line| line.as_ref().map_or(true, |line| row_of(line) < kept.row)) {
-                rejected_row(part, rejected?).map_or(Ok(()), &mut *take)?;
+            while let Some(rejected) = rejects.next_if(|line| line.as_ref().map_or(true, |line| line.row < kept.row)) {
+                take(rejected_row(part, rejected?))?;
             }
         }
         let duplicate = fates.duplicate(kept.row);
@@ -125,7 +138,8 @@ fn each(run: &Path, part: &Part, dropped: bool, take: &mut dyn FnMut(Row) -> Res
         take(Row {
             id: kept.id,
             text: stayed.map_or(kept.text, |stayed| stayed.text),
-            messages: (!kept.turns.is_empty()).then(|| json!(kept.turns)),
+            messages: kept.turns,
+            judged: kept.judged,
             source: kept.source,
             bucket: kept.bucket,
             lang: kept.lang,
@@ -134,8 +148,8 @@ fn each(run: &Path, part: &Part, dropped: bool, take: &mut dyn FnMut(Row) -> Res
             row: kept.row,
             outcome: if dropped { "duplicate" } else { "kept" },
             rule: fates.dropped(kept.row),
-            value: duplicate.map(|duplicate| f64::from(duplicate.similarity)),
-            threshold: None,
+            why: fates.why(kept.row),
+            reason: Compared { value: duplicate.map(|duplicate| f64::from(duplicate.similarity)), threshold: None },
             of: duplicate.map(|duplicate| duplicate.of.clone()),
             cluster,
             meta: kept.meta,
@@ -144,40 +158,39 @@ fn each(run: &Path, part: &Part, dropped: bool, take: &mut dyn FnMut(Row) -> Res
     }
     if dropped {
         for rejected in rejects {
-            rejected_row(part, rejected?).map_or(Ok(()), &mut *take)?;
+            take(rejected_row(part, rejected?))?;
         }
     }
     Ok(())
 }
 
-fn row_of(rejected: &Rejected) -> u64 {
-    match rejected {
-        Rejected::Dropped { row, .. } | Rejected::Unreadable { row, .. } => *row,
-    }
-}
-
-/// None for a record that is no document.
-fn rejected_row(part: &Part, rejected: Rejected) -> Option<Row> {
-    let Rejected::Dropped { row, reason, id, text, source, bucket, lang, url, metrics, .. } = rejected else { return None };
-    Some(Row {
+fn rejected_row(part: &Part, rejected: Rejected) -> Row {
+    let unreadable = rejected.is_unreadable();
+    let Rejected { row, reason, why, id, text, turns, judged, source, bucket, lang, url, meta, metrics, .. } = rejected;
+    let (rule, reason) = match unreadable {
+        true => (None, Compared::default()),
+        false => (Some(reason.rule), Compared { value: Some(reason.value), threshold: Some(reason.threshold) }),
+    };
+    Row {
         id,
         text,
-        messages: None,
+        messages: turns,
+        judged,
         source,
         bucket,
         lang,
         url,
         part: part.name.clone(),
         row,
-        outcome: "rejected",
-        rule: Some(reason.rule),
-        value: Some(reason.value),
-        threshold: Some(reason.threshold),
+        outcome: if unreadable { "unreadable" } else { "rejected" },
+        rule,
+        why: Some(why),
+        reason,
         of: None,
         cluster: 1,
-        meta: Map::new(),
+        meta,
         metrics,
-    })
+    }
 }
 
 /// A file of documents.
@@ -248,10 +261,11 @@ impl Groups {
 }
 
 /// The columns before the metrics.
-const FIXED: [(&str, DataType); 16] = [
+const FIXED: [(&str, DataType); 18] = [
     ("id", DataType::String),
     ("text", DataType::String),
     ("messages", DataType::String),
+    ("judged", DataType::String),
     ("source", DataType::String),
     ("bucket", DataType::String),
     ("lang", DataType::String),
@@ -260,6 +274,7 @@ const FIXED: [(&str, DataType); 16] = [
     ("row", DataType::UInt64),
     ("outcome", DataType::String),
     ("rule", DataType::String),
+    ("why", DataType::String),
     ("value", DataType::Float64),
     ("threshold", DataType::Float64),
     ("of", DataType::String),
@@ -278,7 +293,8 @@ fn frame(rows: Vec<Row>, metrics: &[String]) -> PolarsResult<DataFrame> {
     let mut columns = vec![
         texts("id", &|row| Some(row.id.clone())),
         Column::new("text".into(), rows.iter().map(|row| row.text.as_str()).collect::<Vec<_>>()),
-        texts("messages", &|row| row.messages.as_ref().map(Value::to_string)),
+        texts("messages", &|row| (!row.messages.is_empty()).then(|| json!(row.messages).to_string())),
+        texts("judged", &|row| row.judged.map(|judged| json!(judged).to_string())),
         texts("source", &|row| Some(row.source.clone())),
         texts("bucket", &|row| Some(row.bucket.clone())),
         texts("lang", &|row| row.lang.clone()),
@@ -287,8 +303,9 @@ fn frame(rows: Vec<Row>, metrics: &[String]) -> PolarsResult<DataFrame> {
         Column::new("row".into(), rows.iter().map(|row| row.row).collect::<Vec<_>>()),
         texts("outcome", &|row| Some(row.outcome.to_owned())),
         texts("rule", &|row| row.rule.clone()),
-        Column::new("value".into(), rows.iter().map(|row| row.value).collect::<Vec<_>>()),
-        Column::new("threshold".into(), rows.iter().map(|row| row.threshold).collect::<Vec<_>>()),
+        texts("why", &|row| row.why.clone()),
+        Column::new("value".into(), rows.iter().map(|row| row.reason.value).collect::<Vec<_>>()),
+        Column::new("threshold".into(), rows.iter().map(|row| row.reason.threshold).collect::<Vec<_>>()),
         texts("of", &|row| row.of.clone()),
         Column::new("cluster".into(), rows.iter().map(|row| row.cluster).collect::<Vec<_>>()),
         texts("meta", &|row| (!row.meta.is_empty()).then(|| Value::Object(row.meta.clone()).to_string())),

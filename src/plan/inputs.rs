@@ -48,6 +48,21 @@ impl Inputs {
         })
     }
 
+    /// Refuses what was made of a part one of whose files is not what it was when the run began: records of both
+    /// would be in it, and the journal would call it current.
+    pub(crate) fn check_unchanged(&self, part: &Part) -> Result<()> {
+        let before = self.slices.get(part.index).into_iter().flatten();
+        for (slice, before) in part.slices.iter().zip(before) {
+            let now = slice.identity()?;
+            if now != *before {
+                let bytes = if now.len == before.len { String::new() } else { format!(" ({} bytes, and {} now)", before.len, now.len) };
+                return Err(Error::new(format!("{} changed during the run{bytes}", before.path.display()))
+                    .hint("run the same command again when nothing writes to it any more"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether they can be those of these parts and this recipe.
     pub(super) fn fit(&self, recipe: &Recipe, parts: &[Part]) -> bool {
         let slices = parts.iter().map(|part| part.slices.len());

@@ -26,8 +26,15 @@ pub(super) struct Aggregates {
     pub(super) lengths: BTreeMap<String, Vec<u64>>,
     /// Documents (of any outcome that has a text) by language.
     pub(super) languages: BTreeMap<String, u64>,
-    /// Smallest and largest value by rule, and the threshold where all its drops had the same.
-    pub(super) rules: BTreeMap<String, (f64, f64, Option<f64>)>,
+    /// Values and thresholds of the drops by rule.
+    pub(super) rules: BTreeMap<String, Spread>,
+}
+
+/// Smallest and largest of what a rule measured and of what it was compared with.
+#[derive(Debug)]
+pub(super) struct Spread {
+    pub(super) values: (f64, f64),
+    pub(super) thresholds: (f64, f64),
 }
 
 /// Reads the table of every part.
@@ -63,12 +70,14 @@ fn add(all: &mut Aggregates, frame: &DataFrame) -> PolarsResult<()> {
     if rejected.height() > 0 {
         for group in rejected.partition_by_stable(["rule"], true)? {
             let Some(rule) = group.column("rule")?.str()?.get(0).map(str::to_owned) else { continue };
-            let value = group.column("value")?.f64()?;
-            let (Some(low), Some(high)) = (value.min(), value.max()) else { continue };
-            let thresholds = group.column("threshold")?.f64()?;
-            let threshold = thresholds.min().filter(|least| thresholds.max() == Some(*least));
-            let range = all.rules.entry(rule).or_insert((low, high, threshold));
-            *range = (range.0.min(low), range.1.max(high), range.2.filter(|earlier| threshold == Some(*earlier)));
+            let ends = |name: &str| -> PolarsResult<_> {
+                let column = group.column(name)?.f64()?;
+                Ok(column.min().zip(column.max()))
+            };
+            let (Some(values), Some(thresholds)) = (ends("value")?, ends("threshold")?) else { continue };
+            let spread = all.rules.entry(rule).or_insert(Spread { values, thresholds });
+            let wider = |one: (f64, f64), other: (f64, f64)| (one.0.min(other.0), one.1.max(other.1));
+            *spread = Spread { values: wider(spread.values, values), thresholds: wider(spread.thresholds, thresholds) };
         }
     }
     Ok(())

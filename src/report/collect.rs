@@ -7,7 +7,7 @@ use corpora::{JsonlReader, Part};
 use serde::de::DeserializeOwned;
 use shards::{Lost, Manifest, MixturePlan, Split};
 
-use super::aggregate::{self, Aggregates};
+use super::aggregate::{self, Aggregates, Spread};
 use super::html::{
     Amount, ContaminatedSet, DropReason, DropSample, Lengths, ReportData, SourceFunnel, Timing, TokenBucket, TokenPlan, TokenizerBucket,
     TokenizerFacts, Tokens,
@@ -161,17 +161,17 @@ fn reject_samples(folder: &Path, parts: &[Part], stats: &[PartStats]) -> Result<
             continue;
         }
         for line in JsonlReader::<Rejected>::open(&folder.join(layout::rejects(&part.name)))? {
-            match line? {
-                Rejected::Dropped { reason, why, id, text, source, .. } => {
-                    let found = samples.entry(reason.rule).or_default();
-                    if found.len() < SAMPLES {
-                        found.push(DropSample { id, source, why, excerpt: text.chars().take(EXCERPT).collect() });
-                    }
+            let rejected = line?;
+            if rejected.is_unreadable() {
+                if unreadable.len() < UNREADABLE {
+                    unreadable.push(excerpt(&rejected.why, EXCERPT));
                 }
-                Rejected::Unreadable { unreadable: message, .. } if unreadable.len() < UNREADABLE => {
-                    unreadable.push(excerpt(&message, EXCERPT))
+            } else {
+                let Rejected { reason, why, id, text, source, .. } = rejected;
+                let found = samples.entry(reason.rule).or_default();
+                if found.len() < SAMPLES {
+                    found.push(DropSample { id, source, why, excerpt: text.chars().take(EXCERPT).collect() });
                 }
-                Rejected::Unreadable { .. } => {}
             }
             if enough(&samples, &unreadable) {
                 break;
@@ -194,8 +194,10 @@ fn reasons(stats: &[PartStats], tables: &Aggregates, mut samples: Samples) -> Ve
     all.into_iter()
         .map(|(rule, mut reason)| {
             rule.clone_into(&mut reason.rule);
-            if let Some((lowest, highest, threshold)) = tables.rules.get(rule) {
-                (reason.lowest, reason.highest, reason.threshold) = (Some(*lowest), Some(*highest), *threshold);
+            if let Some(Spread { values, thresholds }) = tables.rules.get(rule) {
+                (reason.lowest, reason.highest) = (Some(values.0), Some(values.1));
+                let same = thresholds.0 == thresholds.1;
+                (reason.threshold, reason.thresholds) = (same.then_some(thresholds.0), (!same).then_some(*thresholds));
             }
             reason.samples = samples.remove(rule).unwrap_or_default();
             reason

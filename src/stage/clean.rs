@@ -179,7 +179,7 @@ impl Writers {
                 stats.unreadable += 1;
                 stats.broken += u64::from(breaks_off);
                 self.table.push(&StatsRow { outcome: Outcome::Unreadable, ..empty_row(row, stats) })?;
-                self.rejects.push(&Rejected::Unreadable { row, unreadable })?;
+                self.rejects.push(&Rejected::unreadable(row, unreadable, stats.source.clone(), stats.bucket.clone()))?;
             }
             Outgoing::Dropped { document, bytes, metrics, reason } => {
                 stats.input.bytes += bytes;
@@ -199,9 +199,24 @@ impl Writers {
                     ..empty_row(row, stats)
                 })?;
                 let why = reason.to_string();
-                let Document { id, text, lang, url, .. } = document;
+                let Document { id, text, turns, judged, lang, url, meta, .. } = document;
                 let (source, bucket) = (stats.source.clone(), stats.bucket.clone());
-                self.rejects.push(&Rejected::Dropped { row, reason, why, id, text, source, bucket, lang, url, metrics, findings })?;
+                self.rejects.push(&Rejected {
+                    row,
+                    reason,
+                    why,
+                    id,
+                    text,
+                    turns,
+                    judged,
+                    source,
+                    bucket,
+                    lang,
+                    url,
+                    meta,
+                    metrics,
+                    findings,
+                })?;
             }
             Outgoing::Kept { document, bytes, metrics, signature } => {
                 stats.input.bytes += bytes;

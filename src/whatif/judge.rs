@@ -38,7 +38,8 @@ pub(super) fn judge<'a>(steps: &'a [Step], metric: &dyn Fn(&str) -> Option<f64>,
         if dropped_at.is_some_and(|dropped| at > dropped) {
             return Ok(match steps[at..].iter().find(|later| later.may_drop) {
                 Some(later) => Fate::NotMeasured(later.name),
-                None => Fate::Kept { rewritten: steps[at..].iter().any(|later| later.rewrites) },
+                // The filter that dropped it among them.
+                None => Fate::Kept { rewritten: steps[at - 1..].iter().any(|step| step.rewrites) },
             });
         }
         let failed = match (dropped_at == Some(at), row.rule) {
@@ -47,24 +48,35 @@ pub(super) fn judge<'a>(steps: &'a [Step], metric: &dyn Fn(&str) -> Option<f64>,
         };
         match (&step.after, &failed) {
             (None, None) => {}
-            (None, Some(_)) | (Some(_), Some(Failed::Otherwise)) => {
-                return Ok(Fate::Dropped { rule: row.rule.unwrap_or_default(), because: None });
-            }
-            (Some(after), _) => {
+            (None, Some(_)) => return Ok(as_now(row)),
+            (Some(_), Some(Failed::Otherwise)) if !step.drops_after => return Ok(as_now(row)),
+            (Some(after), failed) => {
                 if let Some(fate) = decide(step, after, metric, row, failed.as_ref()) {
                     return Ok(fate);
+                }
+                match failed {
+                    Some(Failed::Otherwise) => return Ok(as_now(row)),
+                    // It would be looked at for other reasons now.
+                    Some(Failed::Limit(..)) if step.drops_after => return Ok(Fate::NotMeasured(step.name)),
+                    _ => {}
                 }
             }
         }
     }
-    Ok(Fate::Kept { rewritten: false })
+    let rewritten = dropped_at.is_some_and(|at| steps[at..].iter().any(|step| step.rewrites));
+    Ok(Fate::Kept { rewritten })
+}
+
+/// Dropped by what drops it now.
+fn as_now<'a>(row: &'a Row<'_>) -> Fate<'a> {
+    Fate::Dropped { rule: row.rule.unwrap_or_default(), because: None }
 }
 
 /// How a document failed the filter that dropped it.
 enum Failed {
     /// By the limit with this number, with this exact value.
     Limit(usize, f64),
-    /// By something that is no limit, which is looked at before the limits.
+    /// By something that is no limit, which is looked at before the limits unless `drops_after` says otherwise.
     Otherwise,
 }
 

@@ -28,14 +28,21 @@ pub(super) struct Step {
     pub(super) may_drop: bool,
     /// Whether it can change the text of a document that it keeps.
     pub(super) rewrites: bool,
+    /// Whether it drops for other reasons after it has looked at its limits.
+    pub(super) drops_after: bool,
 }
 
 impl Question {
     pub(super) fn new(recipe: &Recipe, settings: &[String]) -> Result<Self> {
         let mut after = recipe.filters.clone();
+        let mut seen = Vec::new();
         for setting in settings {
             let (index, option, value) = find(recipe, setting)?;
-            let asked = with(&after[index], option, value).map_err(|error| Error::new(format!("{setting}: {error}")))?;
+            if seen.contains(&(index, option)) {
+                return Err(Error::new(format!("{setting}: `{option}` was given another value before")).hint("ask for one value at a time"));
+            }
+            seen.push((index, option));
+            let asked = with(&after[index], option, value).map_err(|error| Error::new(format!("{setting}: {}", error.message)))?;
             asked.validate(&recipe.buckets()).map_err(|error| Error::new(format!("{setting}: {error}")))?;
             measured(&recipe.filters[index], &asked, option)?;
             after[index] = asked;
@@ -63,6 +70,7 @@ impl Step {
             after: (before != after).then(|| after.rules()),
             may_drop: after.may_drop() || before.may_drop(),
             rewrites: before.effect().rewrites,
+            drops_after: before.effect().drops && before.limits_first(),
         }
     }
 }
@@ -86,11 +94,13 @@ fn unambiguous(bucket: &str, steps: &[Step]) -> Result<()> {
 
 /// The filter, option and value of a `filter.option=value` or `filters.INDEX.filter.option=value`.
 fn find<'a>(recipe: &Recipe, setting: &'a str) -> Result<(usize, &'a str, Value)> {
-    let fail = |why: String| Error::new(format!("{setting}: {why}")).hint(askable(recipe));
+    let fail = |why: String| Error::new(format!("{setting}: {why}")).hint(limits(recipe, |_| true));
     let form = || fail("the form is filter.option=value".to_owned());
     let (path, value) = setting.split_once('=').ok_or_else(form)?;
     let parsed = toml::from_str::<Table>(&format!("v = {}", value.trim())).ok().and_then(|mut table| table.remove("v"));
     let value = match parsed {
+        Some(Value::Integer(..0)) => return Err(Error::new(format!("{setting}: a limit is not negative"))),
+        Some(Value::Float(number)) if number < 0.0 => return Err(Error::new(format!("{setting}: a limit is not negative"))),
         Some(Value::Integer(number)) => Value::Integer(number),
         Some(Value::Float(number)) if number.is_finite() => Value::Float(number),
         _ => return Err(fail(format!("`{}` is no number, and only limits can be asked about", value.trim()))),
@@ -105,7 +115,13 @@ fn find<'a>(recipe: &Recipe, setting: &'a str) -> Result<(usize, &'a str, Value)
     let name = filters::filter_of_rule(&format!("{name}/")).unwrap_or(name);
     let named: Vec<usize> = (0..recipe.filters.len()).filter(|at| recipe.filters[*at].name() == name).collect();
     let index = match (index, named.as_slice()) {
-        (_, []) => return Err(fail(format!("the run has no filter `{name}`"))),
+        (_, []) => {
+            let error = fail(format!("the run has no filter `{name}`"));
+            let of = |filter: &FilterSpec| {
+                filter.rules().into_iter().map(|rule| format!("{}.{}", filter.name(), rule.option)).collect::<Vec<_>>()
+            };
+            return Err(error.did_you_mean(&format!("{name}.{option}"), recipe.filters.iter().flat_map(of)));
+        }
         (None, [only]) => *only,
         (None, several) => {
             let forms: Vec<String> = several.iter().map(|at| format!("filters.{at}.{name}.{option}")).collect();
@@ -123,30 +139,37 @@ fn find<'a>(recipe: &Recipe, setting: &'a str) -> Result<(usize, &'a str, Value)
         return Err(fail(format!("`{name}` as the run has it is not supported: its stored metrics do not say what it would decide")));
     }
     if !rules.iter().any(|rule| rule.option == option) {
-        return Err(fail(format!("no stored metric decides `{option}` of `{name}`")));
+        let error = Error::new(format!("{setting}: no stored metric decides `{option}` of `{name}`"));
+        let error = error.hint(limits(recipe, |filter| filter.name() == name));
+        return Err(error.did_you_mean(option, rules.iter().map(|rule| rule.option.to_owned())));
     }
     Ok((index, option, value))
 }
 
-/// Every limit of the recipe that can be asked about, for a hint.
-fn askable(recipe: &Recipe) -> String {
-    let mut names = Vec::new();
-    for (at, filter) in recipe.filters.iter().enumerate() {
+/// The limits of these filters that can be asked about, for a hint: a line for each set of options.
+fn limits(recipe: &Recipe, wanted: impl Fn(&FilterSpec) -> bool) -> String {
+    let mut lines: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    for (at, filter) in recipe.filters.iter().enumerate().filter(|(_, filter)| wanted(filter)) {
         let alone = recipe.filters.iter().filter(|other| other.name() == filter.name()).count() == 1;
         let name = if alone { filter.name().to_owned() } else { format!("filters.{at}.{}", filter.name()) };
         let measured = metrics_of(filter);
+        let mut options: Vec<&str> = Vec::new();
         for rule in filter.rules().iter().filter(|rule| measured.contains(&rule.metric)) {
-            let option = format!("{name}.{}", rule.option);
-            if !names.contains(&option) {
-                names.push(option);
+            if !options.contains(&rule.option) {
+                options.push(rule.option);
             }
         }
+        match lines.iter_mut().find(|(known, _)| *known == options) {
+            _ if options.is_empty() => {}
+            Some((_, names)) => names.push(name),
+            None => lines.push((options, vec![name])),
+        }
     }
-    if names.is_empty() {
-        "the run's filters have no limits to ask about".to_owned()
-    } else {
-        format!("what can be asked: {}", names.join(", "))
+    if lines.is_empty() {
+        return "there are no limits to ask about".to_owned();
     }
+    let lines = lines.into_iter().map(|(options, names)| format!("\n  {}: {}", names.join(", "), options.join(", ")));
+    format!("what can be asked:{}", lines.collect::<String>())
 }
 
 fn with(filter: &FilterSpec, option: &str, value: Value) -> Result<FilterSpec> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::judge::Fate;
 use super::question::Step;
+use crate::compare::sides::reason;
 use crate::table::{Pick, Row};
 
 /// Documents and the characters of their texts, as they were when kept or dropped.
@@ -125,7 +126,7 @@ impl Tally {
             Fate::Dropped { rule, because } => {
                 sums.dropped_then.add(row.chars);
                 self.rules.entry((*rule).to_owned()).or_default().then += 1;
-                because.map_or_else(|| (*rule).to_owned(), |(value, sign, limit)| format!("{rule} {value} {sign} {limit}"))
+                because.map_or_else(|| (*rule).to_owned(), |(value, _, limit)| reason(rule, value, limit))
             }
             Fate::NotMeasured(filter) => format!("not measured by {filter}"),
             Fate::TooClose(rule) => format!("too close to {rule}"),
@@ -145,7 +146,7 @@ impl Tally {
         changed.documents += 1;
         if examples > 0 {
             let now = match (row.rule, row.value, row.threshold) {
-                (Some(rule), Some(value), Some(limit)) => format!("{rule} {value} {} {limit}", if value < limit { "<" } else { ">" }),
+                (Some(rule), Some(value), Some(limit)) => reason(rule, value, limit),
                 (Some(rule), ..) => rule.to_owned(),
                 (None, ..) => "kept".to_owned(),
             };

@@ -137,6 +137,8 @@ fn what_no_metric_decides_is_refused_with_what_can_be_asked() {
         ("gopher-repetition.duplicate-lines=0.2", "was off in the run, which measured no `duplicate-lines`"),
         ("length.min-words=3", "was off in the run, which measured no `words`"),
         ("length.min-chars=2.5", "invalid type"),
+        ("length.min-chars=-1", "a limit is not negative"),
+        ("gopher-repetition.top-2-gram=-0.5", "a limit is not negative"),
         ("length.max-chars=5", "above `max-chars`"),
         ("gopher-repetition.top-2-gram=1.5", "allowed is 0 to 1"),
         ("spam.max-hits=3", "the run has no filter `spam`"),
@@ -148,8 +150,18 @@ fn what_no_metric_decides_is_refused_with_what_can_be_asked() {
         assert!(error.contains(message), "{setting}: {error}");
     }
     let hint = ask(filters, "normalize.invisible=1").map(|_| ()).unwrap_err();
-    assert!(hint.contains("what can be asked: length.min-chars, length.max-chars, gopher-repetition.duplicate-paragraphs,"), "{hint}");
-    assert!(!hint.contains("length.min-words") && !hint.contains("duplicate-lines,"), "{hint}");
+    assert!(hint.contains("what can be asked:\n  length: min-chars, max-chars\n  gopher-repetition: duplicate-paragraphs,"), "{hint}");
+    assert!(!hint.contains("min-words,\n") && !hint.contains("duplicate-lines,"), "{hint}");
+    // A typo is met with the name that is near, and with the limits of the filter alone.
+    let near = ask(filters, "length.min-char=3").map(|_| ()).unwrap_err();
+    assert!(near.ends_with("hint: did you mean `min-chars`? what can be asked:\n  length: min-chars, max-chars"), "{near}");
+    let near = ask(filters, "lenght.min-chars=3").map(|_| ()).unwrap_err();
+    assert!(near.contains("the run has no filter `lenght`\nhint: did you mean `length.min-chars`? what"), "{near}");
+    let pair = ["length.min-chars=3".to_owned(), "length.min-chars=5".to_owned()];
+    let twice = Question::new(&recipe(filters), &pair).map(|_| ()).unwrap_err();
+    assert!(twice.message.contains("was given another value before"), "{twice}");
+    let wrong = ask(filters, "length.min-chars=2.5").map(|_| ()).unwrap_err();
+    assert!(!wrong["error: ".len()..].contains("error: "), "{wrong}");
     let twice = "{ length = { min-chars = 10, only-buckets = ['web'] } }, { length = { max-chars = 99 } }";
     assert!(ask(twice, "length.min-chars=3").map(|_| ()).unwrap_err().contains("filters.0.length.min-chars, filters.1.length.min-chars"));
     assert!(ask(twice, "filters.0.length.min-chars=3").map(|_| ()).unwrap_err().contains("passes `length` twice"));
@@ -184,8 +196,34 @@ fn a_filter_that_stored_metrics_do_not_decide_says_so() {
     let metrics = [("line-punctuation", 0.11), ("short-lines", 0.7), ("repeated-line-chars", 0.0), ("newline-ratio", 0.1)];
     assert_eq!(fate(&question, &row(Some("fineweb/line-punctuation"), 0.11, 0.12), &metrics), "fineweb/short-lines");
     assert!(ask(quality, "code-quality.min-alnum-chars=0.3").is_ok());
-    let refused = ask(quality, "c4-quality.min-sentences=3").err().unwrap();
+    let refused = ask("{ c4-quality = { bad-words = 'list.txt' } }", "c4-quality.min-sentences=3").err().unwrap();
     assert!(refused.contains("`c4-quality` as the run has it is not supported"), "{refused}");
-    let refused = ask("{ code-quality = { preset = 'starcoder' } }", "code-quality.min-alpha-chars=0.3").err().unwrap();
-    assert!(refused.contains("not supported"), "{refused}");
+}
+
+#[test]
+fn what_drops_for_other_reasons_too_is_known_as_far_as_their_order_says() {
+    // Placeholders come before the sentences are counted; the lines that it takes out are written by the filter itself.
+    let question = ask("{ c4-quality = {} }", "c4-quality.min-sentences=3").unwrap();
+    assert_eq!(fate(&question, &row(Some("c4/lorem-ipsum"), 1.0, 0.0), &[("sentences", 1.0)]), "c4/lorem-ipsum");
+    assert_eq!(fate(&question, &row(Some("c4/sentences"), 4.0, 5.0), &[("sentences", 4.0)]), "kept rewritten");
+    assert_eq!(fate(&question, &row(Some("c4/sentences"), 2.0, 5.0), &[("sentences", 2.0)]), "c4/sentences");
+    // Which limit its lines have depends on the language.
+    let refused = ask("{ code-quality = { preset = 'starcoder' } }", "code-quality.min-alpha-chars=0.5").err().unwrap();
+    assert!(refused.contains("`code-quality` as the run has it is not supported"), "{refused}");
+    // Generated code is looked for after the limits.
+    let code = "{ code-quality = { preset = 'starcoder', max-line-length = 1000, max-mean-line-length = 100 } }";
+    let question = ask(code, "code-quality.min-alpha-chars=0.5").unwrap();
+    assert_eq!(fate(&question, &row(None, 0.0, 0.0), &[("alpha-chars", 0.4)]), "code/alpha-chars");
+    assert_eq!(fate(&question, &row(Some("code/generated"), 1.0, 0.0), &[("alpha-chars", 0.4)]), "code/alpha-chars");
+    assert_eq!(fate(&question, &row(Some("code/generated"), 1.0, 0.0), &[("alpha-chars", 0.6)]), "code/generated");
+    let question = ask(code, "code-quality.min-alpha-chars=0.1").unwrap();
+    let measured = [("alpha-chars", 0.2), ("encoded-chars", 0.0), ("encoded-run", 0.0)];
+    assert_eq!(fate(&question, &row(Some("code/alpha-chars"), 0.2, 0.25), &measured), "not measured by code-quality");
+    assert_eq!(fate(&question, &row(Some("code/alpha-chars"), 0.05, 0.25), &measured), "code/alpha-chars");
+}
+
+#[test]
+fn a_line_filter_that_dropped_a_document_would_write_it_anew() {
+    let question = ask("{ language = { keep = ['ko'], lines = 'drop' } }", "language.min-kept=0.1").unwrap();
+    assert_eq!(fate(&question, &row(Some("language/kept"), 0.2, 0.5), &[("language-kept", 0.2)]), "kept rewritten");
 }

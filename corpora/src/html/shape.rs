@@ -5,6 +5,10 @@ const DEEPEST: usize = 256;
 /// Elements of a page, over which an extractor goes several times.
 const MOST: usize = 100_000;
 
+/// Bytes that may be looked through when what was chosen of a page is written as HTML: from each character that could have to be
+/// escaped to the end of its text, by html5ever. A second or two.
+const MOST_SOUGHT: u64 = 1 << 34;
+
 /// Elements that need no end tag, so that many of them are no depth.
 const FLAT: &[&[u8]] = &[
     b"area", b"base", b"br", b"col", b"dd", b"dt", b"embed", b"hr", b"img", b"input", b"li", b"link", b"meta", b"option", b"p", b"param",
@@ -75,7 +79,14 @@ pub(super) fn is_modest(html: &str) -> bool {
             depth = depth.saturating_sub(1);
         }
     }
-    flat <= MOST
+    flat <= MOST && sought(html) <= MOST_SOUGHT
+}
+
+/// The square of long texts full of `&` and of characters from U+0080 to U+00BF, as CP949 read as Latin-1 is.
+fn sought(html: &str) -> u64 {
+    let pieces = html.as_bytes().split(|byte| matches!(byte, b'<' | b'>'));
+    let sought = |piece: &[u8]| memchr::memchr2_iter(b'&', 0xc2, piece).count() as u64 * piece.len() as u64;
+    pieces.map(sought).fold(0, u64::saturating_add)
 }
 
 /// The text between tags, with a line end for those that are no part of a sentence.

@@ -58,6 +58,8 @@ fn hostile_pages_are_read() {
         ("an open comment", format!("{end}<!--{}", "x".repeat(1 << 20))),
         ("an open tag", format!("{end}<a {}", "x=".repeat(1 << 19))),
         ("misnested", "<a><p><a><div>".repeat(60) + end),
+        ("a long text of signs", "©".repeat(2 << 20) + end),
+        ("a long text of half references", "&#x".repeat(1 << 20) + end),
         ("closing only", "</div>".repeat(50_000) + end),
     ] {
         let start = std::time::Instant::now();

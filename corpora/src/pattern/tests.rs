@@ -85,8 +85,12 @@ fn code_trees_respect_their_own_ignore_files_only() {
     tree.write("p/.ignore", "build.sh\n");
     tree.write(".gitignore", "*\n"); // above the tree: another tree's matter
     assert_eq!(tree.expand(CODE, &["p"]).unwrap(), ["build.sh", "src/lib.rs"]);
-    // A glob names files one by one, and a file that is named is taken whatever it is.
-    assert_eq!(tree.expand(CODE, &["p/*/*"]).unwrap(), ["out/a.c", "src/gen.rs", "src/lib.rs"]);
+    // So does a glob, from its fixed part on; a file that is named is taken whatever it is.
+    for glob in ["p/*/*", "p/**/*.rs", "p/*/*.rs", "p/src*"] {
+        assert_eq!(tree.expand(CODE, &[glob]).unwrap(), ["src/lib.rs"], "{glob}");
+    }
+    assert_eq!(tree.expand(CODE, &["p/*"]).unwrap(), ["build.sh", "src/lib.rs"]);
+    assert_eq!(tree.expand(CODE, &["p/src/gen.rs"]).unwrap(), ["gen.rs"]);
     assert_eq!(tree.expand(CODE, &["p/a.min.js"]).unwrap(), ["a.min.js"]);
     assert_eq!(tree.expand(CODE, &["p/s*"]).unwrap(), ["src/lib.rs"]);
 }
@@ -101,6 +105,74 @@ fn links_are_followed_where_named_and_not_where_found() {
     assert_eq!(tree.expand(TEXT, &["d/l.txt"]).unwrap(), ["l.txt"]);
     assert_eq!(tree.expand(TEXT, &["d/*.txt"]).unwrap(), ["l.txt"]);
     assert!(tree.expand(TEXT, &["d"]).unwrap_err().to_string().contains("`d` matches no text file"));
+}
+
+#[test]
+fn a_glob_that_ends_in_two_stars_is_the_folder_before_it() {
+    let tree = Tree::new(&["d/a.jsonl", "d/e/b.jsonl", "d/e/f/c.jsonl", "d/e/x.json", "d/.h/h.jsonl", "d/e/.h.jsonl"]);
+    for glob in ["d", "d/**", "d/**/**", "d/**/*.jsonl"] {
+        assert_eq!(tree.expand(JSONL, &[glob]).unwrap(), ["a.jsonl", "e/b.jsonl", "e/f/c.jsonl"], "{glob}");
+    }
+    assert_eq!(tree.expand(JSONL, &["d/*/**"]).unwrap(), ["e/b.jsonl", "e/f/c.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/**/f/**"]).unwrap(), ["e/f/c.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/**/*"]).unwrap(), ["a.jsonl", "e/b.jsonl", "e/f/c.jsonl", "e/x.json"]);
+    // What is hidden is found where its dot is written.
+    assert_eq!(tree.expand(JSONL, &["d/**/.h*"]).unwrap(), [".h/h.jsonl", "e/.h.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["*/.h/*"]).unwrap(), ["d/.h/h.jsonl"]);
+}
+
+#[test]
+fn endings_are_read_in_any_case() {
+    let tree = Tree::new(&["a.jsonl.GZ", "b.JSONL.Zst", "c.jsonl.Bz2", "d.NDJSON"]);
+    assert_eq!(tree.expand(JSONL, &["."]).unwrap(), ["a.jsonl.GZ", "b.JSONL.Zst", "c.jsonl.Bz2", "d.NDJSON"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_counts_once_whatever_links_lead_to_it() {
+    use std::os::unix::fs::symlink;
+    let tree = Tree::new(&["d/a/1.jsonl", "d/b/2.jsonl", "other/c/3.jsonl"]);
+    let link = |target: &str, name: &str| symlink(tree.0.path().join(target), tree.0.path().join(name)).unwrap();
+    link("d", "d/a/self");
+    link("d/a/1.jsonl", "d/b/again.jsonl");
+    link("gone", "d/a/dangling.jsonl");
+    // `**` goes through folders and not through links, which lead here in a circle.
+    assert_eq!(tree.expand(JSONL, &["d/**/*.jsonl"]).unwrap(), ["a/1.jsonl", "b/2.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/**/*/*.jsonl", "d/*/self/*/*"]).unwrap(), ["a/1.jsonl", "b/2.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d"]).unwrap(), ["a/1.jsonl", "b/2.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/a/*.jsonl"]).unwrap(), ["1.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/b/again.jsonl", "d/a"]).unwrap(), ["1.jsonl"]);
+    assert!(tree.expand(JSONL, &["d/a/dang*"]).unwrap_err().to_string().contains("matches no jsonl file"));
+    // A name follows one: so corpora are put together from several disks.
+    link("other", "d/mount");
+    assert_eq!(tree.expand(JSONL, &["d/mount/*/*"]).unwrap(), ["c/3.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/mount/**"]).unwrap(), ["c/3.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/*/c/*.jsonl"]).unwrap(), ["mount/c/3.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/m*"]).unwrap(), ["mount/c/3.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/**/*.jsonl"]).unwrap(), ["a/1.jsonl", "b/2.jsonl"]);
+    assert_eq!(tree.expand(JSONL, &["d/**/mount/*/*.jsonl"]).unwrap(), ["mount/c/3.jsonl"]);
+}
+
+proptest::proptest! {
+    /// The glob crate, which matches whole paths, is the oracle.
+    #[test]
+    fn steps_match_as_the_whole_does(
+        pattern in proptest::collection::vec("(\\*\\*|\\*|a|\\*b|[.]a|\\?|[ab]|\\*[.]b)", 1..5),
+        path in proptest::collection::vec("(a|b|ab|[.]a|a[.]b)", 1..5),
+    ) {
+        let (pattern, path) = (pattern.join("/"), path.join("/"));
+        let glob = Glob::parse(&pattern).unwrap();
+        let place = path.split('/').fold(glob.start(), |place, name| glob.enter(&place, name));
+        let options = ::glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+        let expected = ::glob::Pattern::new(&pattern).unwrap().matches_with(&path, options);
+        if pattern.ends_with("**") {
+            // There it means what lies below.
+            proptest::prop_assert!(!glob.names_file(&place));
+        } else {
+            proptest::prop_assert_eq!(glob.names_file(&place), expected, "{} {}", pattern, path);
+        }
+        proptest::prop_assert!(!expected || place.leads_on());
+    }
 }
 
 #[test]

@@ -23,28 +23,7 @@ const COLUMNS: usize = 10_000;
 
 /// The rows of a slice.
 pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
-    if slice.range != Range::Whole {
-        return Err(Error::format(slice.path(), "the plan gives a range of a file whose records may hold line ends"));
-    }
-    let delimiter = if reader.source.format == Format::Tsv { b'\t' } else { b',' };
-    let quotes = reader.source.quotes().then(|| Quotes::new(delimiter));
-    let mut rows = Rows::new(reader.stream(&slice)?, delimiter, quotes, reader.source.record_limit());
-    let header = match rows.next() {
-        Ok(Some(Row::Fields(fields))) => fields,
-        Ok(None) => return Ok(Box::new(std::iter::empty())),
-        Ok(Some(Row::TooLong)) => return Err(Error::format(slice.path(), "a header longer than max-record-bytes")),
-        Err(error) => return Err(broken(&slice, rows.offset, error)),
-    };
-    let names = header.iter().map(|name| reader.decode(name).map(|name| name.trim().to_owned()));
-    let names = names.collect::<std::result::Result<Vec<String>, Cause>>();
-    let names = names.map_err(|cause| Error::record(slice.path(), Position::Byte(0), cause))?;
-    let named = |name: &str| names.iter().any(|known| known == name || name.split('.').next() == Some(known));
-    let fields = &reader.fields;
-    let needed = fields.names().filter(|name| fields.id_required || *name != fields.id);
-    if let Some(missing) = needed.into_iter().find(|name| !named(name)) {
-        let columns = names.join(", ");
-        return Err(Error::source(&reader.source.name, format!("{}: no column `{missing}` among {columns}", slice.path().display())));
-    }
+    let Some((names, mut rows)) = open(&reader, &slice)? else { return Ok(Box::new(std::iter::empty())) };
     let (mut row, mut ended) = (0_u64, false);
     Ok(Box::new(std::iter::from_fn(move || {
         if ended {
@@ -66,6 +45,33 @@ pub(super) fn read(reader: Arc<Reader>, slice: Slice) -> Result<Records> {
         row += 1;
         Some(record.map_err(|cause| Error::record(slice.path(), Position::Row(at), cause)))
     })))
+}
+
+/// The names of a table's columns, and its rows; none of an empty file.
+pub(super) fn open(reader: &Reader, slice: &Slice) -> Result<Option<(Vec<String>, Rows)>> {
+    if slice.range != Range::Whole {
+        return Err(Error::format(slice.path(), "the plan gives a range of a file whose records may hold line ends"));
+    }
+    let delimiter = if reader.source.format == Format::Tsv { b'\t' } else { b',' };
+    let quotes = reader.source.quotes().then(|| Quotes::new(delimiter));
+    let mut rows = Rows::new(reader.stream(slice)?, delimiter, quotes, reader.source.record_limit());
+    let header = match rows.next() {
+        Ok(Some(Row::Fields(fields))) => fields,
+        Ok(None) => return Ok(None),
+        Ok(Some(Row::TooLong)) => return Err(Error::format(slice.path(), "a header longer than max-record-bytes")),
+        Err(error) => return Err(broken(slice, rows.offset, error)),
+    };
+    let names = header.iter().map(|name| reader.decode(name).map(|name| name.trim().to_owned()));
+    let names = names.collect::<std::result::Result<Vec<String>, Cause>>();
+    let names = names.map_err(|cause| Error::record(slice.path(), Position::Byte(0), cause))?;
+    let named = |name: &str| names.iter().any(|known| known == name || name.split('.').next() == Some(known));
+    let fields = &reader.fields;
+    let needed = fields.names().filter(|name| fields.id_required || *name != fields.id);
+    if let Some(missing) = needed.into_iter().find(|name| !named(name)) {
+        let columns = names.join(", ");
+        return Err(Error::source(&reader.source.name, format!("{}: no column `{missing}` among {columns}", slice.path().display())));
+    }
+    Ok(Some((names, rows)))
 }
 
 impl Reader {
@@ -121,7 +127,7 @@ enum Row {
 }
 
 /// Rows of a stream, at most one and the limit in memory.
-struct Rows {
+pub(super) struct Rows {
     stream: Box<dyn BufRead + Send>,
     parser: Parser,
     limit: usize,

@@ -2,6 +2,7 @@
 
 mod chunk;
 mod column;
+mod frame;
 mod table;
 mod thrift;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub(crate) use self::frame::Frames;
 pub(crate) use self::table::Table;
 
 pub(super) use self::chunk::MAX_ROWS;

@@ -201,7 +201,7 @@ fn a_decompression_bomb_is_one_long_line_or_the_end_of_its_stream() {
     let large = bomb(1024);
     let shown = Corpus::new(JSONL).file("a.jsonl.zst", &large).shown();
     assert_eq!(shown.len(), 2);
-    assert!(shown[1].contains("damaged: it decompresses to more than 300 times its size"), "{shown:?}");
+    assert!(shown[1].contains("refused: it decompresses to more than 300 times its size"), "{shown:?}");
     let corpus = Corpus::new(r#""format": "text", "max-record-bytes": 1000"#).file("a.txt.zst", &large);
     assert_eq!(corpus.shown(), ["! a.txt.zst: byte 0: record longer than max-record-bytes = 1000"]);
 }
@@ -216,7 +216,7 @@ fn a_bomb_of_blank_lines_ends_its_stream() {
         assert_eq!(records.len(), 5, "{settings}");
         assert!(records[..3].iter().chain(&records[4..]).all(|record| record.is_ok()));
         let error = records[3].as_ref().unwrap_err();
-        assert!(error.loses_more_than_a_record() && error.to_string().ends_with("damaged: more than 64 MiB of nothing but white space"));
+        assert!(error.loses_more_than_a_record() && error.to_string().ends_with("refused: more than 64 MiB of nothing but white space"));
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Taken are records of type `response` whose HTTP status is 200 and whose content is HTML or
 //! plain text, and records of type `conversion`. Other records (requests, metadata, revisits,
-//! images, redirects) are no documents and are passed over. Transfer encoding `chunked` and
+//! images, redirects, answers of DNS and FTP servers) are no documents and are passed over. Transfer encoding `chunked` and
 //! content encodings `gzip`, `deflate` and `zstd` are undone, never beyond `max-record-bytes`;
 //! a body that turns out not to be encoded is read as it is.
 //!
 //! A record that contradicts itself is one error, and reading goes on at the next line that
-//! begins with `WARC/1.`; damage in a gzip file costs its member. A WARC file inside a record is
+//! begins with `WARC/` and a version (1.0, 1.1, and the drafts 0.17 and 0.18); damage in a gzip file costs its member, and is told with its place in the file. A WARC file inside a record is
 //! taken for records that follow it.
 
 mod http;
@@ -59,6 +59,9 @@ impl Reader {
             self.fields.plain(id, self.decoding.decode(&record.block, None)?.into_owned(), None)
         } else {
             let Some(response) = Response::parse(&record.block) else {
+                if !record.is_http() {
+                    return Ok(None);
+                }
                 return Err(Cause::Malformed("a response without an HTTP header".to_owned()));
             };
             if response.status != 200 {

@@ -1,5 +1,7 @@
 use std::fs;
 
+use polars::prelude::{ParquetReader, SerReader};
+
 use super::*;
 
 fn metrics(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
@@ -122,4 +124,31 @@ fn groups_are_the_table_in_pieces() {
     assert_eq!((heights, next), (vec![GROUP_ROWS, GROUP_ROWS, 7], total as u64));
     let (rows, first) = head(&path, 3).unwrap();
     assert_eq!((rows, first.height(), first.width()), (total, 3, 12));
+}
+
+/// polars panics at some of these.
+#[test]
+fn a_damaged_table_is_read_or_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.parquet");
+    let values = metrics(&[("a", 0.5)]);
+    let mut writer = StatsWriter::create(&path, &["a"]).unwrap();
+    (0..3).for_each(|number| writer.push(&row(number, "하나", &values)).unwrap());
+    writer.finish().unwrap();
+    let good = fs::read(&path).unwrap();
+    let mut errors = 0;
+    for at in 0..good.len() {
+        for change in [0x01, 0x10, 0xff] {
+            let mut bad = good.clone();
+            bad[at] ^= change;
+            fs::write(&path, &bad).unwrap();
+            let mut rows = 0;
+            let told = each_group(&path, &["row", "a"], &mut |group| {
+                rows += group.height();
+                Ok::<_, Error>(())
+            });
+            errors += usize::from(columns(&path).is_err() || head(&path, 1).is_err() || read(&path).is_err() || told.is_err());
+        }
+    }
+    assert!(errors > good.len() / 2, "{errors} of {}", 3 * good.len());
 }

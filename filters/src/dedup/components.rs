@@ -81,6 +81,20 @@ pub(super) fn verified_components(
     Ok(summary)
 }
 
+/// Refuses so many linked documents, or more, if they do not fit the memory.
+pub(super) fn check_memory(set: &SignatureSet, linked: u64, config: &DedupConfig) -> Result<()> {
+    let node = if config.verify().is_some() { NODE + size_of::<(u128, u32)>() as u64 } else { NODE };
+    let needed = Nodes::memory(set.documents()).saturating_add(linked.saturating_mul(node));
+    if needed <= config.memory.0 {
+        return Ok(());
+    }
+    let operation = match linked {
+        0 => format!("numbering {} documents", set.documents()),
+        linked => format!("joining {linked} linked documents"),
+    };
+    Err(Error::OverBudget { operation, needed, available: config.memory.0 })
+}
+
 /// Parts that are of no other run.
 fn own_parts(signatures: &SignatureSet) -> Vec<u32> {
     (0..signatures.parts() as u32).filter(|part| signatures.run(*part as usize).is_none()).collect()
@@ -133,22 +147,14 @@ impl<'a> Clusters<'a> {
         config: &DedupConfig,
         cancel: &AtomicBool,
     ) -> Result<Self> {
-        let budget = |needed: u64, raise_to: u64, what: &str| {
-            let available = config.memory.0;
-            if needed <= available { Ok(()) } else { Err(Error::OverBudget { operation: what.to_owned(), needed, available, raise_to }) }
-        };
-        let numbering = Nodes::memory(set.documents());
-        // How many of them are linked is not known before: no more than all.
-        budget(numbering, numbering.saturating_add(set.documents().saturating_mul(NODE)), "numbering the documents")?;
+        check_memory(set, 0, config)?;
         let mut nodes = Nodes::new(set);
         each(files, cancel, |edge| {
             nodes.mark(edge.a)?;
             nodes.mark(edge.b)
         })?;
         let count = nodes.number()?;
-        let node = if sets.is_some() { NODE + size_of::<(u128, u32)>() as u64 } else { NODE };
-        let joining = numbering + u64::from(count) * node;
-        budget(joining, joining, &format!("joining {count} linked documents"))?;
+        check_memory(set, u64::from(count), config)?;
 
         let mut addresses = Vec::with_capacity(count as usize);
         for part in 0..set.parts() as u32 {
@@ -192,7 +198,7 @@ impl<'a> Clusters<'a> {
             *lowest = lowest.min(edge.similarity);
             Ok(())
         })?;
-        let mut texts = Vec::new();
+        let mut texts = Vec::with_capacity(if sets.is_some() { addresses.len() } else { 0 });
         if let Some(sets) = sets {
             for (node, at) in (0_u32..).zip(&addresses) {
                 if sets.of(*at)?.is_some() {

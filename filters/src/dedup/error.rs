@@ -41,8 +41,8 @@ pub enum Error {
         /// What it belongs to instead.
         detail: String,
     },
-    /// A stage needs more memory than its share of `memory`.
-    #[error("{operation} needs {needed} bytes of memory and has {available}: set `dedup.memory` to at least {raise_to}")]
+    /// The clusters need more memory than `memory`. With more of it a call goes on where this one ended.
+    #[error("{operation} needs {needed} bytes of memory and has {available}: set `dedup.memory` to at least {needed}")]
     OverBudget {
         /// What needs it.
         operation: String,
@@ -50,8 +50,6 @@ pub enum Error {
         needed: u64,
         /// Bytes it may use.
         available: u64,
-        /// A sufficient value of `dedup.memory` for this; from `reduce` alone, for its partition.
-        raise_to: u64,
     },
     /// An argument that makes no sense.
     #[error("cannot deduplicate: {0}")]

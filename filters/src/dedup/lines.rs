@@ -22,11 +22,11 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 pub(super) use self::pieces::pieces;
 use super::bucket_number;
 use super::config::{DedupConfig, LinesConfig};
+use super::entry::{Entry, EntryWriter};
 use super::error::Result;
 use super::normal::normal;
 use super::set::{Address, PartSignatures, Rank, SignatureSet};
 use super::shuffle::{Shuffle, Texts, sorted, without};
-use super::spill::{Entry, SpillWriter};
 use super::summary::Summary;
 
 /// A document that lost lines: one line of `lines/`.
@@ -167,7 +167,7 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn end_document(&mut self, set: &'a SignatureSet, lines: &LinesConfig, out: &mut SpillWriter<'_>) -> Result<()> {
+    fn end_document(&mut self, set: &'a SignatureSet, lines: &LinesConfig, out: &mut EntryWriter<'_>) -> Result<()> {
         let Some(first) = self.document.first() else { return Ok(()) };
         let at = first.at();
         let limit = limit(lines, set.record(at)?.bucket()).unwrap_or(u64::MAX);

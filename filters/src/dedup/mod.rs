@@ -24,18 +24,20 @@
 //!
 //! # Memory
 //! `memory` bounds what the stages hold at once, over all [`TASKS`] that run side by side. Files are
-//! mapped and count as page cache. A stage that cannot do with its share (one key shared by
-//! hundreds of thousands of different texts, more linked documents than fit) says how much it needs
-//! and stops: see [`Error::OverBudget`].
+//! mapped and count as page cache. What does not fit a share is sorted on disk; only the clusters must fit, and if there
+//! are more linked documents than do, the call says how much they need and stops: see [`Error::OverBudget`]. With more
+//! memory it goes on from there.
 
 mod address;
 mod components;
 mod config;
 mod edge;
+mod entry;
 mod error;
 mod group;
 mod key;
 mod lines;
+mod merge;
 mod minhash;
 mod mix;
 mod nodes;
@@ -52,7 +54,8 @@ mod shuffle;
 mod signature;
 mod signature_file;
 mod simhash;
-mod spill;
+pub(crate) mod sorter;
+pub(crate) mod spill;
 mod substrings;
 mod summary;
 #[cfg(test)]

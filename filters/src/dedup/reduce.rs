@@ -1,16 +1,14 @@
 //! Stage 2 of the shuffle: one partition of all parts' keys → edges between documents that are alike.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::config::DedupConfig;
 use super::edge::{Edge, EdgeWriter};
 use super::error::{Error, Result};
-use super::group::{self, Groups};
-use super::key::{Key, Keys};
+use super::group::Groups;
+use super::key::Key;
+use super::merge::merge;
 use super::scatter::{check, stop_if};
 use super::scatter_file::ScatterFile;
 use super::sealed::Label;
@@ -20,11 +18,11 @@ use super::shingle_sets::ShingleSets;
 /// Compares the documents that share a key of this partition and writes the edges to `out_edges`.
 ///
 /// `scatter_files` are those of all parts of `signatures`, in the same order. They are merged, not
-/// loaded: memory is one group of equal keys (160 bytes a member, within a task's share).
+/// loaded: memory is one group of equal keys (48 bytes for each), or a task's share where that is less. What does not fit
+/// is sorted in a file beside `out_edges`.
 ///
 /// # Errors
-/// If a scatter file is missing, damaged, or of other settings, signatures or partitions; if a group
-/// is larger than the memory allows (then the error tells what the largest of this partition needs);
+/// If a scatter file is missing, damaged, or of other settings, signatures or partitions;
 /// if writing fails; or on `cancel`.
 pub fn reduce(
     partition: u32,
@@ -81,62 +79,27 @@ pub(super) fn reduce_files(
             writer.push(&Edge { a, b, kind: link.kind, similarity: 1.0 })?;
         }
     }
-    let keys = Keys::new(config);
-    let groups = Groups { config, set: signatures, sets, keys: &keys };
-    let mut current: Option<Key> = None;
-    let mut members: Vec<Address> = Vec::new();
-    let mut finish = |key: Option<Key>, members: &mut Vec<Address>| -> Result<()> {
-        if members.len() > 1
-            && let Some(meeting) = key.and_then(Key::meeting)
-        {
+    let mut groups = Groups::new(config, signatures, sets, out_edges.with_extension("group"), cancel);
+    let mut keys = merged(partition, files, cancel)?.peekable();
+    while let Some(first) = keys.next() {
+        let (key, first) = first?;
+        let mut others = std::iter::from_fn(|| keys.next_if(|next| next.as_ref().map_or(true, |(next, _)| *next == key)));
+        let Some(second) = others.next() else { continue };
+        if let Some(meeting) = key.meeting() {
+            let members = std::iter::once(Ok(first)).chain(std::iter::once(second).chain(others).map(|member| Ok(member?.1)));
             groups.edges(meeting, members, |edge| writer.push(&edge))?;
         }
-        members.clear();
-        Ok(())
-    };
-    for (count, (key, at)) in (0_usize..).zip(merged(partition, files)?) {
-        stop_if(cancel, count as u32)?;
-        if current != Some(key) {
-            finish(current, &mut members)?;
-            current = Some(key);
-        }
-        members.push(at);
-        if group::check_size(members.len() as u64, config).is_err() {
-            // What would do is told by the whole group, and by all others.
-            return group::check_size(largest_group(partition, files, cancel)?, config);
-        }
     }
-    finish(current, &mut members)?;
     writer.finish(label(partition, partitions, signatures, config))
 }
 
-/// Members of the largest group of a partition.
-pub(super) fn largest_group(partition: u32, files: &[ScatterFile], cancel: &AtomicBool) -> Result<u64> {
-    let (mut current, mut size, mut largest) = (None, 0, 0);
-    for (count, (key, _)) in (0_usize..).zip(merged(partition, files)?) {
-        stop_if(cancel, count as u32)?;
-        size = if current == Some(key) { size + 1 } else { 1 };
-        current = Some(key);
-        largest = largest.max(size);
-    }
-    Ok(largest)
-}
-
-/// The keys of a partition with their documents, of all parts, sorted.
-pub(super) fn merged(partition: u32, files: &[ScatterFile]) -> Result<impl Iterator<Item = (Key, Address)>> {
-    let mut streams = files.iter().map(|file| file.keys(partition)).collect::<Result<Vec<_>>>()?;
-    let mut heads = BinaryHeap::new();
-    for (part, stream) in (0_u32..).zip(&mut streams) {
-        heads.extend(stream.next().map(|(key, index)| Reverse((key, part, index))));
-    }
-    Ok(std::iter::from_fn(move || {
-        let mut head = heads.peek_mut()?;
-        let Reverse((key, part, index)) = *head;
-        // Replaced in place: one sift instead of a pop and a push.
-        match streams[part as usize].next() {
-            Some((next, index)) => *head = Reverse((next, part, index)),
-            None => drop(PeekMut::pop(head)),
-        }
-        Some((key, Address::new(part, index)))
-    }))
+/// The keys of a partition with their documents, of all parts, sorted, or an error once the caller wants to stop.
+pub(super) fn merged<'a>(
+    partition: u32,
+    files: &'a [ScatterFile],
+    cancel: &'a AtomicBool,
+) -> Result<impl Iterator<Item = Result<(Key, Address)>>> {
+    let of = |(part, file): (u32, &'a ScatterFile)| Ok(file.keys(partition)?.map(move |(key, index)| Ok((key, Address::new(part, index)))));
+    let merged = merge((0_u32..).zip(files).map(of).collect::<Result<_>>()?)?;
+    Ok((0_usize..).zip(merged).map(|(count, next)| stop_if(cancel, count as u32).and(next)))
 }

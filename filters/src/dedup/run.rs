@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::components::verified_components;
+use super::components::{check_memory, verified_components};
 use super::config::DedupConfig;
 use super::edge::EdgeFile;
 use super::error::{Error, Result};
-use super::group;
-use super::reduce::{check_all, label, largest_group, reduce_files};
+use super::reduce::{check_all, label, reduce_files};
 use super::scatter::{check, partitions, scatter};
 use super::scatter_file::ScatterFile;
 use super::set::{PartSignatures, SignatureSet};
@@ -31,7 +30,7 @@ use super::summary::Summary;
 ///
 /// # Errors
 /// [`Error::Cancelled`] on `cancel`; otherwise as the stages: damaged or mismatched files, more
-/// memory needed than allowed, writing failed, a text that cannot be read or is none of its part's signatures.
+/// memory needed than allowed (as early as that is known), writing failed, a text that cannot be read or is none of its part's signatures.
 pub fn run(
     parts: &[PartSignatures],
     texts: Option<&Texts<'_>>,
@@ -45,7 +44,22 @@ pub fn run(
     parts.sort_by(|a, b| (&a.run, &a.name).cmp(&(&b.run, &b.name)));
     let set = SignatureSet::open(&parts, config)?;
     fs::create_dir_all(work_dir).map_err(Error::io("create", work_dir))?;
-    run_partitioned(&parts, texts, &set, partitions(set.documents(), config), work_dir, out_dir, config, cancel, progress)
+    run_partitioned(&parts, texts, &set, cut_into(&set, work_dir, config), work_dir, out_dir, config, cancel, progress)
+}
+
+/// Into how many partitions to cut: those of an earlier call that used less memory do as well, and need not be made anew.
+fn cut_into(set: &SignatureSet, work_dir: &Path, config: &DedupConfig) -> u32 {
+    let needed = partitions(set.documents(), config);
+    let earlier = ScatterFile::open(&scattered(work_dir, 0)).ok().zip(set.reader(0)).and_then(|(file, reader)| {
+        let of = file.label().of;
+        check(&file, 0, of, reader, config).ok().map(|()| of)
+    });
+    earlier.map_or(needed, |earlier| earlier.max(needed))
+}
+
+/// Where the keys of a part go.
+fn scattered(work_dir: &Path, part: u32) -> PathBuf {
+    work_dir.join(format!("scatter-{part:06}.bin"))
 }
 
 #[allow(clippy::too_many_arguments)] // `run`, with the number of partitions for tests to choose
@@ -60,6 +74,7 @@ pub(super) fn run_partitioned(
     cancel: &AtomicBool,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Summary> {
+    check_memory(set, 0, config)?;
     let passes = 1 + u64::from(config.verify().is_some());
     let total = passes * parts.len() as u64 + u64::from(partitions) + 1;
     let done = AtomicU64::new(0);
@@ -71,7 +86,7 @@ pub(super) fn run_partitioned(
         let scattered = (0..parts.len() as u32)
             .into_par_iter()
             .map(|part| {
-                let path = work_dir.join(format!("scatter-{part:06}.bin"));
+                let path = scattered(work_dir, part);
                 if !is_scattered(&path, part, partitions, set, config) {
                     stop(cancel)?;
                     scatter(part, &parts[part as usize].path, &path, partitions, config, cancel)?;
@@ -84,6 +99,8 @@ pub(super) fn run_partitioned(
         if !files.is_empty() {
             check_all(&files, set, config)?;
         }
+        // Each link is about a document of its own: what is known to be too much is refused before all are compared.
+        check_memory(set, files.iter().map(ScatterFile::linked).sum(), config)?;
         let sets = match (&config.minhash, texts) {
             (Some(minhash), Some(texts)) if minhash.verify.is_some() => {
                 Some(ShingleSets::make(set, &files, texts, minhash, config, work_dir, cancel, step)?)
@@ -104,13 +121,7 @@ pub(super) fn run_partitioned(
                 step();
                 Ok(path)
             })
-            .collect::<Result<Vec<PathBuf>>>();
-        if let Err(Error::OverBudget { .. }) = edges {
-            // Of all partitions, so that nobody has to raise it twice.
-            let sizes = (0..partitions).into_par_iter().map(|partition| largest_group(partition, &files, cancel));
-            group::check_size(sizes.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or(0), config)?;
-        }
-        let edges = edges?;
+            .collect::<Result<Vec<PathBuf>>>()?;
         stop(cancel)?;
         let summary = verified_components(&edges, set, sets.as_ref(), out_dir, config, cancel)?;
         step();

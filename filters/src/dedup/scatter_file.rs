@@ -100,6 +100,11 @@ impl ScatterFile {
         }))
     }
 
+    /// Number of links of all partitions.
+    pub(super) fn linked(&self) -> u64 {
+        (0..self.0.sections()).skip(1).step_by(2).map(|links| (self.0.span(links).1 / LINK) as u64).sum()
+    }
+
     fn whole(&self, section: usize, size: usize) -> Result<&[u8]> {
         let bytes = self.0.section(section)?;
         if bytes.len() % size == 0 {

@@ -8,7 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::config::DedupConfig;
 use super::error::{Error, Result};
+use super::sealed::u64_at;
 use super::signature_file::{SignatureReader, SignatureRecord};
+use super::spill::Record;
 
 /// A part and its signature file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +172,20 @@ impl Ord for Rank<'_> {
             .then_with(|| other.bytes.cmp(&self.bytes))
             .then_with(|| self.id.cmp(other.id))
             .then_with(|| self.at.cmp(&other.at))
+    }
+}
+
+/// Stored is the address alone: everything else is in the signatures.
+impl<'a> Record for Rank<'a> {
+    type Bytes = [u8; 8];
+    type Source = &'a SignatureSet;
+
+    fn bytes(&self) -> [u8; 8] {
+        self.at.0.to_le_bytes()
+    }
+
+    fn read(bytes: &[u8], source: &'a SignatureSet) -> Result<Self> {
+        source.rank(Address(u64_at(bytes, 0)))
     }
 }
 

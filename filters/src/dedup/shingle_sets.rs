@@ -15,7 +15,6 @@ use super::error::{Error, Result};
 use super::key::{Key, Meeting};
 use super::normal::normal;
 use super::reduce::merged;
-use super::scatter::stop_if;
 use super::scatter_file::ScatterFile;
 use super::sealed::{Label, SealedFile, SealedWriter};
 use super::set::{Address, SignatureSet};
@@ -139,8 +138,8 @@ impl Marks {
         let partitions = scattered.first().map_or(0, |file| file.label().of);
         (0..partitions).into_par_iter().try_for_each(|partition| {
             let mut before: Option<(Key, Address)> = None;
-            for (count, (key, at)) in (0_u32..).zip(merged(partition, scattered)?) {
-                stop_if(cancel, count)?;
+            for next in merged(partition, scattered, cancel)? {
+                let (key, at) = next?;
                 if key.meeting() == Some(Meeting::Band) {
                     if let Some((_, other)) = before.filter(|(same, _)| *same == key) {
                         marks.set(other);

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::config::DedupConfig;
+use super::entry::{Entry, EntryWriter};
 use super::error::{Error, Result};
 use super::scatter::stop_if;
 use super::set::{PartSignatures, SignatureSet};
 use super::signature_file::SignatureRecord;
-use super::spill::{Entry, Spill, SpillWriter, merged};
+use super::spill::{Spill, merged};
 
 /// The texts of a part that are compared, with their rows, ascending.
 pub type Texts<'a> = dyn Fn(&PartSignatures) -> std::result::Result<TextIter<'a>, String> + Sync + 'a;
@@ -70,27 +71,32 @@ impl<'a> Shuffle<'a> {
     }
 
     /// What `of_part` pushes for each part, sorted by hash.
-    pub(super) fn scatter(&self, name: &str, of_part: impl Fn(u32, &mut SpillWriter<'_>) -> Result<()> + Sync) -> Result<Vec<Spill>> {
-        let files = (0..self.set.parts() as u32).into_par_iter().map(|part| {
-            let path = |run: usize| self.work_dir.join(format!("{name}-{part:06}-{run:04}.bin"));
-            let mut out = SpillWriter::new(&path, self.partitions, self.config.share(), |entry| self.partition(entry.key));
-            of_part(part, &mut out)?;
-            self.step();
-            out.finish()
-        });
-        opened(files.collect::<Result<Vec<_>>>()?)
+    pub(super) fn scatter(&self, name: &str, of_part: impl Fn(u32, &mut EntryWriter<'_>) -> Result<()> + Sync) -> Result<Vec<Spill>> {
+        self.spill(name, self.set.parts() as u32, self.partitions, &|entry| self.partition(entry.key), of_part)
     }
 
     /// What `of_partition` pushes for each partition, sorted by part.
-    pub(super) fn reduce(&self, name: &str, of_partition: impl Fn(u32, &mut SpillWriter<'_>) -> Result<()> + Sync) -> Result<Vec<Spill>> {
-        let files = (0..self.partitions).into_par_iter().map(|partition| {
-            let path = |run: usize| self.work_dir.join(format!("{name}-{partition:06}-{run:04}.bin"));
-            let mut out = SpillWriter::new(&path, self.set.parts() as u32, self.config.share(), |entry| entry.part);
-            of_partition(partition, &mut out)?;
+    pub(super) fn reduce(&self, name: &str, of_partition: impl Fn(u32, &mut EntryWriter<'_>) -> Result<()> + Sync) -> Result<Vec<Spill>> {
+        self.spill(name, self.partitions, self.set.parts() as u32, &|entry| entry.part, of_partition)
+    }
+
+    /// What `of_each` pushes for each of so many tasks, sorted by place.
+    fn spill(
+        &self,
+        name: &str,
+        tasks: u32,
+        places: u32,
+        place: &(dyn Fn(&Entry) -> u32 + Sync),
+        of_each: impl Fn(u32, &mut EntryWriter<'_>) -> Result<()> + Sync,
+    ) -> Result<Vec<Spill>> {
+        let files = (0..tasks).into_par_iter().map(|task| {
+            let path = self.work_dir.join(format!("{name}-{task:06}.bin"));
+            let mut out = EntryWriter::new(path, places, self.config.share(), place);
+            of_each(task, &mut out)?;
             self.step();
             out.finish()
         });
-        opened(files.collect::<Result<Vec<_>>>()?)
+        files.filter_map(Result::transpose).collect()
     }
 
     /// Calls `of_part` with each part of this run and the places that were reduced to it; gives the sums of three counts.
@@ -109,7 +115,7 @@ impl<'a> Shuffle<'a> {
 
     /// The sorted places of one section, or an error once the caller wants to stop.
     pub(super) fn merged<'b>(&'b self, files: &'b [Spill], section: u32) -> Result<impl Iterator<Item = Result<Entry>> + 'b> {
-        Ok((0_u32..).zip(merged(files, section)?).map(|(count, entry)| stop_if(self.cancel, count).map(|()| entry)))
+        Ok((0_u32..).zip(merged(files, section, ())?).map(|(count, entry)| stop_if(self.cancel, count).and(entry)))
     }
 
     /// Calls `each` with the texts of a part and their signature records, in the order of the rows.
@@ -166,10 +172,6 @@ pub(super) fn each_text(
         }
     }
     Ok(())
-}
-
-fn opened(paths: Vec<Vec<PathBuf>>) -> Result<Vec<Spill>> {
-    paths.concat().iter().map(|path| Spill::open(path)).collect()
 }
 
 /// A text without the pieces between these bytes, which are `bytes` long together; none if it has no

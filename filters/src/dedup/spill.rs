@@ -1,152 +1,145 @@
-//! Sorted runs of entries on disk, one section for each place that they go to.
+//! Sorted runs on disk, merged as they are read.
+//!
+//! A file holds runs one after the other, each with a section for every place that its records go to. Once it is
+//! opened it has no name any more: its room is free when it is dropped, and nobody finds it after a kill.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
 
 use super::error::{Error, Result};
-use super::sealed::{Label, SealedFile, SealedWriter, u32_at, u64_at};
-use super::set::Address;
+use super::merge::merge;
+use super::sealed::{Label, SealedFile, SealedWriter};
 
 const MAGIC: &[u8; 8] = b"MALMOIPL";
-const SIZE: usize = 28;
 
-/// A line, or a run of words, of a document. Sorted by hash, then by document and place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    /// Hash of what stands there.
-    pub(super) key: u64,
-    /// More of the same hash: 96 bits together.
-    pub(super) more: u32,
-    pub(super) part: u32,
-    /// Record of the part's signature file.
-    pub(super) index: u32,
-    /// First byte in the text, or first word.
-    pub(super) start: u32,
-    pub(super) length: u32,
+/// What runs consist of.
+pub(crate) trait Record: Copy + Ord {
+    /// A stored one, as an array.
+    type Bytes: AsRef<[u8]>;
+    /// What it takes to read one back.
+    type Source: Copy;
+
+    /// As it is stored.
+    fn bytes(&self) -> Self::Bytes;
+
+    /// One that was stored, of as many bytes.
+    fn read(bytes: &[u8], source: Self::Source) -> Result<Self>;
 }
 
-impl Entry {
-    /// At a place of a document, by a hash of what stands there.
-    pub(super) fn new(hash: u128, part: u32, index: u32, start: u32, length: u32) -> Self {
-        Self { key: (hash >> 64) as u64, more: (hash >> 32) as u32, part, index, start, length }
-    }
-
-    /// What must be equal for two places to hold the same.
-    pub(super) fn content(&self) -> (u64, u32) {
-        (self.key, self.more)
-    }
-
-    /// The document.
-    pub(super) fn at(&self) -> Address {
-        Address::new(self.part, self.index)
-    }
-
-    /// Without the hash: sorted by document alone.
-    pub(super) fn place(self) -> Self {
-        Self { key: 0, more: 0, ..self }
-    }
-}
-
-/// Collects entries and writes them in sorted runs that take no more than a share of the memory.
-pub(super) struct SpillWriter<'a> {
-    path: &'a (dyn Fn(usize) -> PathBuf + 'a),
-    /// Section that an entry goes to; a later entry never goes to an earlier section.
-    place: Box<dyn Fn(&Entry) -> u32 + 'a>,
-    sections: u32,
+/// Collects records and writes them in runs that take no more than so much memory.
+pub(super) struct SpillWriter<T, P> {
+    path: PathBuf,
+    places: u32,
+    /// The place that a record goes to; a later record never goes to an earlier place.
+    place: P,
     most: usize,
-    entries: Vec<Entry>,
-    written: Vec<PathBuf>,
+    /// What was pushed since the last run, in any order.
+    pub(super) held: Vec<T>,
+    /// Once there is a run.
+    file: Option<SealedWriter>,
+    runs: u32,
+    records: u64,
 }
 
-impl<'a> SpillWriter<'a> {
-    pub(super) fn new(path: &'a (dyn Fn(usize) -> PathBuf + 'a), sections: u32, memory: u64, place: impl Fn(&Entry) -> u32 + 'a) -> Self {
-        let most = (memory as usize / size_of::<Entry>()).max(1024);
-        Self { path, place: Box::new(place), sections, most, entries: Vec::new(), written: Vec::new() }
+impl<T: Record, P: Fn(&T) -> u32> SpillWriter<T, P> {
+    pub(super) fn new(path: PathBuf, places: u32, memory: u64, place: P) -> Self {
+        let most = (memory as usize / size_of::<T>()).max(1024);
+        Self { path, places, place, most, held: Vec::new(), file: None, runs: 0, records: 0 }
     }
 
-    pub(super) fn push(&mut self, entry: Entry) -> Result<()> {
-        if self.entries.len() >= self.most {
+    pub(super) fn push(&mut self, record: T) -> Result<()> {
+        if self.held.len() >= self.most {
             self.spill()?;
         }
-        self.entries.push(entry);
+        if self.held.len() == self.held.capacity() {
+            // Doubled, as any vector is, but never to more than is allowed.
+            self.held.reserve_exact(self.held.len().max(16).min(self.most - self.held.len()));
+        }
+        self.held.push(record);
         Ok(())
+    }
+
+    /// Whether there is a run on disk.
+    pub(super) fn has_spilled(&self) -> bool {
+        self.file.is_some()
     }
 
     fn spill(&mut self) -> Result<()> {
-        let place = &self.place;
-        self.entries.sort_unstable();
-        let path = (self.path)(self.written.len());
-        let mut file = SealedWriter::create(&path, MAGIC)?;
-        let mut entries = self.entries.iter().peekable();
-        for section in 0..self.sections {
-            while let Some(entry) = entries.next_if(|entry| place(entry) == section) {
-                let mut bytes = [0; SIZE];
-                bytes[..8].copy_from_slice(&entry.key.to_le_bytes());
-                for (number, value) in [entry.more, entry.part, entry.index, entry.start, entry.length].into_iter().enumerate() {
-                    bytes[8 + 4 * number..12 + 4 * number].copy_from_slice(&value.to_le_bytes());
-                }
-                file.write(&bytes)?;
-            }
-            file.end_section();
-        }
-        file.finish(Label { fingerprint: 0, inputs: 0, number: self.written.len() as u32, of: self.sections }, self.entries.len() as u64)?;
-        self.entries.clear();
-        self.written.push(path);
+        self.held.sort_unstable();
+        let mut held = std::mem::take(&mut self.held);
+        self.run(held.iter().copied().map(Ok))?;
+        held.clear();
+        self.held = held;
         Ok(())
     }
 
-    /// Writes what is left; gives the files.
-    pub(super) fn finish(mut self) -> Result<Vec<PathBuf>> {
-        if !self.entries.is_empty() {
+    /// Writes a run of records that are sorted.
+    pub(super) fn run(&mut self, sorted: impl Iterator<Item = Result<T>>) -> Result<()> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => SealedWriter::create(&self.path, MAGIC)?,
+        };
+        let mut place = 0;
+        for record in sorted {
+            let record = record?;
+            while place < (self.place)(&record) {
+                file.end_section();
+                place += 1;
+            }
+            file.write(record.bytes().as_ref())?;
+            self.records += 1;
+        }
+        (place..self.places).for_each(|_| file.end_section());
+        self.runs += 1;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Writes what is left and begins anew; gives the runs, none if nothing was pushed.
+    pub(super) fn finish(&mut self) -> Result<Option<Spill>> {
+        if !self.held.is_empty() {
             self.spill()?;
         }
-        Ok(self.written)
+        self.held = Vec::new();
+        let Some(file) = self.file.take() else { return Ok(None) };
+        let (runs, records) = (std::mem::take(&mut self.runs), std::mem::take(&mut self.records));
+        file.finish(Label { fingerprint: 0, inputs: 0, number: runs, of: self.places }, records)?;
+        let file = SealedFile::open(&self.path, MAGIC, "file of runs")?;
+        fs::remove_file(&self.path).map_err(Error::io("remove", &self.path))?;
+        if file.sections() as u64 != u64::from(runs) * u64::from(self.places) {
+            return Err(Error::format(&self.path, 0, format!("{} sections are no {runs} runs to {} places", file.sections(), self.places)));
+        }
+        Ok(Some(Spill(file)))
     }
 }
 
-/// A file of entries.
+/// Finished runs.
 pub(super) struct Spill(SealedFile);
 
 impl Spill {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = SealedFile::open(path, MAGIC, "file of places")?;
-        if file.sections() as u64 != u64::from(file.label().of) {
-            return Err(Error::format(path, 0, format!("{} sections, {} are claimed", file.sections(), file.label().of)));
-        }
-        Ok(Self(file))
+    pub(super) fn runs(&self) -> u32 {
+        self.0.label().number
     }
 
-    fn entries(&self, section: u32) -> Result<impl Iterator<Item = Entry>> {
-        let bytes = self.0.section(section as usize)?;
-        if !bytes.len().is_multiple_of(SIZE) {
-            let (at, _) = self.0.span(section as usize);
-            return Err(Error::format(self.0.path(), at as u64, "a section ends within an entry"));
+    /// The records of a run that go to a place.
+    fn records<T: Record>(&self, run: u32, place: u32, source: T::Source) -> Result<impl Iterator<Item = Result<T>>> {
+        let section = run as usize * self.0.label().of as usize + place as usize;
+        let (bytes, size) = (self.0.section(section)?, size_of::<T::Bytes>());
+        if !bytes.len().is_multiple_of(size) {
+            return Err(Error::format(self.0.path(), self.0.span(section).0 as u64, "a section ends within a record"));
         }
-        Ok(bytes.chunks_exact(SIZE).map(|bytes| Entry {
-            key: u64_at(bytes, 0),
-            more: u32_at(bytes, 8),
-            part: u32_at(bytes, 12),
-            index: u32_at(bytes, 16),
-            start: u32_at(bytes, 20),
-            length: u32_at(bytes, 24),
-        }))
+        Ok(bytes.chunks_exact(size).map(move |bytes| T::read(bytes, source)))
+    }
+
+    /// The records of some runs that go to a place, sorted.
+    pub(super) fn merged<T: Record>(&self, runs: Range<u32>, place: u32, source: T::Source) -> Result<impl Iterator<Item = Result<T>>> {
+        merge(runs.map(|run| self.records(run, place, source)).collect::<Result<_>>()?)
     }
 }
 
-/// The entries of one section of all files, sorted.
-pub(super) fn merged(files: &[Spill], section: u32) -> Result<impl Iterator<Item = Entry>> {
-    let mut streams = files.iter().map(|file| file.entries(section)).collect::<Result<Vec<_>>>()?;
-    let mut heads: BinaryHeap<Reverse<(Entry, usize)>> =
-        streams.iter_mut().enumerate().filter_map(|(file, stream)| Some(Reverse((stream.next()?, file)))).collect();
-    Ok(std::iter::from_fn(move || {
-        let mut head = heads.peek_mut()?;
-        let Reverse((entry, file)) = *head;
-        match streams[file].next() {
-            Some(next) => *head = Reverse((next, file)),
-            None => drop(PeekMut::pop(head)),
-        }
-        Some(entry)
-    }))
+/// The records of all files that go to a place, sorted.
+pub(super) fn merged<T: Record>(files: &[Spill], place: u32, source: T::Source) -> Result<impl Iterator<Item = Result<T>>> {
+    let streams = files.iter().flat_map(|file| (0..file.runs()).map(move |run| file.records(run, place, source)));
+    merge(streams.collect::<Result<_>>()?)
 }

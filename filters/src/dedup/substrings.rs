@@ -33,11 +33,11 @@ use self::places::{Place, Places, all_but_the_best, repeated};
 use self::words::Words;
 use super::bucket_number;
 use super::config::{DedupConfig, SubstringsConfig};
+use super::entry::Entry;
 use super::error::Result;
 use super::set::{Address, PartSignatures, SignatureSet};
 use super::shuffle::{Shuffle, Texts, sorted, without};
 use super::signature_file::SignatureRecord;
-use super::spill::Entry;
 use super::summary::Summary;
 
 /// A document that lost passages: one line of `substrings/`.
@@ -78,7 +78,7 @@ pub struct Elsewhere {
     /// Its row in that part.
     pub of_row: u64,
     /// The run that it is of, if another one: one of `dedup.against`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "corpora::columns::or_empty")]
     pub of_run: Option<String>,
 }
 

@@ -27,7 +27,7 @@ pub struct Duplicate {
     /// Its row in that part.
     pub of_row: u64,
     /// The run that it is of, if another one: one of `dedup.against`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "corpora::columns::or_empty")]
     pub of_run: Option<String>,
     /// Documents in the cluster, the one that stays included.
     pub cluster: u64,

@@ -1,6 +1,7 @@
 //! The stages together, over small corpora in a temporary folder.
 
 mod files;
+mod groups;
 mod invariance;
 mod lines;
 mod memory;

@@ -1,6 +1,7 @@
 //! Union-find over numbered things.
 
 /// Sets of 0..n; the representative of a set is its smallest member.
+#[derive(Default)]
 pub(super) struct Union {
     parents: Vec<u32>,
 }
@@ -8,6 +9,18 @@ pub(super) struct Union {
 impl Union {
     pub(super) fn new(n: u32) -> Self {
         Self { parents: (0..n).collect() }
+    }
+
+    /// Adds a set of one more number; gives that.
+    pub(super) fn push(&mut self) -> u32 {
+        let last = self.parents.len() as u32; // as many as are numbered with 32 bits
+        self.parents.push(last);
+        last
+    }
+
+    /// Takes the last number away. Nothing leads to it: a set's first member is its smallest.
+    pub(super) fn pop(&mut self) {
+        self.parents.pop();
     }
 
     /// The smallest member of the set of `x`; paths are halved on the way.
@@ -44,5 +57,10 @@ mod tests {
         assert!(union.join(0, 1));
         let roots: Vec<u32> = (0..6).map(|x| union.find(x)).collect();
         assert_eq!(roots, [0, 0, 2, 3, 2, 2]);
+        // A number that joins two sets can go; they stay joined.
+        let last = union.push();
+        assert!(union.join(3, last) && union.join(0, last) && !union.join(1, last));
+        union.pop();
+        assert_eq!((union.find(3), union.find(1), union.push()), (0, 0, 6));
     }
 }

@@ -103,6 +103,18 @@ impl Scripts {
     }
 }
 
+/// The language of one sentence; none where nothing can be said, as of a short one in Latin letters.
+pub(super) fn of_sentence(sentence: &str, min_confidence: f64) -> Option<&'static str> {
+    let scripts = Scripts::of(std::iter::once(sentence));
+    let found = match scripts.all() {
+        0 => Line::Empty,
+        _ if !scripts.rules_latin(sentence) => by_script(sentence),
+        _ if scripts.latin >= LONG => prose(sentence, min_confidence),
+        _ => Line::Undecided,
+    };
+    if let Line::In(code) = found { Some(code) } else { None }
+}
+
 /// The language of a line whose script is not Latin.
 fn by_script(line: &str) -> Line {
     match rank(line).first() {

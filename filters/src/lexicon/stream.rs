@@ -54,13 +54,17 @@ impl Stream {
             let Some(c) = rest.next() else { break };
             let c = plain(c);
             let letter = match c {
-                'ㅏ'..='ㅣ' | 'a'..='z' => Some(c),
+                // `시ㅡ발`: a syllable drawn out.
+                'ㅡ' if stream.is_drawn_out(gap, &rest) => None,
+                // Hanja explain the word before them, and no word goes on over one.
+                'ㅏ'..='ㅣ' | 'a'..='z' | '\u{4E00}'..='\u{9FFF}' => Some(drawn(c, &mut rest)),
                 ' ' if gap == Gap::None => {
                     (gap, signs) = (Gap::Space, 1);
                     continue;
                 }
                 'A'..='Z' => Some(c.to_ascii_lowercase()),
                 'ㄱ'..='ㅎ' => Some(joined(c, &mut rest)),
+                '^' if rest.as_str().starts_with(['^', 'ㅣ']) => caret(&mut rest),
                 _ => stream.leet(c, gap, &rest),
             };
             match letter {
@@ -84,7 +88,7 @@ impl Stream {
                         Gap::Space if !space => Gap::Hard,
                         Gap::None | Gap::Space if space => Gap::Space,
                         // Letters of other scripts
-                        _ if c.is_alphanumeric() && !c.is_ascii_digit() => Gap::Hard,
+                        _ if c.is_alphanumeric() && !c.is_ascii_digit() && c != 'ㅡ' => Gap::Hard,
                         _ => Gap::Noise,
                     };
                 }
@@ -127,6 +131,12 @@ impl Stream {
         (between && more).then_some(letter)
     }
 
+    /// Does a syllable stand before this line and another behind it?
+    fn is_drawn_out(&self, gap: Gap, rest: &Chars<'_>) -> bool {
+        let goes_on = || rest.as_str().trim_start_matches('ㅡ').starts_with(is_syllable);
+        matches!(gap, Gap::None | Gap::Noise) && self.text.ends_with(is_syllable) && goes_on()
+    }
+
     /// Is a digit part of a number, or one that hides between syllables?
     fn is_number(&self, gap: Gap, rest: &Chars<'_>) -> bool {
         let hangul = |c: char| matches!(c, '가'..='힣' | 'ㄱ'..='ㅣ');
@@ -154,6 +164,11 @@ impl Stream {
         self.text.get(start..)?.chars().next()
     }
 
+    /// The letters from this one on.
+    pub(super) fn rest(&self, at: usize) -> &str {
+        self.letters.get(at).and_then(|(start, _)| self.text.get(*start as usize..)).unwrap_or("")
+    }
+
     /// Does a written word begin here? Laughter and signs before it do not make it a part of one.
     pub(super) fn begins_word(&self, at: usize) -> bool {
         let latin = self.char(at).is_some_and(|c| c.is_ascii());
@@ -174,6 +189,31 @@ fn plain(c: char) -> char {
     match c {
         '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFF01 + 0x21).unwrap_or(c),
         _ => c,
+    }
+}
+
+pub(super) fn is_syllable(c: char) -> bool {
+    matches!(c, '가'..='힣')
+}
+
+/// `^ㅣ` looks like 시, `^^ㅣ` like 씨; other roofs are smiles.
+fn caret(rest: &mut Chars<'_>) -> Option<char> {
+    let (letter, behind) = match rest.as_str().strip_prefix('ㅣ') {
+        Some(behind) => ('시', behind),
+        None => ('씨', rest.as_str().strip_prefix("^ㅣ")?),
+    };
+    *rest = behind.chars();
+    Some(letter)
+}
+
+/// `人ㅣ` looks like 시; other letters are what they are.
+fn drawn(c: char, rest: &mut Chars<'_>) -> char {
+    match rest.as_str().strip_prefix('ㅣ').filter(|_| c == '人') {
+        Some(behind) => {
+            *rest = behind.chars();
+            '시'
+        }
+        None => c,
     }
 }
 

@@ -20,6 +20,24 @@ const MAX_LINE: usize = 600;
 static HINTS: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(SIGNS).ok());
 
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Boilerplate wherever it stands.
+    Surely,
+    /// `댓글`, `구독 목록`: words of a footer that may head a part of the text as well.
+    InFooters,
+    /// The same marked as a heading: `## 구독`.
+    Heading,
+}
+
+/// A line that may go.
+struct Candidate {
+    start: usize,
+    end: usize,
+    found: Found,
+}
+
 /// The text without boilerplate, and how many lines went; `None` when there are none.
 ///
 /// A text of one line is no line around a text: `공감` may be all that somebody wrote.
@@ -30,15 +48,16 @@ pub(super) fn remove(text: &str) -> Option<(String, usize)> {
     let hints = HINTS.as_ref()?;
     let mut hint = hints.find(text)?;
     let fenced = fenced(text);
-    let (mut out, mut done, mut removed) = (String::new(), 0, 0);
+    let mut candidates = Vec::new();
     loop {
         let start = text[..hint.start()].rfind('\n').map_or(0, |feed| feed + 1);
         let end = text[hint.start()..].find('\n').map_or(text.len(), |feed| hint.start() + feed);
         let in_code = fenced.get(fenced.partition_point(|(_, end)| *end <= start)).is_some_and(|(begin, _)| *begin <= start);
-        if !in_code && end - start <= MAX_LINE && is_boilerplate(&text[start..end]) {
-            out.push_str(&text[done..start]);
-            done = (end + 1).min(text.len());
-            removed += 1;
+        if !in_code
+            && end - start <= MAX_LINE
+            && let Some(found) = judged(&text[start..end])
+        {
+            candidates.push(Candidate { start, end: (end + 1).min(text.len()), found });
         }
         // Each line once: the next sign behind it.
         match text.get(end..).and_then(|rest| hints.find(rest).map(|next| (end, next))) {
@@ -46,8 +65,36 @@ pub(super) fn remove(text: &str) -> Option<(String, usize)> {
             None => break,
         }
     }
+    let (mut out, mut done, mut removed) = (String::new(), 0, 0);
+    for group in candidates.chunk_by(|one, next| is_blank(&text[one.end..next.start])) {
+        let beside = group.iter().any(|line| line.found == Found::Surely);
+        let last = group.iter().any(|line| line.found != Found::Surely) && ends_text(&text[group[group.len() - 1].end..]);
+        for line in group {
+            let goes = match line.found {
+                Found::Surely => true,
+                Found::InFooters => beside || last,
+                Found::Heading => last,
+            };
+            if goes {
+                out.push_str(&text[done..line.start]);
+                done = line.end;
+                removed += 1;
+            }
+        }
+    }
     out.push_str(&text[done..]);
     (removed > 0).then_some((out, removed))
+}
+
+/// Has the text no letter or digit?
+fn is_blank(text: &str) -> bool {
+    !text.contains(char::is_alphanumeric)
+}
+
+/// Is what follows a footer no more than up to three lines of its words (`이전글 다음글 목록`), or nothing?
+fn ends_text(rest: &str) -> bool {
+    let mut lines = rest.lines().filter(|line| !is_blank(line));
+    lines.by_ref().take(3).all(|line| line.len() <= MAX_LINE && left(&line.to_lowercase(), FOOTER) == 0) && lines.next().is_none()
 }
 
 /// Where fenced blocks are: what they show is no footer.
@@ -66,10 +113,24 @@ fn fenced(text: &str) -> Vec<(usize, usize)> {
     fenced
 }
 
-fn is_boilerplate(line: &str) -> bool {
+/// What a line is, if it may go.
+fn judged(line: &str) -> Option<Found> {
+    let heading = line.trim_start().starts_with('#');
     let lower = line.to_lowercase();
     let line = lower.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | ')' | '?' | '.' | '!'));
-    !line.is_empty() && (is_rights(line) || is_byline(line) || is_credit(line) || is_footer(line) || is_banner(line))
+    if line.is_empty() {
+        None
+    } else if is_rights(line) || is_byline(line) || is_credit(line) || is_banner(line) {
+        Some(Found::Surely)
+    } else if is_footer(line) {
+        Some(match (is_bare(line), heading) {
+            (true, false) => Found::InFooters,
+            (_, true) => Found::Heading,
+            (false, false) => Found::Surely,
+        })
+    } else {
+        None
+    }
 }
 
 /// Letters and digits that are left of a line without these phrases; longer ones are tried first.
@@ -193,6 +254,14 @@ fn is_footer(line: &str) -> bool {
     furniture || (strong > 0 && asks && chars <= 60 && !line.ends_with('?') && left(line, FOOTER) <= 3)
 }
 
+/// One or two words of a footer that neither count nor ask, and are no button: what a part of a text may be called.
+fn is_bare(line: &str) -> bool {
+    const BUTTONS: [&str; 6] = ["하기", "쓰기", "달기", "누르기", "더보기", "접기"];
+    let words = line.split_whitespace().count();
+    let says_more = line.contains(|c: char| c.is_ascii_digit() || matches!(c, '|' | '·' | '/' | ',' | '!'));
+    words <= 2 && !says_more && !BUTTONS.iter().chain(REQUEST).any(|word| line.contains(word))
+}
+
 /// Cookie banners and what English pages put under a text.
 fn is_banner(line: &str) -> bool {
     let cookies = line.contains("쿠키") || line.contains("cookie");
@@ -218,7 +287,7 @@ mod tests {
 
     fn all(lines: &[&str], boilerplate: bool) {
         for line in lines {
-            assert_eq!(is_boilerplate(line), boilerplate, "{line}");
+            assert_eq!(judged(line), boilerplate.then_some(Found::Surely), "{line}");
             let text = format!("앞 문장이다.\n{line}\n뒤 문장이다.");
             let wanted = boilerplate.then(|| ("앞 문장이다.\n뒤 문장이다.".to_owned(), 1));
             assert_eq!(remove(&text), wanted, "{line}");
@@ -345,5 +414,29 @@ mod tests {
         assert_eq!(remove(&long), None);
         assert_eq!(remove("공감\n"), None);
         assert_eq!(remove("구독하기\n본문\n공감 1 댓글 2"), Some(("본문\n".to_owned(), 2)));
+    }
+
+    #[test]
+    fn words_of_footers_head_parts_of_texts() {
+        for line in
+            ["댓글", "## 댓글", "공감", "# 구독", "- 구독", "구독 목록", "## 구독 추가", "좋아요", "## 구독하기", "조회수", "스크랩"]
+        {
+            let text = format!("{line}\n\n무엇인지 알아본다.\n\n{line}\n\n끝 문장이다.");
+            assert_eq!(remove(&text), None, "{line}");
+            // Behind the text, alone or with others.
+            let footers = [
+                (line.to_owned(), 1, ""),
+                (format!("{line}\n\n댓글 3\n이전글 다음글"), 2, "\n이전글 다음글"),
+                (format!("공감 3\n\n{line}"), 2, "\n"),
+            ];
+            for (footer, removed, left) in footers {
+                assert_eq!(remove(&format!("본문이다.\n{footer}")), Some((format!("본문이다.\n{left}"), removed)), "{footer}");
+            }
+        }
+        // Beside a line that is boilerplate anywhere; a heading is not.
+        assert_eq!(remove("첫 글\n공감 3\n댓글\n둘째 글이다."), Some(("첫 글\n둘째 글이다.".to_owned(), 2)));
+        assert_eq!(remove("ⓒ 2023 Daum Corp.\n\n# 구독\n\n본문이다."), Some(("\n# 구독\n\n본문이다.".to_owned(), 1)));
+        assert_eq!(remove("글이다.\n공감\n댓글\n구독\n글이다."), None);
+        assert_eq!(remove("글이다.\n공감\n댓글\n구독\n"), Some(("글이다.\n".to_owned(), 3)));
     }
 }

@@ -13,8 +13,9 @@
 //! context makes the probabilities of all symbols after it sum to one again.
 
 use super::alphabet::{Alphabet, BITS};
-use super::count::{LONGEST, NgramCounts, mask};
+use super::count::{Counted, LONGEST, NgramCounts, mask};
 use super::model::{Entry, LanguageModel, Origin, backoff_code, bits, code};
+use crate::dedup;
 
 /// How a model is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,37 +44,31 @@ impl LanguageModelConfig {
     /// The model of counted texts.
     ///
     /// # Errors
-    /// When there is nothing to learn from.
+    /// When there is nothing to learn from, the counts are of another order, or a file cannot be written or read.
     pub fn estimate(&self, counts: NgramCounts, alphabet: Alphabet, texts: u64) -> Result<LanguageModel, String> {
         self.validate()?;
-        if counts.0.is_empty() {
+        if counts.order != self.order {
+            return Err(format!("runs of {} characters were counted for a model of {}", counts.order, self.order));
+        }
+        let by_order = counts.by_order().map_err(|error| error.to_string())?;
+        let characters = by_order.last().map_or(0, |longest| longest.total);
+        if characters == 0 {
             return Err("there is no text to learn from".to_owned());
         }
-        let characters = counts.0.iter().map(|(_, count)| u64::from(*count)).sum();
-        let mut by_order = vec![counts];
-        for order in (2..=self.order).rev() {
-            let shorter = by_order[by_order.len() - 1].continuations(order);
-            by_order.push(shorter);
-        }
-        by_order.reverse();
-        // The spaces before a text are contexts, and never met as what follows one.
-        for counts in &mut by_order[1..self.order as usize - 1] {
-            if counts.0.first().is_none_or(|(key, _)| *key != 0) {
-                counts.0.insert(0, (0, 0));
-            }
-        }
-        let kept = self.kept(&by_order, alphabet.len() as u64);
-        let mut model = LanguageModel::new(self.order, alphabet, Origin { prune: self.prune, texts, characters });
+        let model = LanguageModel::new(self.order, alphabet, Origin { prune: self.prune, texts, characters });
+        self.fill(model, &by_order).map_err(|error| error.to_string())
+    }
+
+    fn fill(&self, mut model: LanguageModel, by_order: &[Counted]) -> dedup::Result<LanguageModel> {
+        let kept = self.kept(by_order, model.alphabet.len() as u64)?;
         let mut below: Vec<(u64, f64)> = Vec::new();
         for (order, (counts, kept)) in (1..).zip(by_order.iter().zip(kept)) {
-            let exact = probabilities(order, counts, &below, model.alphabet.len());
-            let stored: Vec<(u64, Entry)> = kept
-                .iter()
-                .map(|key| {
-                    let p = exact.binary_search_by_key(key, |(key, _)| *key).map_or(0.0, |at| exact[at].1);
-                    (*key, Entry { probability: code(p.log2()), backoff: backoff_code(0.0) })
-                })
-                .collect();
+            let exact = match order {
+                1 => single(counts, model.alphabet.len())?,
+                _ => probabilities(order, counts, &kept, &below)?,
+            };
+            let entry = |p: f64| Entry { probability: code(p.log2()), backoff: backoff_code(0.0) };
+            let stored: Vec<(u64, Entry)> = exact.iter().map(|(key, p)| (*key, entry(*p))).collect();
             if order > 1 {
                 set_backoffs(order, &stored, &mut model);
             }
@@ -85,66 +80,76 @@ impl LanguageModelConfig {
 
     /// The runs of each order that are stored, ascending: those that are not rare, and of each stored one all runs
     /// that it begins or ends with, and all single symbols.
-    fn kept(&self, by_order: &[NgramCounts], symbols: u64) -> Vec<Vec<u64>> {
+    fn kept(&self, by_order: &[Counted], symbols: u64) -> dedup::Result<Vec<Vec<u64>>> {
         let mut kept: Vec<Vec<u64>> = Vec::new();
-        let mut longer: Vec<u64> = Vec::new();
         for (order, counts) in (1..=self.order).rev().zip(by_order.iter().rev()) {
-            let least = if order > 2 { self.prune } else { 0 };
-            let mut keys: Vec<u64> = counts.0.iter().filter(|(_, count)| *count > least).map(|(key, _)| *key).collect();
-            keys.extend(longer.iter().flat_map(|key| [key >> BITS, key & mask(order)]));
             if order == 1 {
-                keys = (0..symbols).collect();
+                kept.push((0..symbols).collect());
+                continue;
             }
+            let least = if order > 2 { self.prune } else { 0 };
+            let often = counts.iter()?.filter(|run| run.as_ref().map_or(true, |(_, count)| *count > least));
+            let mut keys: Vec<u64> = often.map(|run| Ok(run?.0)).collect::<dedup::Result<_>>()?;
+            keys.extend(kept.last().into_iter().flatten().flat_map(|key| [key >> BITS, key & mask(order)]));
             keys.sort_unstable();
             keys.dedup();
-            longer.clone_from(&keys);
             kept.push(keys);
         }
         kept.reverse();
-        kept
+        Ok(kept)
     }
 }
 
-/// What is taken off counts of one, two, and three or more.
-fn discounts(counts: &NgramCounts) -> [f64; 3] {
-    let mut of = [0.0_f64; 5];
-    for (_, count) in &counts.0 {
-        if let Some(of) = of.get_mut(*count as usize) {
-            *of += 1.0;
-        }
-    }
-    let [_, n1, n2, n3, n4] = of;
+/// What is taken off counts of none, one, two, and three or more.
+fn discounts(counts: &Counted) -> [f64; 4] {
+    let [_, n1, n2, n3, n4] = counts.rare.map(|runs| runs as f64);
     let y = n1 / (n1 + 2.0 * n2);
     let found = [1.0 - 2.0 * y * n2 / n1, 2.0 - 3.0 * y * n3 / n2, 3.0 - 4.0 * y * n4 / n3];
     // Of few texts the numbers say nothing: as KenLM does, fixed ones then.
     let sound = found.iter().zip([1.0, 2.0, 3.0]).all(|(discount, most)| (0.0..=most).contains(discount));
-    if sound { found } else { [0.5, 1.0, 1.5] }
+    let [one, two, more] = if sound { found } else { [0.5, 1.0, 1.5] };
+    [0.0, one, two, more]
 }
 
-/// Probabilities of all runs of an order that occur, with those of the order below; of single symbols, of all.
-fn probabilities(order: u32, counts: &NgramCounts, below: &[(u64, f64)], symbols: usize) -> Vec<(u64, f64)> {
+/// Runs after the same symbols: the sum of their counts, and the share of it that is taken off them.
+fn shared(group: &[(u64, u32)], discounts: &[f64; 4]) -> (f64, f64) {
+    let all: f64 = group.iter().map(|(_, count)| f64::from(*count)).sum();
+    (all, group.iter().map(|(_, count)| discounts[(*count).min(3) as usize]).sum::<f64>() / all)
+}
+
+/// Probabilities of all single symbols.
+fn single(counts: &Counted, symbols: usize) -> dedup::Result<Vec<(u64, f64)>> {
+    let (counted, discounts) = (counts.iter()?.collect::<dedup::Result<Vec<_>>>()?, discounts(counts));
+    let (all, rest) = shared(&counted, &discounts);
+    let count = |key: u64| counted.binary_search_by_key(&key, |(key, _)| *key).map_or(0, |at| counted[at].1);
+    let p = |count: u32| (f64::from(count) - discounts[count.min(3) as usize]) / all + rest / symbols as f64;
+    Ok((0..symbols as u64).map(|key| (key, p(count(key)))).collect())
+}
+
+/// Probabilities of the runs of an order that are kept, with those of the order below: what a kept run ends with is kept.
+/// One that never occurs has none.
+fn probabilities(order: u32, counts: &Counted, kept: &[u64], below: &[(u64, f64)]) -> dedup::Result<Vec<(u64, f64)>> {
     let discounts = discounts(counts);
-    let discount = |count: u32| if count == 0 { 0.0 } else { discounts[count.min(3) as usize - 1] };
-    let shared = |group: &[(u64, u32)]| {
-        let all: f64 = group.iter().map(|(_, count)| f64::from(*count)).sum();
-        (all, group.iter().map(|(_, count)| discount(*count)).sum::<f64>() / all)
-    };
-    if order == 1 {
-        let (all, rest) = shared(&counts.0);
-        let count = |key: u64| counts.0.binary_search_by_key(&key, |(key, _)| *key).map_or(0, |at| counts.0[at].1);
-        let p = |key| (f64::from(count(key)) - discount(count(key))) / all + rest / symbols as f64;
-        return (0..symbols as u64).map(|key| (key, p(key))).collect();
-    }
-    let mut found = Vec::with_capacity(counts.0.len());
-    for group in counts.0.chunk_by(|a, b| a.0 >> BITS == b.0 >> BITS) {
-        let (all, rest) = shared(group);
-        for &(key, count) in group {
+    let mut found: Vec<(u64, f64)> = kept.iter().map(|key| (*key, 0.0)).collect();
+    let mut asked = found.iter_mut().peekable();
+    let mut runs = counts.iter()?.peekable();
+    let mut group = Vec::new(); // a run for each symbol at most
+    while let Some(first) = runs.next().transpose()? {
+        group.clear();
+        group.push(first);
+        while let Some(next) = runs.next_if(|next| next.as_ref().map_or(true, |(key, _)| key >> BITS == first.0 >> BITS)) {
+            group.push(next?);
+        }
+        let (all, rest) = shared(&group, &discounts);
+        for &(key, count) in &group {
+            while asked.next_if(|(asked, _)| *asked < key).is_some() {}
+            let Some((_, p)) = asked.next_if(|(asked, _)| *asked == key) else { continue };
             let suffix = key & mask(order - 1);
             let shorter = below.binary_search_by_key(&suffix, |(key, _)| *key).map_or(0.0, |at| below[at].1);
-            found.push((key, (f64::from(count) - discount(count)) / all + rest * shorter));
+            *p = (f64::from(count) - discounts[count.min(3) as usize]) / all + rest * shorter;
         }
     }
-    found
+    Ok(found)
 }
 
 /// Gives each context of these runs what is left of its probability, for the symbols that are not stored after it, over

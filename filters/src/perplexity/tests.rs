@@ -8,13 +8,20 @@ use super::model::bits;
 use super::*;
 
 fn trained(texts: &[&str], order: u32, prune: u32) -> LanguageModel {
+    trained_in(1 << 30, texts, order, prune)
+}
+
+fn trained_in(memory: u64, texts: &[&str], order: u32, prune: u32) -> LanguageModel {
+    let folder = tempfile::tempdir().unwrap();
     let mut chars = CharCounts::default();
     texts.iter().for_each(|text| chars.add(text));
     let alphabet = Alphabet::new(&chars);
-    let sum = |counts: &mut dyn Iterator<Item = NgramCounts>| counts.fold(NgramCounts::default(), NgramCounts::merge);
-    let of = |texts: &[&str]| sum(&mut texts.iter().map(|text| NgramCounts::of(text, &alphabet, order)));
-    let counts = sum(&mut texts.chunks(64).map(of));
-    LanguageModelConfig { order, prune }.estimate(counts, alphabet, texts.len() as u64).unwrap()
+    let config = LanguageModelConfig { order, prune };
+    let mut counts = NgramCounts::new(&config, memory, &folder.path().join("model.bin"));
+    texts.iter().try_for_each(|text| counts.add(text, &alphabet)).unwrap();
+    let model = config.estimate(counts, alphabet, texts.len() as u64).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    model
 }
 
 /// `aab`, order 2. Pairs: " a", "aa", "ab", each once. Single symbols by what stands before them: a after two, b after
@@ -103,21 +110,35 @@ fn the_state_is_enough() {
     assert!((bits(2048) - 2.0).abs() < 1e-12);
 }
 
+/// A thousand made texts: with no more memory than 1024 of each thing their runs of characters are in many pieces on disk, and
+/// the model's file is the same.
 #[test]
-fn counts_do_not_depend_on_how_texts_are_divided() {
-    let alphabet = {
-        let mut chars = CharCounts::default();
-        SENTENCES.iter().for_each(|text| chars.add(text));
-        Alphabet::new(&chars)
+fn memory_decides_nothing() {
+    let mut number = 5_u64;
+    let mut below = |n: u64| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (number >> 33) % n
     };
-    let of = |texts: &[&str]| texts.iter().map(|text| NgramCounts::of(text, &alphabet, 5)).fold(NgramCounts::default(), NgramCounts::merge);
-    let all = of(&SENTENCES);
-    for at in [1, 5, 11] {
-        let (left, right) = SENTENCES.split_at(at);
-        assert_eq!(of(right).merge(of(left)), all);
+    let texts: Vec<String> = (0..1000)
+        .map(|_| {
+            (0..12).map(|_| SENTENCES[below(12) as usize].split(' ').nth(below(5) as usize).unwrap_or("달은")).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, model: &LanguageModel| {
+        model.save(&folder.path().join(name)).unwrap();
+        std::fs::read(folder.path().join(name)).unwrap()
+    };
+    for (order, prune) in [(2, 0), (3, 0), (5, 1), (5, 0)] {
+        let much = trained(&texts, order, prune);
+        let characters: usize = texts.iter().map(|text| text.chars().count()).sum();
+        assert!(much.learnt()[1] as usize == characters && characters > 30_000, "{characters}");
+        let expected = file("much", &much);
+        assert!(file("little", &trained_in(0, &texts, order, prune)) == expected);
+        texts.reverse();
+        assert!(file("turned", &trained_in(100_000, &texts, order, prune)) == expected);
     }
-    let characters: u32 = all.0.iter().map(|(_, count)| count).sum();
-    assert_eq!(characters as usize, SENTENCES.iter().map(|text| text.chars().count()).sum::<usize>());
 }
 
 #[test]
@@ -170,7 +191,10 @@ fn every_byte_of_a_file_counts() {
 #[test]
 fn nothing_to_learn_from_and_wild_numbers_are_refused() {
     let alphabet = Alphabet::new(&CharCounts::default());
-    assert!(LanguageModelConfig::default().estimate(NgramCounts::default(), alphabet, 0).unwrap_err().contains("no text"));
+    let config = LanguageModelConfig::default();
+    let none = || NgramCounts::new(&config, 1 << 20, std::path::Path::new("none"));
+    assert!(config.estimate(none(), alphabet.clone(), 0).unwrap_err().contains("no text"));
+    assert!(LanguageModelConfig { order: 3, prune: 0 }.estimate(none(), alphabet, 0).unwrap_err().contains("were counted"));
     assert!(
         LanguageModelConfig { order: 6, prune: 0 }.validate().is_err() && LanguageModelConfig { order: 1, prune: 0 }.validate().is_err()
     );

@@ -1,6 +1,6 @@
 //! Bank accounts. Every bank has its own shape and none a public checksum, so a word must say it.
 
-use super::context::{before, behind, last_of, says};
+use super::context::{before, behind, counts, last_of, says};
 use super::groups::{Chain, Gap, is_free_before, is_free_behind};
 
 /// Words of payment: beside them a number is an account in any shape.
@@ -10,16 +10,33 @@ const PAYMENT: &[&str] = &["계좌", "입금", "송금", "예금주", "account n
 const BANKS: &[&str] = &["은행", "뱅크", "농협", "수협", "신협", "새마을금고", "우체국"];
 
 /// Short names of banks, most of them everyday words: only as a whole word, beside dashes.
-const SHORT: &[&str] = &["국민", "신한", "하나", "기업", "카뱅", "케뱅", "토스", "IBK"];
+const SHORT: &[&str] = &[
+    "국민",
+    "신한",
+    "하나",
+    "기업",
+    "우리",
+    "카뱅",
+    "케뱅",
+    "카카오",
+    "토스",
+    "새마을",
+    "씨티",
+    "제일",
+    "외환",
+    "IBK",
+    "KB",
+    "NH",
+    "KEB",
+    "SC",
+    "MG",
+];
 
 /// Words of other numbers: whichever is nearer to the number says what it is.
 const OTHER: &[&str] = &["isbn", "운송장", "등기", "출원", "상품", "접수", "바코드"];
 
 /// What stands between a number and the word beside it.
 const BETWEEN: &[char] = &[' ', ':', '(', ')', '[', ']', ',', '/'];
-
-/// What makes a number an amount or a count.
-const UNITS: &[char] = &['원', '명', '개', '건', '년', '월', '주', '만', '억', '달', '엔', '위', '번', '회', '차', '배', '호', '%'];
 
 /// The account that begins with the chain: ten to sixteen digits in two to five groups, or eleven to
 /// fourteen in a row.
@@ -41,9 +58,8 @@ pub(super) fn at(text: &str, floor: usize, chain: &Chain) -> Option<(usize, usiz
         divided && !is_date(chain, groups) && is_free_behind(bytes, chain.end(groups))
     })?;
     let end = chain.end(groups);
-    let counted = text[end..].trim_start().starts_with(UNITS);
     let said = is_said(before(text, floor, start, 48), behind(text, end, 24), chain.gaps(groups).first().copied());
-    (said && !counted && !is_barcode(chain, groups)).then_some((start, end))
+    (said && !counts(&text[end..]) && !is_barcode(chain, groups)).then_some((start, end))
 }
 
 /// Do the windows before and behind say that a number with such gaps is an account?

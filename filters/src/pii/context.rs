@@ -43,3 +43,11 @@ pub(super) fn last_of(window: &str, words: &[&str]) -> Option<usize> {
     };
     words.iter().filter_map(last).max()
 }
+
+/// What makes a number an amount or a count.
+const UNITS: &[char] = &['원', '명', '개', '건', '년', '월', '주', '만', '억', '달', '엔', '위', '번', '회', '차', '배', '호', '%'];
+
+/// Does the text behind a number say that it is an amount?
+pub(super) fn counts(behind: &str) -> bool {
+    behind.trim_start().starts_with(UNITS)
+}

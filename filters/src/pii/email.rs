@@ -16,7 +16,7 @@ pub(super) fn around(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, us
 }
 
 /// Where the part before the sign begins, and its ASCII.
-fn local(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, Vec<u8>)> {
+pub(super) fn local(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, Vec<u8>)> {
     let mut reversed = Vec::new();
     let mut start = at;
     while start > floor && reversed.len() < MAX_LOCAL {
@@ -78,7 +78,7 @@ fn domain(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// A label that can be the last (`capitals`: the domain begins with one): a country, or one of the generic ones that people have mail under.
-fn is_top_level(label: &[u8], capitals: bool) -> bool {
+pub(super) fn is_top_level(label: &[u8], capitals: bool) -> bool {
     // `abc@naver.com.It`: the next sentence begins, unless the whole domain has capitals.
     let one_case = capitals || label.iter().all(u8::is_ascii_lowercase) || label.iter().all(u8::is_ascii_uppercase);
     let Ok(label) = str::from_utf8(label) else { return false };

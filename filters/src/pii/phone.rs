@@ -54,9 +54,6 @@ pub(super) fn at(text: &str, floor: usize, behind_phone: bool, chain: &Chain) ->
     if !(is_free_before(bytes, start) || is_onto_word(&bytes[floor..start])) || first.len > 15 {
         return None;
     }
-    if let Some(end) = slashed(bytes, start) {
-        return Some((start, end));
-    }
     let called = || is_listed(bytes, floor, start, behind_phone) || says(before(text, floor, start, NEAR), CALL);
     // The longest that fits: `02-123-4567` is more than `02-123`.
     let groups = (1..=chain.groups().len()).rev().find(|&groups| {
@@ -83,17 +80,6 @@ fn is_onto_word(before: &[u8]) -> bool {
     let (rest, word) = before.split_at(before.len() - letters);
     let whole = !rest.last().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/'));
     whole && ONTO.iter().any(|onto| word.eq_ignore_ascii_case(onto.as_bytes()))
-}
-
-/// Where `010/1234/5678` ends: slashes part dates and lists too, so in this shape alone.
-fn slashed(bytes: &[u8], start: usize) -> Option<usize> {
-    let end = start + "010/1234/5678".len();
-    let (mobile, rest) = bytes.get(start..end)?.split_at(4);
-    let (exchange, line) = rest.split_at(4);
-    let (slash, line) = line.split_first()?;
-    let further = bytes.get(end) == Some(&b'/') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
-    let digits = exchange.iter().chain(line).all(u8::is_ascii_digit);
-    (mobile == b"010/" && *slash == b'/' && digits && !further && is_free_behind(bytes, end)).then_some(end)
 }
 
 fn is_written_as_korean(chain: &Chain, groups: usize, plus: bool, called: &dyn Fn() -> bool) -> bool {

@@ -21,7 +21,8 @@ pub(super) fn is_in_name(text: &str, floor: usize, start: usize, end: usize) -> 
     bytes[start..end].iter().all(u8::is_ascii_digit) && (is_file(&bytes[end..]) || is_in_url(&bytes[floor..start]))
 }
 
-fn is_file(behind: &[u8]) -> bool {
+/// Does the ending of a file stand there?
+pub(super) fn is_file(behind: &[u8]) -> bool {
     let Some(name) = behind.strip_prefix(b".") else { return false };
     let length = name.iter().take(6).take_while(|byte| byte.is_ascii_alphanumeric()).count();
     FILES.iter().any(|file| name[..length].eq_ignore_ascii_case(file.as_bytes()))

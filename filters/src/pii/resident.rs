@@ -13,8 +13,9 @@ const COMPANY: &[&str] = &["법인"];
 ///
 /// The first six digits are a day of the century that the seventh names; 1 to 4 are residents, 5 to
 /// 8 foreigners. The last digit was a checksum until October 2020; numbers given out since have six
-/// random digits. So a number in two parts is taken by its day and seventh digit alone, and the
-/// checksum speaks where the shape does not: thirteen digits in a row, or a space between the parts.
+/// random digits, also those of foreigners of any age. So a number in two parts is taken by its day and
+/// seventh digit alone, and the checksum speaks where the shape does not: thirteen digits in a row, or a
+/// space between the parts. Who was born since has no checksum: there a word must say it.
 pub(super) fn at(text: &str, floor: usize, chain: &Chain) -> Option<(Kind, usize, usize)> {
     let bytes = text.as_bytes();
     let (groups, dashed) = match chain {
@@ -38,14 +39,25 @@ pub(super) fn at(text: &str, floor: usize, chain: &Chain) -> Option<(Kind, usize
     // Directly behind, so that nothing masked between can part the word from the number.
     let company_behind = COMPANY.iter().any(|word| text[end..].trim_start_matches([' ', '(', ':']).starts_with(word));
     let company = (says(window, COMPANY) || company_behind) && !has_checksum(&digits);
-    let believed = dashed || (has_checksum(&digits) && !is_barcode(&digits, groups)) || named();
+    let believed = dashed || (has_checksum(&digits) && !is_random(&digits) && !is_barcode(&digits, groups)) || named();
     (is_day(&digits) && !company && believed).then_some((kind, start, end))
+}
+
+/// Years from which on nobody has a number yet: a bound that does not move with the clock.
+const UNBORN: u32 = 2040;
+
+/// Born when the last six digits were random already (October 2020).
+fn is_random(digits: &[u8; 13]) -> bool {
+    matches!(digits[6], 3 | 4 | 7 | 8) && super::groups::number(&digits[..4]) >= 2010
 }
 
 fn is_day(digits: &[u8; 13]) -> bool {
     let two = |at: usize| u32::from(digits[at]) * 10 + u32::from(digits[at + 1]);
     let century = if matches!(digits[6], 1 | 2 | 5 | 6) { 1900 } else { 2000 };
     let (year, month, day) = (century + two(0), two(2), two(4));
+    if year >= UNBORN {
+        return false;
+    }
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
         2 => 28 + u32::from(leap),

@@ -1,4 +1,5 @@
 mod addresses;
+mod hidden;
 mod properties;
 
 use super::*;

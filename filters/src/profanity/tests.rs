@@ -1,5 +1,6 @@
 use super::*;
 use crate::lexicon::Stream;
+use crate::lexicon::tests::{HARD, UNSEEN, on_lines};
 use crate::metrics::ratio;
 
 fn words() -> &'static Lexicon {
@@ -217,6 +218,19 @@ fn labelled_comments() {
         println!("{half}: precision {precision:.3}, recall {recall:.3}, {right} right, {wrong} wrong, {missed} missed");
         assert!(precision >= least_precision && recall >= least_recall);
     }
+}
+
+/// Before rules were made for the hard lines 60 of them were found, 28 wrongly, and 12 missed; what is left is no measurement.
+/// Of the unseen lines 22 were found before, 15 wrongly, and 8 missed; afterwards 23, 11 and 7.
+#[test]
+#[allow(clippy::print_stdout)]
+fn hard_lines() {
+    let [right, wrong, missed] = on_lines(HARD, words(), "profane");
+    println!("hard: {right} right, {wrong} wrong, {missed} missed");
+    assert!(right >= 72 && wrong <= 4, "{right} {wrong} {missed}");
+    let [right, wrong, missed] = on_lines(UNSEEN, words(), "profane");
+    println!("unseen: {right} right, {wrong} wrong, {missed} missed");
+    assert!(right >= 23 && wrong <= 11, "{right} {wrong} {missed}");
 }
 
 /// Laws and documentation.

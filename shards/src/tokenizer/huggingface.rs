@@ -322,6 +322,7 @@ fn part<T: DeserializeOwned>(part: &Value) -> tokenizers::Result<Option<T>> {
 
 /// The whole file as the library has it, special tokens left in the text.
 fn open(file: &Value) -> std::result::Result<tokenizers::Tokenizer, String> {
+    file::check_merges(file)?;
     let file = serde_json::to_vec(file).map_err(|error| error.to_string())?;
     let mut library = tokenizers::Tokenizer::from_bytes(file).map_err(|error| error.to_string())?;
     library.set_encode_special_tokens(true);

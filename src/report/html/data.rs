@@ -111,6 +111,9 @@ pub(crate) struct DropReason {
     pub(crate) highest: Option<f64>,
     /// The limit that was missed.
     pub(crate) threshold: Option<f64>,
+    /// The smallest and the largest limit, where there were several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) thresholds: Option<(f64, f64)>,
     /// A few of the dropped documents; the page shows at most three.
     pub(crate) samples: Vec<DropSample>,
 }

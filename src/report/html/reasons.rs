@@ -75,7 +75,10 @@ fn table(view: &View<'_>, reasons: &[&DropReason]) -> String {
                 amount(reason.dropped),
                 percent(documents, all),
                 range(reason),
-                reason.threshold.map(decimal).unwrap_or_default(),
+                match reason.thresholds {
+                    Some((low, high)) => format!("{} – {}", decimal(low), decimal(high)),
+                    None => reason.threshold.map(decimal).unwrap_or_default(),
+                },
             ],
         );
     }

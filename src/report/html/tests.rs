@@ -35,6 +35,7 @@ fn full(text: &str) -> ReportData {
             lowest: Some(1.0),
             highest: Some(19.0),
             threshold: Some(20.0),
+            thresholds: Some((20.0, 20.0)),
             samples: vec![DropSample { id: s(), source: s(), why: s(), excerpt: s() }],
         }]),
         duplicates: Some(Duplicates {

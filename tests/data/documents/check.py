@@ -4,7 +4,6 @@ Prints one line of JSON: for each reader, documents and rejected rows and the su
 duckdb 2.0; a reader that is not installed is left out.
 """
 
-import glob
 import json
 import sys
 import tempfile
@@ -18,33 +17,49 @@ except ImportError:
     print("{}")
     sys.exit()
 
+
+def total(texts):
+    """The sum of a metric over texts of JSON."""
+    return sum(json.loads(text).get(metric, 0.0) for text in texts)
+
+
 datasets.disable_progress_bars()
 with tempfile.TemporaryDirectory() as cache:
-    for name, place in [("documents", (run, "documents")), ("rejects", (run, "rejects")), ("exported", (lines,))]:
-        rows = datasets.load_dataset(*place, split="train", cache_dir=cache)
-        measured = [row[metric] for row in rows["metrics"] if row is not None]
-        answers[f"datasets {name}"] = [len(rows), sum(value or 0.0 for value in measured)]
+    # By the card, and by the files alone.
+    json_files = {"documents": f"{run}/documents/*.jsonl.zst", "rejects": f"{run}/rejects/*.jsonl.zst", "exported": f"{lines}/*.jsonl.zst"}
+    places = {"documents": (run, "documents"), "rejects": (run, "rejects"), "exported": (lines,)}
+    for name, files in json_files.items():
+        for reader, rows in [
+            ("datasets", datasets.load_dataset(*places[name], split="train", cache_dir=cache)),
+            ("json", datasets.load_dataset("json", data_files=files, split="train", cache_dir=cache)),
+        ]:
+            assert all(kind.dtype != "null" for kind in rows.features.values() if hasattr(kind, "dtype")), rows.features
+            answers[f"{reader} {name}"] = [len(rows), total(rows["metrics"])]
+    rows = datasets.load_dataset(tables, split="train", cache_dir=cache)
+    assert rows.features["text"].dtype == "string" and rows.features[f"metrics.{metric}"].dtype == "float64", rows.features
+    answers["datasets parquet"] = [len(rows), sum(value or 0.0 for value in rows[f"metrics.{metric}"])]
+    # The ledgers.
+    for ledger in ["duplicates", "duplicates/clusters"]:
+        datasets.load_dataset("json", data_files=f"{run}/{ledger}/*.jsonl.zst", split="train", cache_dir=cache)
 
 try:
     import duckdb
 
-    def ask(pattern, column):
-        query = f"select count(*), sum({column}) from read_json('{pattern}', union_by_name = true, sample_size = -1)"
-        return list(duckdb.sql(query).fetchall()[0])
+    def ask(files, column):
+        return list(duckdb.sql(f"select count(*), sum({column}) from {files}").fetchall()[0])
 
-    answers["duckdb documents"] = ask(f"{run}/documents/*.jsonl.zst", f"metrics['{metric}']")
-    answers["duckdb exported"] = ask(f"{lines}/*.jsonl.zst", f"metrics['{metric}']")
-    query = f"""select count(*), sum("metrics.{metric}") from read_parquet('{tables}/*.parquet', union_by_name = true)"""
-    answers["duckdb parquet"] = list(duckdb.sql(query).fetchall()[0])
+    for name, files in json_files.items():
+        answers[f"duckdb {name}"] = ask(f"read_json('{files}')", f"(metrics->>'{metric}')::double")
+    answers["duckdb parquet"] = ask(f"'{tables}/*.parquet'", f'"metrics.{metric}"')
 except ImportError:
     pass
 
 try:
     import polars
 
-    frames = [polars.scan_ndjson(path, infer_schema_length=None) for path in sorted(glob.glob(f"{run}/documents/*.jsonl.zst"))]
-    frame = polars.concat([frame.select("id", polars.col("metrics").struct.field(metric)) for frame in frames]).collect()
-    answers["polars documents"] = [frame.height, frame[metric].sum()]
+    for name, files in json_files.items():
+        frame = polars.scan_ndjson(files).select("id", "metrics").collect()
+        answers[f"polars {name}"] = [frame.height, total(frame["metrics"])]
     frame = polars.read_parquet(f"{tables}/*.parquet")
     answers["polars parquet"] = [frame.height, frame[f"metrics.{metric}"].sum()]
 except ImportError:

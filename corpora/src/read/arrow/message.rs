@@ -6,6 +6,7 @@ use polars_arrow::io::ipc::format::ipc::planus::ReadAsRoot;
 use polars_arrow::io::ipc::format::ipc::{MessageHeaderRef, MessageRef, RecordBatchRef};
 
 use super::super::parquet::MAX_ROWS;
+use crate::stream::{MAX_RATIO, is_bomb};
 
 /// Most bytes of a record batch, decompressed.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
@@ -99,7 +100,7 @@ fn measure<R: Read + Seek>(batch: RecordBatchRef<'_>, file: &mut R, body: u64, b
         return Err("a record batch counts more buffers than it has".to_owned());
     }
     let compressed = batch.compression().map_err(damaged)?.is_some();
-    let mut total = 0_u64;
+    let (mut total, mut held) = (0_u64, 0_u64);
     for buffer in buffers.iter() {
         let (offset, length) = (u64::try_from(buffer.offset()), u64::try_from(buffer.length()));
         let (Ok(offset), Ok(length)) = (offset, length) else { return Err("a buffer with a negative place".to_owned()) };
@@ -121,6 +122,12 @@ fn measure<R: Read + Seek>(batch: RecordBatchRef<'_>, file: &mut R, body: u64, b
         total = total.saturating_add(bytes);
         if total > MAX_BYTES {
             return Err(format!("a record batch of more than {MAX_BYTES} bytes; write the file with smaller ones"));
+        }
+        held = held.saturating_add(length);
+        if compressed && is_bomb(total, held) {
+            return Err(format!(
+                "its buffers decompress to more than {MAX_RATIO} times their size, as no text does; if they are honest, write the file without compression"
+            ));
         }
     }
     Ok((rows, total))

@@ -137,6 +137,21 @@ fn a_damaged_record_batch_is_one_error_and_the_next_is_read() {
 }
 
 #[test]
+fn buffers_that_claim_more_than_any_text_are_refused() {
+    let whole = fixture("zstd.feather");
+    // Before the frame of each buffer stands its length, in eight bytes.
+    let frames: Vec<usize> = memchr::memmem::find_iter(&whole, b"\x28\xb5\x2f\xfd").collect();
+    assert!(frames.len() > 3);
+    for at in frames {
+        let mut bytes = whole.clone();
+        bytes[at - 8..at].copy_from_slice(&(300_u64 << 20).to_le_bytes());
+        let read = corpus("zstd.feather", "").file("zstd.feather", bytes).read();
+        let errors: Vec<String> = read.into_iter().filter_map(|record| Some(record.err()?.to_string())).collect();
+        assert!(errors.iter().any(|error| error.contains("more than 300 times their size")), "byte {at}: {errors:?}");
+    }
+}
+
+#[test]
 fn what_is_no_table_is_one_error() {
     let file = fixture("file.arrow");
     let lying = [&file[..file.len() - 10], &u32::MAX.to_le_bytes(), b"ARROW1"].concat();

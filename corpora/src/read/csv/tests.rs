@@ -17,6 +17,24 @@ fn quotes_line_ends_and_a_mark() {
 }
 
 #[test]
+fn a_column_that_is_missing_stops_the_plan() {
+    for (format, settings, said) in [
+        ("csv", "", "no column `text` among id, body"),
+        ("csv", r#", "text-field": "body", "keep-meta": ["n"]"#, "no column `n` among id, body"),
+        ("tsv", r#", "encoding": "cp949""#, "no column `text` among id,body"),
+    ] {
+        let corpus = Corpus::new(&format!(r#""format": "{format}"{settings}"#)).file("a.csv.gz", gzip(b"id,body\n1,x\n"));
+        let error = corpus.read_error();
+        assert!(error.starts_with("source `s`: ") && error.contains("a.csv.gz") && error.contains(said), "{error}");
+    }
+    assert!(Corpus::new(CSV).file("a.csv", "text\n").shown().is_empty());
+    // Damage is not the recipe's: it is counted.
+    let cut = gzip("text\n하나\n".as_bytes());
+    let read = Corpus::new(CSV).file("a.csv.gz", &cut[..8]).file("b.csv", "text\n둘\n").shown();
+    assert!(read.len() == 2 && read[0].contains("damaged") && read[1].ends_with("둘"), "{read:?}");
+}
+
+#[test]
 fn a_bad_row_is_one_error() {
     let mut corpus = Corpus::new(CSV).file("a.csv", b"text,b\na,1\nb\nc,1,2\n\xff,1\nxxxxxxxxxxxxxxxxxxxxxxxxx,1\nd,1\n");
     corpus.source.max_record_bytes = 20;
@@ -45,12 +63,6 @@ fn a_quote_that_never_closes_takes_no_rows_with_it_unseen() {
     assert!(shown[0] == "1 하나" && shown[1].contains("ends inside of a quoted field"), "{shown:?}");
     // Quotes that open nothing.
     assert_eq!(Corpus::new(CSV).file("a.csv", "id,text\n1,3\" 못\n2,\"닫힌 \"\"말\"\"\"").shown(), ["1 3\" 못", "2 닫힌 \"말\""]);
-}
-
-#[test]
-fn a_column_that_is_missing_is_an_error_of_the_source() {
-    assert!(Corpus::new(CSV).file("a.csv", "title,body\na,b\n").shown()[0].contains("no column `text` among title, body"));
-    assert!(Corpus::new(CSV).file("a.csv", "text\n").shown().is_empty());
 }
 
 #[test]

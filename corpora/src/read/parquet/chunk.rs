@@ -13,6 +13,41 @@ use polars_parquet::read::{BasicDecompressor, ColumnChunkMetadata, FileMetadata,
 use super::super::guard::guarded;
 use super::thrift::{self, FILE_METADATA, PAGE_HEADER};
 use crate::error::{Cause, Error, Position, Result};
+use crate::stream::{MAX_RATIO, is_bomb};
+
+/// What the columns of one row group may take.
+pub(super) struct Budget {
+    /// Decompressed bytes left to the column in hand.
+    left: u64,
+    /// Bytes of all columns so far, decompressed and as they lie in the file.
+    claimed: u64,
+    held: u64,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { left: MAX_BYTES, claimed: 0, held: 0 }
+    }
+
+    /// For the next column.
+    pub(super) fn next(&mut self) {
+        self.left = MAX_BYTES;
+    }
+
+    fn take(&mut self, bytes: u64) -> std::result::Result<(), String> {
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or_else(|| format!("a column of more than {MAX_BYTES} bytes in one row group; write the file with smaller row groups"))?;
+        self.claimed = self.claimed.saturating_add(bytes);
+        if is_bomb(self.claimed, self.held) {
+            return Err(format!(
+                "its pages decompress to more than {MAX_RATIO} times their size, as no text does; if they are honest, write the file without compression"
+            ));
+        }
+        Ok(())
+    }
+}
 
 /// Rows of one row group: a run-length encoding can claim billions of them in a few bytes.
 pub(in super::super) const MAX_ROWS: u64 = 1 << 26;
@@ -75,8 +110,7 @@ fn is_sound(footer: &[u8]) -> bool {
     length.is_some()
 }
 
-/// Decodes the leaves of one column of a row group to arrays of `field`'s type. `left` is how many bytes
-/// they may have, decompressed.
+/// Decodes the leaves of one column of a row group to arrays of `field`'s type. The budget is that of the row group.
 ///
 /// Checked before: where the chunks lie, how many values and bytes they claim, and each page's header.
 pub(super) fn decode(
@@ -85,11 +119,11 @@ pub(super) fn decode(
     leaves: &[&ColumnChunkMetadata],
     rows: usize,
     field: Field,
-    left: &mut u64,
+    budget: &mut Budget,
 ) -> std::result::Result<Vec<Box<dyn Array>>, String> {
     let mut chunks = Vec::new();
     for chunk in leaves {
-        chunks.push(read_chunk(file, file_bytes, chunk, left)?);
+        chunks.push(read_chunk(file, file_bytes, chunk, budget)?);
     }
     let arrays = guarded(|| {
         let pages = chunks.into_iter().zip(leaves).map(|(bytes, chunk)| {
@@ -107,7 +141,7 @@ pub(super) fn decode(
     Ok(arrays)
 }
 
-fn read_chunk(file: &mut File, file_bytes: u64, chunk: &ColumnChunkMetadata, left: &mut u64) -> std::result::Result<Vec<u8>, String> {
+fn read_chunk(file: &mut File, file_bytes: u64, chunk: &ColumnChunkMetadata, budget: &mut Budget) -> std::result::Result<Vec<u8>, String> {
     let range = guarded(|| Ok(chunk.byte_range()))?;
     let (start, length) = (range.start, range.end - range.start);
     if start.checked_add(length).is_none_or(|end| end > file_bytes) {
@@ -120,13 +154,14 @@ fn read_chunk(file: &mut File, file_bytes: u64, chunk: &ColumnChunkMetadata, lef
         ));
     }
     let bytes = read_range(file, start, length).map_err(|error| error.to_string())?;
-    measure_pages(&bytes, chunk.num_values(), left)?;
+    measure_pages(&bytes, chunk.num_values(), budget)?;
     Ok(bytes)
 }
 
 /// Adds up what the pages of a chunk would decompress to, by their headers alone.
-fn measure_pages(bytes: &[u8], values: i64, left: &mut u64) -> std::result::Result<(), String> {
+pub(super) fn measure_pages(bytes: &[u8], values: i64, budget: &mut Budget) -> std::result::Result<(), String> {
     let (mut at, mut seen) = (0, 0_i64);
+    budget.held = budget.held.saturating_add(bytes.len() as u64);
     while seen < values && at < bytes.len() {
         let (mut compressed, mut decompressed, mut rows, mut entries) = (0, 0, 0, 0);
         let header = thrift::walk(&bytes[at..], &PAGE_HEADER, |path, value| {
@@ -144,9 +179,7 @@ fn measure_pages(bytes: &[u8], values: i64, left: &mut u64) -> std::result::Resu
         let header = header.ok_or("a page header is damaged")?;
         let sizes = (usize::try_from(compressed), u64::try_from(decompressed), u64::try_from(entries));
         let (Ok(compressed), Ok(decompressed), Ok(entries)) = sizes else { return Err("a page header has a negative size".to_owned()) };
-        *left = left
-            .checked_sub(decompressed)
-            .ok_or_else(|| format!("a column of more than {MAX_BYTES} bytes in one row group; write the file with smaller row groups"))?;
+        budget.take(decompressed)?;
         // An entry of a dictionary has a byte at least.
         if entries > decompressed || rows < 0 || rows > MAX_ROWS as i64 {
             return Err("a page header counts more values than its page can hold".to_owned());

@@ -9,7 +9,7 @@ use std::path::Path;
 use polars_parquet::read::FileMetadata;
 
 use super::super::columns::wanted;
-use super::chunk::{self, MAX_BYTES, MAX_ROWS};
+use super::chunk::{self, Budget, MAX_ROWS};
 use super::column::{Column, Values};
 use crate::error::{Error, Result};
 use crate::fields::Fields;
@@ -57,11 +57,12 @@ impl Table {
         if rows as u64 > MAX_ROWS {
             return Err(format!("row group of {rows} rows, more than {MAX_ROWS}"));
         }
+        let mut budget = Budget::new();
         let mut read = |(name, column): &(String, Column)| {
-            let mut left = MAX_BYTES;
+            budget.next();
             let leaves = column.leaves.iter().map(|leaf| group.parquet_columns().get(*leaf));
             let leaves = leaves.collect::<Option<Vec<_>>>().ok_or("the row group lacks a column of the schema")?;
-            let arrays = chunk::decode(file, *bytes, &leaves, rows, column.field.clone(), &mut left)?;
+            let arrays = chunk::decode(file, *bytes, &leaves, rows, column.field.clone(), &mut budget)?;
             if arrays.iter().any(|array| *array.dtype() != column.field.dtype) {
                 return Err(format!("column `{name}` decoded to another type"));
             }

@@ -213,6 +213,39 @@ fn a_damaged_group_is_one_error_and_the_next_is_read() {
 }
 
 #[test]
+fn pages_that_claim_more_than_any_text_are_refused() {
+    use super::chunk::{Budget, measure_pages};
+    // The header of a data page in Thrift's compact protocol: type 0, its size decompressed and in the file, 1 value.
+    let page = |decompressed: u64, compressed: usize| {
+        let mut header = vec![0x15, 0, 0x15];
+        for (number, field) in [(decompressed, Some(0x15)), (compressed as u64, Some(0x2c)), (1, None)] {
+            let mut zigzag = number << 1;
+            while zigzag > 0x7f {
+                header.push(zigzag as u8 | 0x80);
+                zigzag >>= 7;
+            }
+            header.push(zigzag as u8);
+            match field {
+                Some(0x2c) => header.extend([0x2c, 0x15]),
+                Some(field) => header.push(field),
+                None => header.extend([0x15, 0, 0x15, 0, 0x15, 0, 0, 0]),
+            }
+        }
+        header.resize(header.len() + compressed, 0);
+        header
+    };
+    let measure = |page: &[u8], budget: &mut Budget| measure_pages(page, 1, budget);
+    let mut budget = Budget::new();
+    assert_eq!(measure(&page(256 << 20, 100), &mut budget), Ok(()));
+    // Of all columns of a row group together.
+    budget.next();
+    assert!(measure(&page(1 << 20, 100), &mut budget).unwrap_err().contains("more than 300 times their size"));
+    assert_eq!(measure(&page(300 << 20, 1 << 20), &mut Budget::new()), Ok(()));
+    assert!(measure(&page(302 << 20, 1 << 20), &mut Budget::new()).unwrap_err().contains("more than 300 times their size"));
+    assert!(measure(&page((1 << 31) - 1, 100), &mut Budget::new()).is_err());
+}
+
+#[test]
 fn what_is_no_table_is_one_error() {
     let whole = plain(50, 10);
     let lying = [&whole[..whole.len() - 8], &u32::MAX.to_le_bytes(), b"PAR1"].concat();

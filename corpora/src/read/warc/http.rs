@@ -50,19 +50,30 @@ impl<'a> Response<'a> {
 
     /// The body with its transfer and content encodings undone, at most `limit` bytes.
     pub(super) fn body(&self, limit: usize) -> Result<Body, Cause> {
-        let is_chunked = self.header("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+        // The last one was applied last.
+        let codings = |header: &str| self.header(header).unwrap_or_default().to_ascii_lowercase();
+        let (transfer, content) = (codings("transfer-encoding"), codings("content-encoding"));
+        let is_chunked = transfer.rsplit(',').any(|coding| coding.trim() == "chunked");
         let chunked = if is_chunked { unchunk(self.body) } else { None };
         let mut body = chunked.unwrap_or_else(|| Body { bytes: self.body.to_vec(), is_cut: false });
-        let encodings = self.header("content-encoding").unwrap_or_default().to_ascii_lowercase();
-        // The last one was applied last. More than two are an attack.
-        for encoding in encodings.rsplit(',').map(str::trim).filter(|name| !matches!(*name, "" | "identity" | "none" | "utf-8")).take(2) {
-            body = decode(body, encoding, limit)?;
+        // More than two of either are an attack.
+        let names = |codings: &'_ str| {
+            codings.rsplit(',').map(str::trim).filter(|name| is_coding(name)).take(2).map(str::to_owned).collect::<Vec<_>>()
+        };
+        for coding in names(&transfer).iter().chain(&names(&content)) {
+            body = decode(body, coding, limit)?;
         }
         if body.bytes.len() > limit {
             return Err(Cause::TooLong { limit: limit as u64 });
         }
         Ok(body)
     }
+}
+
+/// Whether a name in a header says how a body was encoded. Servers also write there that it was not, or what its letters are in.
+fn is_coding(name: &str) -> bool {
+    let is_none = matches!(name, "" | "chunked" | "identity" | "none" | "7bit" | "8bit" | "binary");
+    !is_none && encoding_rs::Encoding::for_label(name.as_bytes()).is_none()
 }
 
 /// A line without its end, and what follows it.

@@ -10,6 +10,9 @@ use crate::read::input::Input;
 /// Bytes of a record's header, and of a line where a header is looked for.
 const HEADER: usize = 1 << 16;
 
+/// What the first line of a record begins with: versions 1.0 and 1.1, and the drafts that Heritrix wrote.
+const VERSIONS: [&[u8]; 3] = [b"WARC/1.", b"WARC/0.17", b"WARC/0.18"];
+
 /// A record whose block is wanted.
 pub(super) struct Record {
     pub(super) offset: u64,
@@ -30,6 +33,21 @@ impl Record {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         find(&self.headers, name)
     }
+
+    /// Whether its block should be an HTTP message: a crawler also keeps what DNS and FTP servers respond.
+    pub(super) fn is_http(&self) -> bool {
+        is_http(&self.headers)
+    }
+}
+
+fn is_http(headers: &[(String, String)]) -> bool {
+    let media = find(headers, "content-type").map(|value| value.split(';').next().unwrap_or_default().trim());
+    media.is_none_or(|media| media.is_empty() || ["application/http", "message/http"].iter().any(|http| media.eq_ignore_ascii_case(http)))
+}
+
+/// Whether a line is the first of a record.
+fn begins_record(line: &[u8]) -> bool {
+    VERSIONS.iter().any(|version| line.starts_with(version))
 }
 
 pub(super) fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -84,21 +102,23 @@ impl Records {
         let headers = self.headers(offset)?;
         let length = find(&headers, "content-length").and_then(|length| length.parse::<u64>().ok());
         let Some(length) = length else { return Err(malformed("a record without a Content-Length")) };
-        let wanted = matches!(find(&headers, "warc-type"), Some("response" | "conversion"));
+        let kind = find(&headers, "warc-type");
+        let wanted = matches!(kind, Some("response" | "conversion"));
+        // What is surely no page may be as long as it likes.
+        let is_page = kind == Some("conversion") || wanted && is_http(&headers);
         // The block of a response has an HTTP header before the page.
         let fits = length <= (self.limit as u64).saturating_add(HEADER as u64);
         if !wanted || !fits {
-            let is_whole = self.pass_over(length)?;
-            return match (is_whole, wanted) {
-                (false, _) => Err(malformed("Content-Length goes beyond the record")),
-                (true, true) => Err(Failure::Record(offset, Cause::TooLong { limit: self.limit as u64 })),
-                (true, false) => Ok(None),
-            };
+            if !self.pass_over(length)? {
+                return Err(malformed("Content-Length goes beyond the record"));
+            }
+            return if is_page { Err(Failure::Record(offset, Cause::TooLong { limit: self.limit as u64 })) } else { Ok(None) };
         }
         let mut block = Vec::new();
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         self.input.take(&mut block, length).map_err(|error| Failure::Stream(self.input.offset(), error))?;
-        if let Some(at) = memmem::find(&block, b"\nWARC/1.").filter(|at| block[..*at].ends_with(b"\n\r") || block.len() < length) {
+        let mut starts = memmem::find_iter(&block, b"\nWARC/").filter(|at| begins_record(&block[at + 1..]));
+        if let Some(at) = starts.find(|at| block[..*at].ends_with(b"\n\r") || block.len() < length) {
             self.input.give_back(&block[at + 1..]);
             return Err(malformed("Content-Length goes beyond the record"));
         }
@@ -118,7 +138,7 @@ impl Records {
             line.clear();
             let at = self.input.offset();
             let length = self.input.line(&mut line, HEADER).map_err(|error| Failure::Stream(at, error))?;
-            let starts = begins && line.starts_with(b"WARC/1.");
+            let starts = begins && begins_record(&line);
             if let (Some(strange), true) = (strange, starts || length == 0) {
                 self.input.give_back(&line);
                 return Err(Failure::Record(strange, Cause::Malformed("bytes that belong to no record".to_owned())));
@@ -143,10 +163,10 @@ impl Records {
             line.clear();
             let length = self.input.line(&mut line, HEADER).map_err(|error| Failure::Stream(offset, error))?;
             size += length;
-            if line.starts_with(b"WARC/1.") {
+            if begins_record(&line) {
                 self.input.give_back(&line);
             }
-            if length == 0 || size > HEADER || line.starts_with(b"WARC/1.") {
+            if length == 0 || size > HEADER || begins_record(&line) {
                 return Err(Failure::Record(offset, Cause::Malformed("a header that does not end".to_owned())));
             }
             if line.trim_ascii().is_empty() {
@@ -170,7 +190,7 @@ impl Records {
             line.clear();
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(HEADER);
             let taken = self.input.line(&mut line, most).map_err(|error| Failure::Stream(self.input.offset(), error))?;
-            if begins && line.starts_with(b"WARC/1.") && line.trim_ascii().len() <= 10 {
+            if begins && begins_record(&line) && line.trim_ascii().len() <= 10 {
                 self.input.give_back(&line);
                 return Ok(false);
             }

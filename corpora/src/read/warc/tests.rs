@@ -23,6 +23,10 @@ fn texts(bytes: impl AsRef<[u8]>) -> Vec<String> {
     shown.into_iter().map(|line| line.replace("s:a.warc#", "")).collect()
 }
 
+fn texts_of(gz: &[u8]) -> Vec<String> {
+    Corpus::new(WARC).file("a.warc.gz", gz).shown()
+}
+
 #[test]
 fn pages_and_texts_with_where_they_come_from() {
     let bytes = [
@@ -69,12 +73,67 @@ fn encodings_of_the_body_are_undone() {
             response("Content-Encoding: deflate\r\n", &deflate(false)),
             response("Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n", &chunked(&gzip("<p>압축".as_bytes()))),
             response("Transfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n", "<p>압축".as_bytes()),
+            response("Transfer-Encoding: gzip, chunked\r\n", &chunked(&gzip("<p>압축".as_bytes()))),
+            response("Transfer-Encoding: gzip, chunked\r\n", "<p>압축".as_bytes()),
+            response("Transfer-Encoding: gzip\r\nContent-Encoding: deflate\r\n", &gzip(&deflate(true))),
             response("Content-Encoding: br\r\n", b"\x0b\x02\x80"),
         ]
         .concat(),
     );
-    assert!(shown[..5].iter().all(|line| line.ends_with(" 압축")), "{shown:?}");
-    assert!(shown[5].contains("content-encoding `br`"), "{shown:?}");
+    assert!(shown[..8].iter().all(|line| line.ends_with(" 압축")), "{shown:?}");
+    assert!(shown[8].contains("content-encoding `br`"), "{shown:?}");
+}
+
+#[test]
+fn a_charset_is_no_content_encoding() {
+    for name in ["UTF8", "utf-8", "EUC-KR", "iso-8859-1", "8bit", "UTF-8, none"] {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: {name}\r\n\r\n");
+        assert_eq!(texts(record("response", &[head.as_bytes(), "그냥 글".as_bytes()].concat())), ["0 그냥 글"], "{name}");
+    }
+}
+
+#[test]
+fn responses_of_other_protocols_are_no_pages() {
+    let other = |media: &str, block: &[u8]| {
+        String::from_utf8(record("response", block))
+            .unwrap()
+            .replace("WARC-Date", &format!("Content-Type: {media}\r\nWARC-Date"))
+            .into_bytes()
+    };
+    let http = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\npage";
+    let mut corpus = Corpus::new(WARC);
+    corpus.source.max_record_bytes = 5000;
+    let shown = corpus
+        .file(
+            "a.warc",
+            [
+                other("text/dns", b"20260102030405\nx.kr. 300 IN A 192.0.2.1\n"),
+                other("application/octet-stream", &b"an ftp file\n".repeat(20_000)),
+                other("application/http; msgtype=response", http),
+                // A crawler that says it wrongly loses nothing.
+                other("text/plain", http),
+                other("Application/HTTP", b"no header"),
+                record("response", b"no header"),
+            ]
+            .concat(),
+        )
+        .shown();
+    assert_eq!(shown.iter().filter(|line| line.ends_with(" page")).count(), 2, "{shown:?}");
+    assert_eq!(shown.iter().filter(|line| line.contains("a response without an HTTP header")).count(), 2, "{shown:?}");
+    assert_eq!(shown.len(), 4, "{shown:?}");
+}
+
+#[test]
+fn drafts_of_the_format_are_read() {
+    for version in ["0.17", "0.18", "1.1"] {
+        let bytes = [record("warcinfo", b"x"), record("conversion", "글".as_bytes()), response("", b"<p>page")].concat();
+        let bytes = String::from_utf8(bytes).unwrap().replace("WARC/1.0", &format!("WARC/{version}"));
+        let shown = texts(&bytes);
+        assert!(shown.len() == 2 && shown[0].ends_with(" 글") && shown[1].ends_with(" page"), "{version}: {shown:?}");
+        let cut = bytes.replacen("Content-Length: 3", "Content-Length: 300", 1);
+        let shown = texts(cut);
+        assert!(shown.len() == 2 && shown[0].contains("Content-Length goes beyond") && shown[1].ends_with(" page"), "{version}: {shown:?}");
+    }
 }
 
 #[test]
@@ -118,6 +177,25 @@ fn a_damaged_member_costs_its_record_only() {
     let read = Corpus::new(WARC).file("a.warc.gz", members.concat()).read();
     assert_eq!(read.iter().filter(|record| record.is_ok()).count(), 3);
     assert!((1..=5).contains(&read.iter().filter(|record| record.is_err()).count()));
+}
+
+#[test]
+fn a_member_whose_beginning_is_damaged_is_told() {
+    let members: Vec<Vec<u8>> = (0..5).map(|n| gzip(&record("conversion", format!("글 {n}").as_bytes()))).collect();
+    let at = members[0].len() + members[1].len();
+    for byte in 0..3 {
+        let mut bytes = members.concat();
+        bytes[at + byte] ^= 0x55;
+        let shown = texts_of(&bytes);
+        assert_eq!(shown.iter().filter(|line| line.contains(" 글 ")).count(), 4, "{byte}: {shown:?}");
+        let errors: Vec<&String> = shown.iter().filter(|line| line.starts_with('!')).collect();
+        let said = format!("{} bytes from byte {at} of the file on are no gzip member", members[2].len());
+        assert!(errors.len() == 1 && errors[0].contains(&said), "{byte}: {shown:?}");
+    }
+    // Zeros fill up blocks, and other bytes at the end are lost, too.
+    assert_eq!(texts_of(&[&members[0], [0; 600].as_slice(), &members[1]].concat()).len(), 2);
+    let shown = texts_of(&[&members[0], b"junk".as_slice()].concat());
+    assert!(shown.len() == 2 && shown[1].contains("4 bytes from byte"), "{shown:?}");
 }
 
 #[test]

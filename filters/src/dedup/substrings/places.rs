@@ -1,8 +1,8 @@
 //! Which places stand twice, and in which document it is best.
 
+use super::super::entry::{Entry, EntryWriter};
 use super::super::error::Result;
 use super::super::set::{Address, Rank, SignatureSet};
-use super::super::spill::{Entry, SpillWriter};
 
 /// Entries of a shuffle, in their order.
 type Entries<'a> = dyn Iterator<Item = Result<Entry>> + 'a;
@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// Of sorted places those that share their content with another, if it stands in this run at all.
-pub(super) fn repeated(set: &SignatureSet, entries: &mut Entries<'_>, out: &mut SpillWriter<'_>) -> Result<()> {
+pub(super) fn repeated(set: &SignatureSet, entries: &mut Entries<'_>, out: &mut EntryWriter<'_>) -> Result<()> {
     let mut first: Option<(Entry, bool)> = None;
     for entry in entries {
         let entry = entry?;
@@ -56,7 +56,7 @@ pub(super) fn all_but_the_best(
     set: &SignatureSet,
     ahead: &mut Entries<'_>,
     entries: &mut Entries<'_>,
-    out: &mut SpillWriter<'_>,
+    out: &mut EntryWriter<'_>,
 ) -> Result<()> {
     let mut ahead = ahead.peekable();
     while let Some(first) = ahead.next().transpose()? {

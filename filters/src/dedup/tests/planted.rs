@@ -194,21 +194,6 @@ fn a_huge_group_is_one_cluster() {
     assert_eq!((summary.clusters, summary.minhash, removed.len()), (1, 1499, 1499));
     assert!(removed.values().all(|duplicate| duplicate.of == "0000" && duplicate.cluster == 1500));
     assert_eq!(summary.largest[0].removed[0].id, "0001");
-    // The least memory is not enough for such a group, which is said and not tried.
-    let little = config("minhash = {}\nmemory = \"1MiB\"");
-    let folder = tempfile::tempdir().unwrap();
-    let signed = sign(folder.path(), &[documents], &little);
-    let error = run(&signed, None, &folder.path().join("work"), folder.path(), &little, &AtomicBool::new(false), &|_, _| ()).unwrap_err();
-    // 160 bytes for each member, in a sixteenth of the memory. What the error asks for is enough, and
-    // no less is.
-    let Error::OverBudget { needed, raise_to, .. } = error else { panic!("{error}") };
-    assert!(needed.is_multiple_of(160) && needed > 1000 * 160 && raise_to == 16 * needed, "{needed} {raise_to}");
-    let with = |memory: u64| {
-        let config = DedupConfig { memory: ByteSize(memory), ..little.clone() };
-        run(&signed, None, &folder.path().join("more"), folder.path(), &config, &AtomicBool::new(false), &|_, _| ())
-    };
-    assert!(matches!(with(raise_to - 1), Err(Error::OverBudget { raise_to: again, .. }) if again == raise_to));
-    assert_eq!(with(raise_to).unwrap().minhash, 1499);
 }
 
 /// Of 100 values 70 are equal: as 32-bit floats 70 / 100 is less than 0.7.

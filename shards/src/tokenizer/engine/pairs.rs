@@ -55,7 +55,8 @@ impl Pairs {
     pub(crate) fn ranked(merges: impl ExactSizeIterator<Item = (u32, u32, u32)>, made: Vec<u32>, tied: &[(u32, u32, u32)]) -> Self {
         let size = (merges.len() * 5 / 3).next_power_of_two().max(64);
         let filter = vec![0; size.clamp(64, 1 << 18) * 4 / 64];
-        let offset = made.first().copied().filter(|offset| made.iter().zip(*offset..).all(|(id, next)| *id == next));
+        let first = made.first().copied().filter(|id| *id != TIED);
+        let offset = first.filter(|offset| made.iter().zip(*offset..).all(|(id, next)| *id == next));
         let mut pairs = Self {
             slots: vec![FREE; size],
             shift: 64 - size.trailing_zeros(),

@@ -43,6 +43,27 @@ pub(super) fn uses_byte_level(part: &Value) -> bool {
     }
 }
 
+/// Refuses merges that the library would panic at: what they make is longer than any token, or their right half has not the prefix
+/// that is cut off it.
+pub(super) fn check_merges(file: &Value) -> std::result::Result<(), String> {
+    let model = &file["model"];
+    let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) else { return Ok(()) };
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default().len();
+    let longest = vocab.keys().map(String::len).max().unwrap_or(0);
+    for merge in merges {
+        let halves = match merge {
+            Value::String(merge) => merge.split_once(' '),
+            pair => pair[0].as_str().zip(pair[1].as_str()),
+        };
+        if let Some((left, right)) = halves
+            && right.get(prefix..).is_none_or(|right| left.len() + right.len() > longest)
+        {
+            return Err(format!("the merge of `{left}` and `{right}` makes no token of its vocabulary"));
+        }
+    }
+    Ok(())
+}
+
 /// Feeds a JSON value with sorted keys and without white space.
 fn canonical(value: &Value, hasher: &mut blake3::Hasher) {
     match value {

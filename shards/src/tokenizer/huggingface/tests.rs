@@ -90,3 +90,24 @@ fn a_broken_decoder_is_refused_when_it_is_loaded() {
     let error = HuggingFace::from_json(&serde_json::to_vec(&file).unwrap(), None).unwrap_err().to_string();
     assert!(error.contains("load the tokenizer"), "{error}");
 }
+
+/// The library panics at these.
+#[test]
+fn merges_that_make_no_token_are_refused() {
+    for (prefix, merge, refused) in [
+        (None, json!(["Ġ", "가 나가 나가 나"]), true),
+        (None, json!("Ġ aaaaaaaaaaaa"), true),
+        (Some("####"), json!(["Ġ", "a"]), true),
+        (Some("Ġ"), json!(["a", "Ġa"]), true), // to `aa`, by the library
+        (None, json!(["Ġ", "a"]), false),
+    ] {
+        let mut file = bytes();
+        file["model"]["continuing_subword_prefix"] = json!(prefix);
+        file["model"]["merges"] = json!([merge]);
+        file["model"]["vocab"]["aaaaaaaaaaaa"] = json!(258);
+        file["model"]["vocab"]["가 나가 나가 나"] = json!(259);
+        file["normalizer"] = json!({"type": "NFKC"}); // which the engine leaves to the library
+        let read = HuggingFace::from_json(&serde_json::to_vec(&file).unwrap(), None);
+        assert_eq!(read.is_err(), refused, "{prefix:?} {merge}");
+    }
+}

@@ -234,6 +234,19 @@ fn models_trained_here() {
     check_model(&trained.model, &texts);
 }
 
+/// One rank, which does not tell what it makes.
+#[test]
+fn merges_of_one_score() {
+    let pieces = [("<unk>", 0.0, PieceKind::Unknown), ("</s>", 0.0, PieceKind::Control)];
+    let normalizer = Normalizer { name: "identity", table: &[], add_dummy_prefix: false, remove_extra_spaces: false };
+    let training = Trainer { end: Some(1), ..Trainer::default() };
+    let learnt = ["a", "b", "aa", "ab", "ba", "aba"].map(|text| (text, -1.0, PieceKind::Normal));
+    for count in [3, 4, 6] {
+        let file = proto::model(&[&pieces[..], &learnt[..count]].concat(), &training, &normalizer);
+        check_model(&file, &["aab", "abab", "aaaaa", "babaab", "bb"].map(str::to_owned));
+    }
+}
+
 #[test]
 fn models_that_are_not_covered_say_why() {
     let pieces = [("<unk>", 0.0, PieceKind::Unknown), ("a", -1.0, PieceKind::Normal), ("aa", -2.0, PieceKind::Normal)];
