@@ -50,6 +50,9 @@ const LONG_LINES: [&str; 19] = [
     "xml",
 ];
 
+/// What a file with too long lines is dropped for, first of all.
+const LINE_REASONS: [&str; 2] = ["code/max-line-length", "code/mean-line-length"];
+
 /// Limits of all rules; a limit of zero switches its rule off.
 #[derive(Clone, Debug, PartialEq)]
 struct Limits {
@@ -172,6 +175,12 @@ pub struct CodeQualityConfig {
 }
 
 impl CodeQualityConfig {
+    /// Whether a metric alone does not tell if lines are too long.
+    fn has_lines_by_language(&self) -> bool {
+        let limits = self.limits();
+        limits.lines != limits.long_lines
+    }
+
     fn limits(&self) -> Limits {
         let preset = self.preset.limits();
         // A limit of one's own is for all languages.
@@ -231,23 +240,21 @@ impl Options for CodeQualityConfig {
     }
 
     fn rules(&self) -> Vec<Rule> {
-        // What depends on the language, or is no limit, comes after these and is not told by a metric; so is which limit
-        // a line has, where that depends on the language.
-        let limits = self.limits();
-        if limits.lines != limits.long_lines {
-            return Vec::new();
-        }
-        let Limits { lines: [max_line, mean_line], alnum, alpha, alpha_per_piece, encoded, encoded_run, .. } = limits;
+        // What depends on the language, or is no limit, comes after these and is not told by a metric.
+        let Limits { lines: [max_line, mean_line], alnum, alpha, alpha_per_piece, encoded, encoded_run, .. } = self.limits();
         let on = |limit: f64| Some(limit).filter(|limit| *limit != 0.0);
-        vec![
-            Rule::exact("max-line-length", "max-line-length", "code/max-line-length", Sign::Above, on(max_line)),
-            Rule::share("max-mean-line-length", "mean-line-length", "code/mean-line-length", Sign::Above, on(mean_line)),
+        let lines = [
+            Rule::exact("max-line-length", "max-line-length", LINE_REASONS[0], Sign::Above, on(max_line)),
+            Rule::share("max-mean-line-length", "mean-line-length", LINE_REASONS[1], Sign::Above, on(mean_line)),
+        ];
+        let others = [
             Rule::share("min-alnum-chars", "alnum-chars", "code/alnum-chars", Sign::Below, on(alnum)),
             Rule::share("min-alpha-chars", "alpha-chars", "code/alpha-chars", Sign::Below, on(alpha)),
             Rule::share("min-alpha-per-piece", "alpha-per-piece", "code/alpha-per-piece", Sign::Below, on(alpha_per_piece)),
             Rule::share("max-encoded-chars", "encoded-chars", "code/encoded-chars", Sign::Above, on(encoded)),
             Rule::exact("max-encoded-run", "encoded-run", "code/encoded-run", Sign::Above, on(encoded_run)),
-        ]
+        ];
+        if self.has_lines_by_language() { others.into() } else { lines.into_iter().chain(others).collect() }
     }
 
     fn effect(&self) -> Effect {
@@ -256,6 +263,10 @@ impl Options for CodeQualityConfig {
 
     fn limits_first(&self) -> bool {
         true
+    }
+
+    fn reasons_first(&self) -> &'static [&'static str] {
+        if self.has_lines_by_language() { &LINE_REASONS } else { &[] }
     }
 
     fn build(&self) -> Box<dyn Filter> {
@@ -300,9 +311,9 @@ impl Filter for CodeQuality {
 
         let mut judge = Judge::new(metrics);
         let length = judge.measure("max-line-length", shape.longest_line as f64);
-        judge.at_most("code/max-line-length", length, longest);
+        judge.at_most(LINE_REASONS[0], length, longest);
         let length = judge.measure("mean-line-length", ratio(shape.line_chars, lines.len()));
-        judge.at_most("code/mean-line-length", length, mean);
+        judge.at_most(LINE_REASONS[1], length, mean);
         let share = judge.measure("alnum-chars", ratio(shape.alnum, shape.chars));
         judge.at_least("code/alnum-chars", share, limits.alnum);
         let alpha = judge.measure("alpha-chars", ratio(shape.alpha, shape.chars));

@@ -92,6 +92,10 @@ pub(crate) trait Options {
     fn limits_first(&self) -> bool {
         false
     }
+    /// Reasons that it has before all limits even so. Default: none.
+    fn reasons_first(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 /// Options that parse but make no sense.
@@ -290,6 +294,12 @@ impl FilterSpec {
     #[must_use]
     pub fn limits_first(&self) -> bool {
         each!(self, options => options.limits_first())
+    }
+
+    /// Reasons that are no limit and for which it drops before all limits, where it looks at its limits first.
+    #[must_use]
+    pub fn reasons_first(&self) -> &'static [&'static str] {
+        each!(self, options => options.reasons_first())
     }
 
     fn check(&self) -> Result<(), SpecError> {

@@ -49,7 +49,9 @@ pub(super) fn judge<'a>(steps: &'a [Step], metric: &dyn Fn(&str) -> Option<f64>,
         match (&step.after, &failed) {
             (None, None) => {}
             (None, Some(_)) => return Ok(as_now(row)),
-            (Some(_), Some(Failed::Otherwise)) if !step.drops_after => return Ok(as_now(row)),
+            (Some(_), Some(Failed::Otherwise)) if !step.drops_after || row.rule.is_some_and(|rule| step.reasons_first.contains(&rule)) => {
+                return Ok(as_now(row));
+            }
             (Some(after), failed) => {
                 if let Some(fate) = decide(step, after, metric, row, failed.as_ref()) {
                     return Ok(fate);

@@ -30,6 +30,8 @@ pub(super) struct Step {
     pub(super) rewrites: bool,
     /// Whether it drops for other reasons after it has looked at its limits.
     pub(super) drops_after: bool,
+    /// Reasons that it has before its limits even then.
+    pub(super) reasons_first: &'static [&'static str],
 }
 
 impl Question {
@@ -71,6 +73,7 @@ impl Step {
             may_drop: after.may_drop() || before.may_drop(),
             rewrites: before.effect().rewrites,
             drops_after: before.effect().drops && before.limits_first(),
+            reasons_first: before.reasons_first(),
         }
     }
 }

@@ -207,11 +207,8 @@ fn what_drops_for_other_reasons_too_is_known_as_far_as_their_order_says() {
     assert_eq!(fate(&question, &row(Some("c4/lorem-ipsum"), 1.0, 0.0), &[("sentences", 1.0)]), "c4/lorem-ipsum");
     assert_eq!(fate(&question, &row(Some("c4/sentences"), 4.0, 5.0), &[("sentences", 4.0)]), "kept rewritten");
     assert_eq!(fate(&question, &row(Some("c4/sentences"), 2.0, 5.0), &[("sentences", 2.0)]), "c4/sentences");
-    // Which limit its lines have depends on the language.
-    let refused = ask("{ code-quality = { preset = 'starcoder' } }", "code-quality.min-alpha-chars=0.5").err().unwrap();
-    assert!(refused.contains("`code-quality` as the run has it is not supported"), "{refused}");
     // Generated code is looked for after the limits.
-    let code = "{ code-quality = { preset = 'starcoder', max-line-length = 1000, max-mean-line-length = 100 } }";
+    let code = "{ code-quality = { preset = 'starcoder' } }";
     let question = ask(code, "code-quality.min-alpha-chars=0.5").unwrap();
     assert_eq!(fate(&question, &row(None, 0.0, 0.0), &[("alpha-chars", 0.4)]), "code/alpha-chars");
     assert_eq!(fate(&question, &row(Some("code/generated"), 1.0, 0.0), &[("alpha-chars", 0.4)]), "code/alpha-chars");
@@ -220,6 +217,16 @@ fn what_drops_for_other_reasons_too_is_known_as_far_as_their_order_says() {
     let measured = [("alpha-chars", 0.2), ("encoded-chars", 0.0), ("encoded-run", 0.0)];
     assert_eq!(fate(&question, &row(Some("code/alpha-chars"), 0.2, 0.25), &measured), "not measured by code-quality");
     assert_eq!(fate(&question, &row(Some("code/alpha-chars"), 0.05, 0.25), &measured), "code/alpha-chars");
+    // Lines come before, and which limit they have depends on the language.
+    assert_eq!(fate(&question, &row(Some("code/max-line-length"), 2000.0, 1000.0), &measured), "code/max-line-length");
+    assert!(ask(code, "code-quality.max-line-length=500").is_err());
+    assert!(
+        ask(
+            "{ code-quality = { preset = 'starcoder', max-line-length = 90, max-mean-line-length = 50 } }",
+            "code-quality.max-line-length=500"
+        )
+        .is_ok()
+    );
 }
 
 #[test]
