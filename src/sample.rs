@@ -208,10 +208,13 @@ fn show(folder: &Path, parts: &[Part], groups: &BTreeMap<Group, Chosen>, ui: &Ui
         read::<Rejected>(folder, &layout::rejects(&part.name), &mut |rejected| {
             let Rejected { row, why, id, text, source, lang, .. } = &rejected;
             if !is_wanted(*row) {
-            } else if rejected.is_unreadable() {
-                found(*row, None, format!("{}, row {row}", part.name), why, serde_json::to_value(&rejected));
+                return;
+            }
+            let line = serde_json::to_value(&rejected);
+            if rejected.is_unreadable() {
+                found(*row, None, format!("{}, row {row}", part.name), why, line);
             } else {
-                found(*row, Some(why.clone()), head(id, source, lang.as_deref(), text), text, serde_json::to_value(&rejected));
+                found(*row, Some(why.clone()), head(id, source, lang.as_deref(), text), text, line);
             }
         })?;
     }

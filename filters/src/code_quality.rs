@@ -261,12 +261,8 @@ impl Options for CodeQualityConfig {
         Effect { drops: self.limits().drops_otherwise(), rewrites: false }
     }
 
-    fn limits_first(&self) -> bool {
-        true
-    }
-
-    fn reasons_first(&self) -> &'static [&'static str] {
-        if self.has_lines_by_language() { &LINE_REASONS } else { &[] }
+    fn reasons_first(&self) -> Option<&'static [&'static str]> {
+        Some(if self.has_lines_by_language() { &LINE_REASONS } else { &[] })
     }
 
     fn build(&self) -> Box<dyn Filter> {

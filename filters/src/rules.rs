@@ -41,7 +41,7 @@ impl Rule {
 /// What a filter does besides its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect {
-    /// It drops for reasons that are no limit, before it looks at its limits ([`FilterSpec::limits_first`]: after).
+    /// It drops for reasons that are no limit, before or after its limits ([`FilterSpec::reasons_first`]).
     pub drops: bool,
     /// It can change the text of a document that it keeps.
     pub rewrites: bool,

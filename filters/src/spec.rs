@@ -1,5 +1,7 @@
 //! The recipe's `[[filters]]`: one entry, its checks, and the filter it builds.
 
+mod error;
+
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Effect, Rule};
@@ -8,6 +10,9 @@ use crate::{
     GopherQualityConfig, GopherRepetitionConfig, HangulRatioConfig, KoreanQualityConfig, LanguageConfig, LengthConfig, MadladConfig,
     NormalizeConfig, PerplexityConfig, PiiConfig, ProfanityConfig, SecretsConfig, SpamConfig, UrlConfig,
 };
+
+pub use self::error::SpecError;
+pub(crate) use self::error::{in_order, in_range, listed};
 
 /// One filter with its options, written `language = { keep = ["ko"] }`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,115 +93,10 @@ pub(crate) trait Options {
     fn effect(&self) -> Effect {
         Effect { drops: true, rewrites: true }
     }
-    /// Whether it looks at its limits before it drops for reasons that are no limit. Default: after.
-    fn limits_first(&self) -> bool {
-        false
-    }
-    /// Reasons that it has before all limits even so. Default: none.
-    fn reasons_first(&self) -> &'static [&'static str] {
-        &[]
-    }
-}
-
-/// Options that parse but make no sense.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SpecError {
-    /// A number outside its range.
-    #[error("filter `{filter}`: `{key}` is {value}, allowed is {low} to {high}")]
-    OutOfRange {
-        /// Name of the filter.
-        filter: &'static str,
-        /// Option.
-        key: &'static str,
-        /// Its value.
-        value: f64,
-        /// Smallest allowed value.
-        low: f64,
-        /// Largest allowed value.
-        high: f64,
-    },
-    /// A minimum above its maximum: nothing could pass.
-    #[error("filter `{filter}`: `{key}` is {value}, above `{maximum_key}`, which is {maximum}")]
-    Crossed {
-        /// Name of the filter.
-        filter: &'static str,
-        /// The minimum's option.
-        key: &'static str,
-        /// The minimum.
-        value: f64,
-        /// The maximum's option.
-        maximum_key: &'static str,
-        /// The maximum.
-        maximum: f64,
-    },
-    /// None of the options that would make the filter do something is set.
-    #[error("filter `{filter}` does nothing: set at least one of {keys}")]
-    NothingToDo {
-        /// Name of the filter.
-        filter: &'static str,
-        /// First of the options to set.
-        key: &'static str,
-        /// All of them, for the message.
-        keys: &'static str,
-    },
-    /// A word that is none of the allowed ones.
-    #[error("filter `{filter}`: `{key}` has `{value}`, expected one of {known}")]
-    Unknown {
-        /// Name of the filter.
-        filter: &'static str,
-        /// Option.
-        key: &'static str,
-        /// The unknown word.
-        value: String,
-        /// The allowed words, for the message.
-        known: String,
-    },
-    /// A file of the options that cannot be used.
-    #[error("filter `{filter}`: `{key}`: {cause}")]
-    List {
-        /// Name of the filter.
-        filter: &'static str,
-        /// Option.
-        key: &'static str,
-        /// What is wrong, with the path.
-        cause: String,
-    },
-    /// A bucket that is both included and excluded.
-    #[error("filter `{filter}`: bucket `{bucket}` is in `only-buckets` and in `except-buckets`")]
-    BucketTwice {
-        /// Name of the filter.
-        filter: &'static str,
-        /// The bucket.
-        bucket: String,
-    },
-}
-
-impl SpecError {
-    /// Name of the filter the error is about.
-    #[must_use]
-    pub fn filter(&self) -> &'static str {
-        match self {
-            Self::OutOfRange { filter, .. }
-            | Self::Crossed { filter, .. }
-            | Self::NothingToDo { filter, .. }
-            | Self::Unknown { filter, .. }
-            | Self::List { filter, .. }
-            | Self::BucketTwice { filter, .. } => filter,
-        }
-    }
-
-    /// The option the error is about.
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        match self {
-            Self::OutOfRange { key, .. }
-            | Self::Crossed { key, .. }
-            | Self::NothingToDo { key, .. }
-            | Self::Unknown { key, .. }
-            | Self::List { key, .. } => key,
-            Self::BucketTwice { .. } => "except-buckets",
-        }
+    /// Reasons that are no limit and come before its limits. Default (none): all that it has; otherwise the
+    /// others come after.
+    fn reasons_first(&self) -> Option<&'static [&'static str]> {
+        None
     }
 }
 
@@ -290,15 +190,10 @@ impl FilterSpec {
         each!(self, options => options.effect())
     }
 
-    /// Whether the filter looks at its limits before it drops for reasons that are no limit.
+    /// The reasons that are no limit and for which the filter drops before it looks at its limits; none if all of
+    /// them come before.
     #[must_use]
-    pub fn limits_first(&self) -> bool {
-        each!(self, options => options.limits_first())
-    }
-
-    /// Reasons that are no limit and for which it drops before all limits, where it looks at its limits first.
-    #[must_use]
-    pub fn reasons_first(&self) -> &'static [&'static str] {
+    pub fn reasons_first(&self) -> Option<&'static [&'static str]> {
         each!(self, options => options.reasons_first())
     }
 
@@ -340,120 +235,5 @@ impl FilterSpec {
     }
 }
 
-/// `` `a`, `b` `` for messages.
-pub(crate) fn listed(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Refuses numbers that are not finite or outside `low..=high`.
-pub(crate) fn in_range<O: Options>(key: &'static str, value: Option<f64>, low: f64, high: f64) -> Result<(), SpecError> {
-    match value {
-        Some(value) if !(low..=high).contains(&value) => Err(SpecError::OutOfRange { filter: O::NAME, key, value, low, high }),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a minimum above its maximum.
-pub(crate) fn in_order<O: Options>(minimum: (&'static str, Option<f64>), maximum: (&'static str, Option<f64>)) -> Result<(), SpecError> {
-    match (minimum.1, maximum.1) {
-        (Some(low), Some(high)) if low > high => {
-            Err(SpecError::Crossed { filter: O::NAME, key: minimum.0, value: low, maximum_key: maximum.0, maximum: high })
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(entry: &str) -> SpecError {
-        toml::from_str::<FilterSpec>(entry).unwrap().validate(&["web", "code"]).unwrap_err()
-    }
-
-    #[test]
-    fn options_that_make_no_sense() {
-        let cases = [
-            ("length = {}", "min-chars"),
-            ("length = { min-chars = 5, max-chars = 4 }", "min-chars"),
-            ("hangul-ratio = { min = 1.5 }", "min"),
-            ("hangul-ratio = { min = nan }", "min"),
-            ("hangul-ratio = { min = 0.5, max = 0.2 }", "min"),
-            ("language = { keep = ['ko'], min-kept = 0.5 }", "min-kept"),
-            ("language = { keep = ['ko'], lines = 'drop', min-kept = 5 }", "min-kept"),
-            ("korean-quality = { max-long-eojeol = 20 }", "max-long-eojeol"),
-            ("encoding = { max-share = -0.1 }", "max-share"),
-            ("language = {}", "keep"),
-            ("language = { keep = ['kr'] }", "keep"),
-            ("language = { keep = ['ko'], min-confidence = 65 }", "min-confidence"),
-            ("gopher-quality = { min-alpha-words = 2 }", "min-alpha-words"),
-            ("gopher-quality = { min-words = 200000 }", "min-words"),
-            ("gopher-quality = { min-stop-words = 9 }", "min-stop-words"),
-            ("gopher-repetition = { top-2-gram = 1.1 }", "top-2-gram"),
-            ("length = { max-chars = 5, words = 'korean' }", "words"),
-            ("c4-quality = { bad-word-boundaries = true }", "bad-word-boundaries"),
-            ("fineweb-quality = { max-short-lines = 30 }", "max-short-lines"),
-            ("fineweb-quality = { terminal-characters = '' }", "terminal-characters"),
-            ("code-quality = { preset = 'starcoder', min-data-chars = 9000 }", "min-data-chars"),
-            ("code-quality = { min-alnum-chars = 25 }", "min-alnum-chars"),
-            ("madlad = { max-questionable = 20 }", "max-questionable"),
-            ("madlad = { min-sentence-chars = 600 }", "min-sentence-chars"),
-            ("madlad = { min-sentences = 0, max-questionable = 0 }", "min-sentences"),
-            ("url = {}", "domains"),
-            ("decontaminate = {}", "files"),
-            ("decontaminate = { files = [{ path = 'a.txt', format = 'txt' }] }", "files"),
-            ("decontaminate = { files = ['a.csv'], ngram = 0 }", "ngram"),
-            ("decontaminate = { files = ['a.csv'], ngram = 5 }", "min-words"),
-            ("decontaminate = { files = [{ path = 'a.csv', fields = [] }] }", "files"),
-            ("classifier = { min-score = 0.5 }", "model"),
-            ("classifier = { model = 'a', min-score = 2 }", "min-score"),
-            ("perplexity = { max = 9 }", "model"),
-            ("perplexity = { model = 'a', min = 9, max = 8 }", "min"),
-            ("normalize = { only-buckets = ['wob'] }", "only-buckets"),
-            ("normalize = { only-buckets = ['web'], except-buckets = ['web'] }", "except-buckets"),
-        ];
-        for (entry, key) in cases {
-            let error = error(entry);
-            assert_eq!(error.key(), key, "{entry}: {error}");
-            assert!(entry.starts_with(error.filter()), "{entry}: {error}");
-        }
-    }
-
-    #[test]
-    fn messages_name_place_and_remedy() {
-        assert_eq!(
-            error("normalize = { only-buckets = ['wob'] }").to_string(),
-            "filter `normalize`: `only-buckets` has `wob`, expected one of `web`, `code`"
-        );
-        assert_eq!(
-            error("gopher-repetition = { top-2-gram = 1.1 }").to_string(),
-            "filter `gopher-repetition`: `top-2-gram` is 1.1, allowed is 0 to 1"
-        );
-    }
-
-    #[test]
-    fn unknown_keys_and_presets_are_refused_by_the_parser() {
-        for entry in ["language = { keep = ['ko'], min-confidense = 0.5 }", "gopher-repetition = { preset = 'gofer' }", "gopher = {}"] {
-            assert!(toml::from_str::<FilterSpec>(entry).is_err(), "{entry}");
-        }
-    }
-
-    #[test]
-    fn specs_survive_toml() {
-        for name in crate::NAMES {
-            let entry = match *name {
-                "length" => "length = { min-chars = 5 }".to_owned(),
-                "language" => "language = { keep = ['ko'], except-buckets = ['code'] }".to_owned(),
-                "hangul-ratio" => "hangul-ratio = { min = 0.25 }".to_owned(),
-                "url" => "url = { require = true }".to_owned(),
-                "decontaminate" => "decontaminate = { files = ['a.jsonl', { path = 'b.csv', fields = ['q', 'a'] }] }".to_owned(),
-                "classifier" | "perplexity" => format!("{name} = {{ model = 'a.bin' }}"),
-                name => format!("{name} = {{}}"),
-            };
-            let spec: FilterSpec = toml::from_str(&entry).unwrap();
-            assert_eq!(spec.name(), *name);
-            let written = toml::to_string(&spec).unwrap();
-            assert_eq!(toml::from_str::<FilterSpec>(&written).unwrap(), spec, "{written}");
-        }
-    }
-}
+mod tests;

@@ -49,9 +49,7 @@ pub(super) fn judge<'a>(steps: &'a [Step], metric: &dyn Fn(&str) -> Option<f64>,
         match (&step.after, &failed) {
             (None, None) => {}
             (None, Some(_)) => return Ok(as_now(row)),
-            (Some(_), Some(Failed::Otherwise)) if !step.drops_after || row.rule.is_some_and(|rule| step.reasons_first.contains(&rule)) => {
-                return Ok(as_now(row));
-            }
+            (Some(_), Some(Failed::Otherwise)) if row.rule.is_some_and(|rule| step.is_before_limits(rule)) => return Ok(as_now(row)),
             (Some(after), failed) => {
                 if let Some(fate) = decide(step, after, metric, row, failed.as_ref()) {
                     return Ok(fate);
@@ -59,7 +57,7 @@ pub(super) fn judge<'a>(steps: &'a [Step], metric: &dyn Fn(&str) -> Option<f64>,
                 match failed {
                     Some(Failed::Otherwise) => return Ok(as_now(row)),
                     // It would be looked at for other reasons now.
-                    Some(Failed::Limit(..)) if step.drops_after => return Ok(Fate::NotMeasured(step.name)),
+                    Some(Failed::Limit(..)) if step.drops_after() => return Ok(Fate::NotMeasured(step.name)),
                     _ => {}
                 }
             }
@@ -78,7 +76,7 @@ fn as_now<'a>(row: &'a Row<'_>) -> Fate<'a> {
 enum Failed {
     /// By the limit with this number, with this exact value.
     Limit(usize, f64),
-    /// By something that is no limit, which is looked at before the limits unless `drops_after` says otherwise.
+    /// By something that is no limit, which is looked at before the limits or after them, as [`Step::is_before_limits`] says.
     Otherwise,
 }
 

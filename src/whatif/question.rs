@@ -28,10 +28,10 @@ pub(super) struct Step {
     pub(super) may_drop: bool,
     /// Whether it can change the text of a document that it keeps.
     pub(super) rewrites: bool,
-    /// Whether it drops for other reasons after it has looked at its limits.
-    pub(super) drops_after: bool,
-    /// Reasons that it has before its limits even then.
-    pub(super) reasons_first: &'static [&'static str],
+    /// Whether it drops for reasons that are no limit.
+    drops: bool,
+    /// Those of them that come before its limits; none if all do.
+    reasons_first: Option<&'static [&'static str]>,
 }
 
 impl Question {
@@ -72,9 +72,19 @@ impl Step {
             after: (before != after).then(|| after.rules()),
             may_drop: after.may_drop() || before.may_drop(),
             rewrites: before.effect().rewrites,
-            drops_after: before.effect().drops && before.limits_first(),
+            drops: before.effect().drops,
             reasons_first: before.reasons_first(),
         }
+    }
+
+    /// Whether it drops for other reasons after it has looked at its limits.
+    pub(super) fn drops_after(&self) -> bool {
+        self.drops && self.reasons_first.is_some()
+    }
+
+    /// Whether a reason that is no limit is one that it has before its limits.
+    pub(super) fn is_before_limits(&self, reason: &str) -> bool {
+        !self.drops_after() || self.reasons_first.is_some_and(|first| first.contains(&reason))
     }
 }
 
